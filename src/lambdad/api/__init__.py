@@ -1,0 +1,1 @@
+"""The AWS-compatible front door: parse, validate, dispatch, serialise."""

@@ -1,0 +1,1 @@
+"""Operations of the Lambda service, one module per resource."""

@@ -1,0 +1,1 @@
+"""Who calls: principals from SigV4 credentials."""

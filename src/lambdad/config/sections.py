@@ -1,0 +1,100 @@
+"""One frozen section per component. Every field has a default and, where it counts, a unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Where lambdad listens and keeps its data.
+
+    Attributes:
+        host: address of the AWS endpoint.
+        port: TCP port of the AWS endpoint; 0 lets the kernel choose.
+        data_dir: everything durable lives below it.
+        drain_timeout_s: how long running functions may go on after SIGTERM, in seconds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    data_dir: Path = Path(".lambdad")
+    drain_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxConfig:
+    """How functions are confined.
+
+    Attributes:
+        backend: `auto`, or the name of one backend (`native`, `bwrap`, `process`).
+        first_uid: environments run as this uid and the `max_environments` - 1 following ones.
+        max_environments: at once on this host.
+        egress: whether functions may reach public addresses.
+        subnet: IPv4 network of sandbox addresses, `a.b.0.0/16`.
+        allow_private: destinations in private ranges that functions may reach, as
+            `network:port` or `network`.
+        favordynmods: whether the kernel-wide cgroup switch may be set that makes attaching a
+            process to a cgroup 7-10 ms faster on cgroup v1; stays set until reboot.
+    """
+
+    backend: str = "auto"
+    first_uid: int = 1_600_000
+    max_environments: int = 4_096
+    egress: bool = True
+    subnet: str = "100.96.0.0/16"
+    allow_private: tuple[str, ...] = ()
+    favordynmods: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimesConfig:
+    """Where languages are looked for beyond the usual places.
+
+    Attributes:
+        search: directories that hold installations, each with a `bin/`.
+        nodejs_sdk: `node_modules` directory with `@aws-sdk/*` for Node.js functions.
+    """
+
+    search: tuple[Path, ...] = ()
+    nodejs_sdk: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPlaneConfig:
+    """How environments live.
+
+    Attributes:
+        idle_timeout_s: an environment without work is taken down after this, in seconds.
+        init_timeout_s: AWS's limit of the init phase, in seconds.
+        concurrency: account limit of concurrent executions.
+    """
+
+    idle_timeout_s: float = 600.0
+    init_timeout_s: float = 10.0
+    concurrency: int = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsConfig:
+    """How function logs are kept.
+
+    Attributes:
+        flush_interval_s: how long lines wait to be written together, in seconds.
+        buffer_bytes: beyond this many unwritten bytes functions wait for the disk.
+    """
+
+    flush_interval_s: float = 0.2
+    buffer_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All sections."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    runtimes: RuntimesConfig = field(default_factory=RuntimesConfig)
+    dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
+    logs: LogsConfig = field(default_factory=LogsConfig)

@@ -1,0 +1,1 @@
+"""What exists: functions and their life cycle. Never starts a sandbox."""

@@ -1,0 +1,43 @@
+"""What the control plane needs done by others, as protocols wired up in `lambdad.server`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lambdad.domain.functions import Function
+
+
+class VersionObserver(Protocol):
+    """Told of changes after they are durable; implemented by the data plane."""
+
+    def version_changed(self, function: Function) -> None:
+        """Code or configuration of a version changed: its idle environments are stale."""
+        ...
+
+    def function_deleted(self, function: Function) -> None:
+        """The function is gone: so are its environments once their work is done."""
+        ...
+
+
+class RuntimeCatalogue(Protocol):
+    """Which runtimes can be had."""
+
+    def known(self, identifier: str) -> bool:
+        """Whether AWS has such an identifier and lambdad can serve it on a fitting host."""
+        ...
+
+    def unavailable(self, identifier: str) -> str | None:
+        """None when this host serves the identifier, else cause and remedy in one sentence."""
+        ...
+
+
+class ObjectSource(Protocol):
+    """Where `Code.S3Bucket` and `Code.S3Key` are read from."""
+
+    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            InvalidParameterValueException: with AWS's text, when it cannot be read.
+        """
+        ...

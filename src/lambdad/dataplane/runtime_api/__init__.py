@@ -1,0 +1,1 @@
+"""The Lambda Runtime API, version 2018-06-01, served into each sandbox."""

@@ -1,0 +1,45 @@
+"""What an execution environment is made of, whatever confines it and whatever runs in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambdad.domain import limits
+
+TASK_ROOT = "/var/task"
+LAYER_ROOT = "/opt"
+RUNTIME_DIR = "/var/runtime"
+LANGUAGE_DIR = "/var/lang"
+
+RUNTIME_API_PORT = 9001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A host file or directory that the guest sees, always read-only.
+
+    Attributes:
+        source: absolute path on the host.
+        target: absolute path inside; later mounts may lie below earlier ones.
+    """
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceLimits:
+    """What one environment may use.
+
+    Attributes:
+        memory_mb: MiB, page cache included, `/tmp` excluded.
+        vcpus: share of processors; None means no quota (used while initialising).
+        ephemeral_storage_mb: MiB of `/tmp`.
+    """
+
+    memory_mb: int
+    vcpus: float | None
+    ephemeral_storage_mb: int
+    processes: int = limits.PROCESSES
+    descriptors: int = limits.FILE_DESCRIPTORS

@@ -1,0 +1,117 @@
+"""Every error that lambdad raises on purpose, sorted by who is to blame.
+
+* LambdadError
+  + ServiceException        the caller erred; on the wire under its AWS name
+  + FunctionError           the customer's code erred; the invocation is still HTTP 200
+  + PlatformError           we or the host erred; the caller sees an opaque ServiceException
+
+HTTP status and body layout of a `ServiceException` are read from the service model
+(`lambdad.protocol.serializer`), so these classes carry only what the model cannot know.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LambdadError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class ServiceException(LambdadError):
+    """An error the caller sees, named exactly as in the AWS service model.
+
+    Attributes:
+        message: the text on the wire.
+        members: further members of the error shape, for example `{"Reason": "..."}`.
+    """
+
+    code: ClassVar[str] = "ServiceException"
+
+    def __init__(self, message: str, **members: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.members = members
+
+    def __init_subclass__(cls) -> None:
+        cls.code = cls.__name__
+
+
+class ValidationException(ServiceException):
+    """A request member breaks a constraint of the model."""
+
+
+class InvalidParameterValueException(ServiceException):
+    """A parameter is well formed but not acceptable."""
+
+
+class InvalidRequestContentException(ServiceException):
+    """The payload of an invocation is not JSON."""
+
+
+class ResourceNotFoundException(ServiceException):
+    """The named resource does not exist."""
+
+
+class ResourceConflictException(ServiceException):
+    """The resource exists already or is busy."""
+
+
+class PreconditionFailedException(ServiceException):
+    """The given RevisionId is not the latest."""
+
+
+class TooManyRequestsException(ServiceException):
+    """A concurrency or rate limit was reached; `Reason` says which."""
+
+
+class RequestTooLargeException(ServiceException):
+    """The payload of an invocation exceeds its limit."""
+
+
+class RequestEntityTooLargeException(ServiceException):
+    """A control plane request exceeds its limit (413); not in the service model."""
+
+
+class CodeStorageExceededException(ServiceException):
+    """The account's code storage is full."""
+
+
+class AccessDeniedException(ServiceException):
+    """The caller may not do this."""
+
+
+class NotImplementedException(ServiceException):
+    """An AWS operation that lambdad does not serve yet; the message names it."""
+
+
+class FunctionError(LambdadError):
+    """The customer's code failed.
+
+    Attributes:
+        error_type: for example `Runtime.ExitError`; goes to the payload and to metrics.
+        payload: the JSON document the caller receives.
+    """
+
+    def __init__(self, error_type: str, payload: bytes) -> None:
+        super().__init__(error_type)
+        self.error_type = error_type
+        self.payload = payload
+
+
+class PlatformError(LambdadError):
+    """The platform failed: logged in full, opaque on the wire."""
+
+
+class HostUnfit(PlatformError):
+    """This host cannot do what was asked.
+
+    Attributes:
+        cause: one line: what is missing.
+        remedy: one line: what the operator can do about it.
+    """
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(f"{cause} {remedy}")
+        self.cause = cause
+        self.remedy = remedy

@@ -1,0 +1,105 @@
+"""A function version: its configuration, its code and its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lambdad.domain import limits
+from lambdad.domain.arns import LATEST, FunctionKey
+
+
+class State(StrEnum):
+    """`State` of a function version."""
+
+    PENDING = "Pending"
+    ACTIVE = "Active"
+    INACTIVE = "Inactive"
+    FAILED = "Failed"
+
+
+class UpdateStatus(StrEnum):
+    """`LastUpdateStatus` of a function version."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A function's zip package, by content.
+
+    Attributes:
+        sha256: base64 of the SHA-256 of the zip, as in `CodeSha256`.
+        size_bytes: of the zip, as in `CodeSize`.
+        digest: hex of the same SHA-256: the key of the package in storage.
+    """
+
+    sha256: str
+    size_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingConfig:
+    """Where and how the function logs."""
+
+    log_group: str
+    log_format: str = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """`State*` and `LastUpdate*` of a function version."""
+
+    state: State
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    last_update: UpdateStatus | None = None
+    last_update_reason: str | None = None
+    last_update_reason_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One version of a function, `$LATEST` included, as the control plane stores it.
+
+    Attributes:
+        environment: configured variables; None when the caller never gave an Environment.
+        revision_id: changes at every change of state or configuration.
+        last_modified: as on the wire, `2025-11-24T22:54:31.123+0000`.
+        echoed: members that are stored and read back but have no behaviour here yet, in wire
+            form (`VpcConfig`, `DeadLetterConfig`, ...).
+        tags: of the function; kept with `$LATEST` only.
+    """
+
+    key: FunctionKey
+    version: str = LATEST
+    runtime: str
+    handler: str
+    role: str
+    code: Code
+    description: str = ""
+    timeout_s: int = limits.TIMEOUT_S_DEFAULT
+    memory_mb: int = limits.MEMORY_MB_DEFAULT
+    ephemeral_storage_mb: int = limits.EPHEMERAL_STORAGE_MB_DEFAULT
+    environment: Mapping[str, str] | None = None
+    architectures: tuple[str, ...] = ("x86_64",)
+    layers: tuple[str, ...] = ()
+    tracing_mode: str = "PassThrough"
+    logging: LoggingConfig
+    status: Status
+    revision_id: str
+    last_modified: str
+    echoed: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        """Unqualified for `$LATEST`, with the number for a published version."""
+        return self.key.arn(None if self.version == LATEST else self.version)

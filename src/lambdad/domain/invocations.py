@@ -1,0 +1,42 @@
+"""An invocation and its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """A request to run a function once.
+
+    Attributes:
+        payload: the event, JSON bytes that are carried and never parsed on the way.
+        invoked_arn: exactly as the caller qualified it.
+        client_context: decoded JSON text, or None.
+        wants_log_tail: whether the answer carries the last 4 KiB of the log.
+    """
+
+    request_id: str
+    payload: bytes
+    invoked_arn: str
+    client_context: str | None = None
+    trace_header: str | None = None
+    wants_log_tail: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationResult:
+    """What the caller of an invocation receives.
+
+    Attributes:
+        payload: the handler's answer or the error document.
+        function_error: `Unhandled` when the function failed, else None.
+        log_tail: the last 4 KiB of the log when asked for.
+    """
+
+    payload: bytes
+    executed_version: str
+    function_error: str | None = None
+    log_tail: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

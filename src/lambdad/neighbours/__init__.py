@@ -1,0 +1,1 @@
+"""Which AWS service a request is for."""

@@ -1,0 +1,1 @@
+"""Logs, report lines and usage."""

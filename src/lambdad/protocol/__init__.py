@@ -1,0 +1,1 @@
+"""AWS wire protocols, sans I/O, driven by botocore's service models."""

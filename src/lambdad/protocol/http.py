@@ -1,0 +1,32 @@
+"""An HTTP request and response as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A whole request.
+
+    Attributes:
+        path: raw, percent-encoded, without the query.
+        query: raw query string, without `?`.
+        headers: names in lower case; of repeated headers the values joined by `,`.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """A whole response; Content-Length is added when it is encoded."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""

@@ -1,0 +1,59 @@
+"""The contract of a runtime: how a language on this host serves an AWS runtime identifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lambdad.domain.environments import Mount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """An installed language runtime that serves one identifier.
+
+    Attributes:
+        identifier: AWS's, for example `python3.12`.
+        version: exact, for example `3.12.1`; empty for `provided.*`.
+        source: where it was found, for people.
+        argv: the command that starts the runtime process, in guest paths.
+        mounts: what it needs beyond `/var/task`; parents before children.
+        environment: variables this runtime adds to or sets differently from the common ones
+            (LAMBDA-SPEC 3.2); the function's own variables may override those AWS allows.
+        telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
+    """
+
+    identifier: str
+    version: str
+    source: str
+    argv: Sequence[str]
+    mounts: Sequence[Mount]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    telemetry: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeReport:
+    """One line of `lambdad doctor`: an identifier and whether this host serves it."""
+
+    identifier: str
+    version: str | None
+    source: str
+    remedy: str = ""
+
+
+class RuntimeProvider(Protocol):
+    """One language family."""
+
+    def identifiers(self) -> Sequence[str]:
+        """Every AWS identifier of the family that lambdad knows."""
+        ...
+
+    def find(self, identifier: str) -> Runtime:
+        """Return the runtime for an identifier of the family; cached, so cheap.
+
+        Raises:
+            HostUnfit: the host lacks it; the remedy says how to get it.
+        """
+        ...

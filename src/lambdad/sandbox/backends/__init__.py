@@ -1,0 +1,1 @@
+"""Ways to confine, reached by entry point."""

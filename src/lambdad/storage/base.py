@@ -1,0 +1,209 @@
+"""Contracts of what lambdad remembers.
+
+Reads of functions come from memory and are synchronous; a write is answered when it is durable.
+Every engine passes `lambdad.testing.store_contract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.functions import Code, Function
+
+
+class AlreadyExists(Exception):
+    """The key is taken."""
+
+
+class RevisionMismatch(Exception):
+    """The stored revision is another one, or the row is gone."""
+
+
+class FunctionStore(Protocol):
+    """Function versions by key and version."""
+
+    def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
+        """Return the stored version, or None."""
+        ...
+
+    def list(
+        self, account_id: str, region: str, *, after: str | None, limit: int
+    ) -> Sequence[Function]:
+        """Return `$LATEST` of up to `limit` functions by name, beginning behind `after`."""
+        ...
+
+    def unfinished(self) -> Sequence[Function]:
+        """Return all versions that are Pending or have an update InProgress (after a crash)."""
+        ...
+
+    async def insert(self, function: Function) -> None:
+        """Store a new version.
+
+        Raises:
+            AlreadyExists: the key has this version.
+        """
+        ...
+
+    async def replace(self, function: Function, *, expected_revision: str) -> None:
+        """Replace the version if its revision is the expected one.
+
+        Raises:
+            RevisionMismatch: it is another one, or there is no such version.
+        """
+        ...
+
+    async def delete(self, key: FunctionKey) -> bool:
+        """Remove all versions; False when there was none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """One event of a log stream.
+
+    Attributes:
+        event_id: unique and increasing in the order of ingestion; 0 until stored.
+        timestamp_ms: when it happened, epoch milliseconds.
+        ingestion_ms: when it was stored.
+    """
+
+    stream: str
+    timestamp_ms: int
+    message: str
+    ingestion_ms: int = 0
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroupKey:
+    """The identity of a log group."""
+
+    account_id: str
+    region: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroup:
+    """A log group; `retention_days` None keeps events for ever."""
+
+    key: LogGroupKey
+    created_ms: int
+    retention_days: int | None = None
+    stored_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStream:
+    """A log stream; event times are None while it is empty."""
+
+    name: str
+    created_ms: int
+    first_event_ms: int | None = None
+    last_event_ms: int | None = None
+    last_ingestion_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which events to read.
+
+    Attributes:
+        streams: names, or None for all.
+        start_ms: inclusive; None is unbounded.
+        end_ms: exclusive; None is unbounded.
+        after: `(timestamp_ms, event_id)` of the last event already seen, or None.
+        backward: newest first.
+    """
+
+    streams: Sequence[str] | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    after: tuple[int, int] | None = None
+    backward: bool = False
+    limit: int = 10_000
+
+
+class LogStore(Protocol):
+    """Log groups, streams and events. All methods await the database, off the event loop."""
+
+    async def create_group(self, group: LogGroup) -> None:
+        """Create a group.
+
+        Raises:
+            AlreadyExists: there is one of this name.
+        """
+        ...
+
+    async def put_retention(self, key: LogGroupKey, days: int | None) -> bool:
+        """Set or clear the retention; False when there is no such group."""
+        ...
+
+    async def delete_group(self, key: LogGroupKey) -> bool:
+        """Delete a group with its streams and events; False when there is none."""
+        ...
+
+    async def groups(
+        self, account_id: str, region: str, *, prefix: str, after: str | None, limit: int
+    ) -> Sequence[LogGroup]:
+        """List groups by name."""
+        ...
+
+    async def group(self, key: LogGroupKey) -> LogGroup | None:
+        """Return one group."""
+        ...
+
+    async def create_stream(self, key: LogGroupKey, stream: LogStream) -> None:
+        """Create a stream in an existing group.
+
+        Raises:
+            AlreadyExists: there is one of this name.
+            KeyError: there is no such group.
+        """
+        ...
+
+    async def streams(
+        self, key: LogGroupKey, *, prefix: str, after: str | None, limit: int
+    ) -> Sequence[LogStream]:
+        """List streams by name."""
+        ...
+
+    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+        """Store events; missing groups and streams are made. One transaction."""
+        ...
+
+    async def events(self, key: LogGroupKey, query: LogQuery) -> Sequence[LogEvent]:
+        """Return events by `(timestamp, id)`."""
+        ...
+
+    async def expire(self, now_ms: int) -> int:
+        """Delete events older than their group's retention; returns how many."""
+        ...
+
+
+class PackageStore(Protocol):
+    """Function code by content: the zip and its unpacked tree."""
+
+    async def add(self, package: bytes, check: Callable[[bytes], None]) -> Code:
+        """Store and unpack a zip, durably; the same content is stored once.
+
+        `check` runs first, off the event loop, and raises a `ServiceException` to refuse the
+        package; then nothing is written.
+        """
+        ...
+
+    def tree(self, digest: str) -> Path:
+        """Directory with the unpacked package. Read-only by convention; shared by all users."""
+        ...
+
+    def archive(self, digest: str) -> Path:
+        """The zip itself."""
+        ...
+
+    async def collect(self, used: frozenset[str]) -> int:
+        """Remove packages that are not in `used` and leftovers of killed writers."""
+        ...
