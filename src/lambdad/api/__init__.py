@@ -1,1 +1,1 @@
-"""The AWS-compatible front door: parse, validate, dispatch, serialise."""
+"""The AWS-compatible front door: one package per service, one module per resource."""

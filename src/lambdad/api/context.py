@@ -1,0 +1,67 @@
+"""What an operation knows about its request, and what it may call.
+
+`Services` is the only way from an operation to the control plane, the data plane and the stores.
+Who the caller is has been decided before; whether the request is well formed, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambdad.controlplane.functions import Functions
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.clock import Clock
+from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.storage.base import LogStore
+
+
+class Invoker(Protocol):
+    """The one door to running code."""
+
+    async def invoke(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation
+    ) -> InvocationResult:
+        """Run a function once and return its answer or the error document of its failure.
+
+        Raises:
+            ServiceException: the invocation was refused: no such function or qualifier, a limit,
+                a function that cannot run in its present state.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What operations call.
+
+    Attributes:
+        code_location_key: secret that signs `Code.Location` links; as long as it lives, so do they.
+        concurrency: account limit of concurrent executions, as `GetAccountSettings` reports it.
+    """
+
+    functions: Functions
+    invoker: Invoker
+    log_store: LogStore
+    clock: Clock
+    code_location_key: bytes
+    concurrency: int = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One request's circumstances.
+
+    Attributes:
+        access_key: as the client signed, or None for an unsigned request.
+        base_url: scheme and host as the client used them, `http://127.0.0.1:4566`, no final slash.
+        trace_header: `X-Amzn-Trace-Id` of the request, or None.
+    """
+
+    account_id: str
+    region: str
+    request_id: str
+    access_key: str | None
+    base_url: str
+    services: Services
+    trace_header: str | None = None

@@ -1,0 +1,79 @@
+"""Which function serves which operation of a service.
+
+A resource's module registers its operations with `@SERVICE.operation("GetFunction")`. Names come
+from the service model and nothing else; wire forms are none of this module's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambdad.api.context import RequestContext
+from lambdad.protocol.http import HttpRequest
+from lambdad.protocol.model import load_service
+
+Params = Mapping[str, Any]
+Result = Mapping[str, Any]
+Handler = Callable[[RequestContext, Params], Awaitable[Result]]
+RequestCheck = Callable[[HttpRequest], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A served operation.
+
+    Attributes:
+        lenient: top-level members whose constraints the model states and the service does not
+            hold: the handler checks them itself.
+        check: looks at the raw request before its body is parsed; raises to refuse it.
+    """
+
+    name: str
+    handler: Handler
+    lenient: frozenset[str] = frozenset()
+    check: RequestCheck | None = None
+
+
+class Service:
+    """A service and the operations of it that are served."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is botocore's, for example `lambda`."""
+        self.name = name
+        self.model = load_service(name)
+        self._operations: dict[str, Operation] = {}
+
+    def operation(
+        self, name: str, *, lenient: Sequence[str] = (), check: RequestCheck | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated function for an operation.
+
+        Raises:
+            ValueError: the model has no such operation, or it has a handler already.
+        """
+        if name not in self.model.operation_names:
+            raise ValueError(f"The service model of {self.name} has no operation {name}.")
+        if name in self._operations:
+            raise ValueError(f"{self.name}.{name} has a handler already.")
+
+        def register(handler: Handler) -> Handler:
+            self._operations[name] = Operation(
+                name=name, handler=handler, lenient=frozenset(lenient), check=check
+            )
+            return handler
+
+        return register
+
+    def find(self, name: str) -> Operation | None:
+        """Return the served operation of this name, or None."""
+        return self._operations.get(name)
+
+    def served(self) -> Sequence[str]:
+        """Names of the operations that are served, sorted."""
+        return sorted(self._operations)
+
+    def missing(self) -> Sequence[str]:
+        """Names of the operations of the model that are not served, sorted."""
+        return sorted(set(self.model.operation_names) - self._operations.keys())
