@@ -1,0 +1,73 @@
+"""Log groups, streams and events, and which of them a reader wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """One event of a log stream.
+
+    Attributes:
+        event_id: unique and increasing in the order of ingestion; 0 until stored.
+        timestamp_ms: when it happened, epoch milliseconds.
+        ingestion_ms: when it was stored.
+    """
+
+    stream: str
+    timestamp_ms: int
+    message: str
+    ingestion_ms: int = 0
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroupKey:
+    """The identity of a log group."""
+
+    account_id: str
+    region: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroup:
+    """A log group; `retention_days` None keeps events for ever."""
+
+    key: LogGroupKey
+    created_ms: int
+    retention_days: int | None = None
+    stored_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStream:
+    """A log stream; event times are None while it is empty."""
+
+    name: str
+    created_ms: int
+    first_event_ms: int | None = None
+    last_event_ms: int | None = None
+    last_ingestion_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which events to read.
+
+    Attributes:
+        streams: names, or None for all.
+        start_ms: inclusive; None is unbounded.
+        end_ms: exclusive; None is unbounded.
+        after: `(timestamp_ms, event_id)` of the last event already seen, or None.
+        backward: newest first.
+    """
+
+    streams: Sequence[str] | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    after: tuple[int, int] | None = None
+    backward: bool = False
+    limit: int = 10_000
