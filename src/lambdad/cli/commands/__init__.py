@@ -1,1 +1,1 @@
-"""One module per subcommand."""
+"""One module per command; what is slow to import is imported when the command runs."""

@@ -1,0 +1,58 @@
+# lambdad: `make` lists what there is.
+#
+# Tools run from .venv, which `make setup` makes with uv or with plain pip. ARGS is handed to
+# pytest: make unit ARGS="-k alias".
+
+SHELL := /bin/sh
+BIN   := .venv/bin
+ARGS  ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup demo fmt check unit test docs lock changelog bench clean venv
+
+help:      ## Show this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
+
+setup:     ## Make .venv with everything to run and develop (uv, or venv and pip)
+	@scripts/setup
+	@echo "Next: make demo, make test, or $(BIN)/lambdad serve"
+
+venv:
+	@scripts/setup
+
+demo: venv ## Start lambdad, deploy a function, invoke it cold and warm, stop
+	@scripts/demo
+
+fmt: venv  ## Fix formatting and everything else that can be fixed
+	-$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+check: venv ## Lint, format, types, architecture: no tests
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+unit: venv ## Tests that touch memory only: seconds
+	$(BIN)/pytest tests/unit $(ARGS)
+
+test:      ## Every test this host can run; says what it skipped and why
+	@scripts/setup test
+	$(BIN)/pytest -rs $(ARGS)
+
+docs: venv ## Regenerate the pages that are made from code
+	@$(BIN)/python scripts/generate_docs.py
+
+lock:      ## Resolve dependencies anew: uv.lock and constraints.txt
+	uv lock --upgrade
+	uv export --quiet --frozen --no-hashes --no-emit-project --output-file constraints.txt
+
+changelog: venv ## Gather changelog.d/ into CHANGELOG.md for VERSION=x.y.z
+	@$(BIN)/python scripts/gather_changelog.py $(VERSION)
+
+bench: venv ## Measure the figures in SPECIFICATION.md
+	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks $(ARGS); \
+	else for each in benchmarks/*.py; do [ -f "$$each" ] || continue; echo "== $$each"; $(BIN)/python "$$each" $(ARGS) || exit 1; done; fi
+
+clean:     ## Remove .venv, caches and build products; the data directory stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
