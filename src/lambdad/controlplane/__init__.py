@@ -1,1 +1,1 @@
-"""What exists: functions and their life cycle. Never starts a sandbox."""
+"""What exists: functions and their life cycles. Never starts a sandbox."""

@@ -41,3 +41,15 @@ class ObjectSource(Protocol):
             InvalidParameterValueException: with AWS's text, when it cannot be read.
         """
         ...
+
+
+class VersionPreparer(Protocol):
+    """What has to be done before a version may run; without one nothing has."""
+
+    async def prepare(self, function: Function) -> None:
+        """Make the version ready; may take long and may be cancelled and begun anew.
+
+        Raises:
+            LambdadError: it cannot be made ready; its text becomes the state's reason.
+        """
+        ...

@@ -1,0 +1,7 @@
+"""The Lambda service: where its operations register."""
+
+from __future__ import annotations
+
+from lambdad.api.dispatch import Service
+
+SERVICE = Service("lambda")

@@ -1,0 +1,94 @@
+"""Which function a caller means: names, partial ARNs, ARNs and qualifiers against where the call is made.
+
+Whether that function exists is not decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdad.domain.arns import LATEST, FunctionKey, parse_function_reference
+from lambdad.domain.errors import (
+    AccessDeniedException,
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+    ValidationException,
+)
+
+NAME_LENGTH_MAX = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A function and, if the caller gave one, a qualifier."""
+
+    key: FunctionKey
+    qualifier: str | None
+
+    @property
+    def arn(self) -> str:
+        """The ARN, qualified as the caller did."""
+        return self.key.arn(self.qualifier)
+
+
+def resolve(
+    text: str,
+    qualifier: str | None = None,
+    *,
+    account_id: str,
+    region: str,
+    action: str,
+) -> Target:
+    """Return the function that `text` names for a caller in this account and region.
+
+    Args:
+        action: the operation's name, for the text of a refusal.
+
+    Raises:
+        ValidationException: `text` is no function name.
+        InvalidParameterValueException: the name is too long or the qualifiers contradict.
+        ResourceNotFoundException: the ARN is another region's.
+        AccessDeniedException: the ARN is another account's.
+    """
+    reference = parse_function_reference(text)
+    if reference is None:
+        raise ValidationException(
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
+            "constraint: Member must be a function name, a partial ARN or a function ARN"
+        )
+    if len(reference.name) > NAME_LENGTH_MAX:
+        raise InvalidParameterValueException(
+            f"1 validation error detected: Value '{reference.name}' at 'functionName' failed to "
+            f"satisfy constraint: Member must have length less than or equal to {NAME_LENGTH_MAX}"
+        )
+    if reference.region is not None and reference.region != region:
+        raise ResourceNotFoundException(
+            f"Functions from '{reference.region}' are not reachable in this region ('{region}')"
+        )
+    if qualifier and reference.qualifier and qualifier != reference.qualifier:
+        raise InvalidParameterValueException(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    target = Target(
+        key=FunctionKey(
+            account_id=reference.account_id or account_id, region=region, name=reference.name
+        ),
+        qualifier=qualifier or reference.qualifier,
+    )
+    if target.key.account_id != account_id:
+        raise AccessDeniedException(
+            f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} on "
+            f"resource: {target.arn} because no resource-based policy allows the lambda:{action} "
+            "action"
+        )
+    return target
+
+
+def not_found(target: Target) -> ResourceNotFoundException:
+    """The error that says that this function or version does not exist."""
+    return ResourceNotFoundException(f"Function not found: {target.arn}")
+
+
+def is_alias(qualifier: str) -> bool:
+    """Whether a qualifier can only name an alias: it is neither a number nor `$LATEST`."""
+    return not qualifier.isdigit() and not qualifier.startswith(LATEST)

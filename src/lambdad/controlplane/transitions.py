@@ -1,0 +1,113 @@
+"""Brings created and updated versions into service, in the background and after a restart.
+
+Decides nothing about configurations; writes one more row when a version is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from types import TracebackType
+from typing import Self
+
+from lambdad.controlplane import configuration
+from lambdad.controlplane.locks import FunctionLocks
+from lambdad.controlplane.ports import VersionPreparer
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.errors import LambdadError
+from lambdad.domain.functions import Function
+from lambdad.storage.base import FunctionStore, RevisionMismatch
+
+_log = logging.getLogger(__name__)
+
+_Version = tuple[FunctionKey, str]
+
+
+class Transitions:
+    """Owner of the tasks that finish creations and updates; an async context manager.
+
+    Leaving it gives up preparations that still go on; the next start takes them up again.
+    Mutable state: `_running`, the events that are set when a version's transition has ended.
+    """
+
+    def __init__(
+        self, store: FunctionStore, locks: FunctionLocks, preparer: VersionPreparer | None
+    ) -> None:
+        """Without a preparer a version is ready as soon as it is stored."""
+        self._store = store
+        self._locks = locks
+        self._preparer = preparer
+        self._group = asyncio.TaskGroup()
+        self._running: dict[_Version, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        for function in self._store.unfinished():
+            self.begin(function)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._preparer is not None:
+            for task in self._tasks:
+                task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    def begin(self, function: Function) -> None:
+        """Bring this stored, unfinished version into service; returns at once."""
+        version = (function.key, function.version)
+        ended = self._running[version] = asyncio.Event()
+        task = self._group.create_task(self._finish(function, version, ended))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settled(self, key: FunctionKey, version: str) -> None:
+        """Wait for the write that ends a transition, if that write is all there is to wait for.
+
+        Clients look again only after one to five seconds, so a reader that comes within the
+        millisecond of that write is better served late than with a passing state.
+        """
+        if self._preparer is None and (ended := self._running.get((key, version))) is not None:
+            await ended.wait()
+
+    async def _finish(self, function: Function, version: _Version, ended: asyncio.Event) -> None:
+        try:
+            failure = await self._prepare(function)
+            await self._write(function, failure)
+        except Exception:
+            # The row stays unfinished; the next start of lambdad takes it up again.
+            _log.exception("Version %s of %s stays unfinished.", function.version, function.arn)
+        finally:
+            ended.set()
+            if self._running.get(version) is ended:
+                del self._running[version]
+
+    async def _prepare(self, function: Function) -> LambdadError | None:
+        if self._preparer is None:
+            return None
+        try:
+            await self._preparer.prepare(function)
+        except LambdadError as error:
+            _log.warning("Version %s of %s is not ready: %s", function.version, function.arn, error)
+            return error
+        return None
+
+    async def _write(self, function: Function, failure: LambdadError | None) -> None:
+        async with self._locks.of(function.key):
+            # Read again: tags may have changed since, which leaves the revision alone.
+            current = self._store.get(function.key, function.version)
+            if current is None or current.revision_id != function.revision_id:
+                return
+            ended = (
+                configuration.in_service(current)
+                if failure is None
+                else configuration.failed(current, reason=str(failure), code="InternalError")
+            )
+            with contextlib.suppress(RevisionMismatch):
+                await self._store.replace(ended, expected_revision=current.revision_id)

@@ -1,0 +1,156 @@
+"""What a function may be configured to, beyond the constraints of the service model. Pure.
+
+Every refusal is a `ServiceException` with AWS's own text where one is known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from lambdad.controlplane.configuration import ConfigurationChange
+from lambdad.controlplane.ports import RuntimeCatalogue
+from lambdad.domain import limits
+from lambdad.domain.errors import InvalidParameterValueException, ValidationException
+
+# AWS developer guide, "Defined runtime environment variables".
+RESERVED_KEYS = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+
+# In the order of AWS's own message. Which of them are offered is the catalogue's decision.
+SUPPORTED_RUNTIMES = (
+    "nodejs20.x python3.14 provided.al2023 python3.12 python3.13 nodejs24.x nodejs22.x java25 "
+    "python3.10 python3.11 java21 ruby3.3 ruby3.4 ruby3.2 python3.8 python3.9 java17 nodejs16.x "
+    "dotnet10 dotnet8 java11 dotnet6 nodejs18.x provided.al2 java8.al2 ruby4.0 java17.al2023 "
+    "java11.al2023 java8.al2023"
+).split()
+
+# Identifiers that AWS once had and no longer takes.
+RETIRED_RUNTIMES = frozenset(
+    "nodejs nodejs4.3 nodejs4.3-edge nodejs6.10 nodejs8.10 nodejs10.x nodejs12.x nodejs14.x "
+    "python2.7 python3.6 python3.7 ruby2.5 ruby2.7 dotnetcore1.0 dotnetcore2.0 dotnetcore2.1 "
+    "dotnetcore3.1 dotnet5.0 java8 go1.x provided".split()
+)
+
+
+def check_configuration(change: ConfigurationChange, runtimes: RuntimeCatalogue) -> None:
+    """Refuse a configuration that no function may have.
+
+    Raises:
+        InvalidParameterValueException: environment, runtime, layers or logging.
+        ValidationException: a number is out of range.
+    """
+    _check_ranges(change)
+    if change.runtime is not None:
+        check_runtime(change.runtime, runtimes)
+    if change.environment is not None:
+        check_environment(change.environment)
+    if change.layers:
+        raise InvalidParameterValueException(
+            f"Layer version {change.layers[0]} does not exist. lambdad does not have layers yet; "
+            "put their content into the package."
+        )
+    _check_logging(change)
+
+
+def check_runtime(identifier: str, runtimes: RuntimeCatalogue) -> None:
+    """Refuse an identifier that AWS or this host does not have.
+
+    A runtime that is past its deprecation date is accepted as long as the host has it.
+    """
+    if runtimes.known(identifier):
+        if (problem := runtimes.unavailable(identifier)) is not None:
+            raise InvalidParameterValueException(
+                f"The runtime {identifier} is not available on this host. {problem}"
+            )
+        return
+    if identifier in RETIRED_RUNTIMES:
+        raise InvalidParameterValueException(
+            f"The runtime parameter of {identifier} is no longer supported for creating or "
+            "updating AWS Lambda functions. We recommend you use a supported runtime while "
+            "creating or updating functions."
+        )
+    offered = ", ".join(name for name in SUPPORTED_RUNTIMES if runtimes.known(name))
+    raise InvalidParameterValueException(
+        f"Value {identifier} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+        f"value set: [{offered}] or be a valid ARN"
+    )
+
+
+def check_environment(variables: Mapping[str, str]) -> None:
+    """Refuse reserved names and more than 4 KB of variables, measured as JSON."""
+    reserved = [name for name in variables if name in RESERVED_KEYS]
+    if reserved:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided contains reserved keys that are currently not supported "
+            f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode("utf-8", "surrogatepass")) > limits.ENVIRONMENT_BYTES_MAX:
+        raise InvalidParameterValueException(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided exceeded the 4KB limit. "
+            f"String measured: {measured}"
+        )
+
+
+def check_tag_count(tags: Mapping[str, str]) -> None:
+    """Refuse more tags than a resource may have."""
+    if len(tags) > limits.TAGS_MAX:
+        raise InvalidParameterValueException("Number of tags exceeds resource tag limit.")
+
+
+def _check_ranges(change: ConfigurationChange) -> None:
+    # The model's own maxima are those of Managed Instances; ordinary functions have these.
+    ceilings = (
+        ("timeout", change.timeout_s, limits.TIMEOUT_S_MAX),
+        ("memorySize", change.memory_mb, limits.MEMORY_MB_MAX),
+        (
+            "ephemeralStorage.size",
+            change.ephemeral_storage_mb,
+            limits.EPHEMERAL_STORAGE_MB_MAX,
+        ),
+    )
+    breaches = [
+        f"Value '{value}' at '{member}' failed to satisfy constraint: Member must have value less "
+        f"than or equal to {ceiling}"
+        for member, value, ceiling in ceilings
+        if value is not None and value > ceiling
+    ]
+    if breaches:
+        plural = "s" if len(breaches) > 1 else ""
+        raise ValidationException(
+            f"{len(breaches)} validation error{plural} detected: {'; '.join(breaches)}"
+        )
+
+
+def _check_logging(change: ConfigurationChange) -> None:
+    logging = change.logging
+    if logging is None or logging.log_format != "Text":
+        return
+    if logging.application_log_level or logging.system_log_level:
+        raise InvalidParameterValueException(
+            "ApplicationLogLevel and SystemLogLevel need LogFormat JSON; the Text format has no "
+            "levels."
+        )
