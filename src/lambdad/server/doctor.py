@@ -1,16 +1,46 @@
-"""What this host can do for functions, found out by trying.
+"""What this host can do for functions, found out by building a real sandbox.
 
 Decides what is worth telling and in which words a remedy is given; how it is shown is not
-known here. Every finding that is not `ok` and can be mended has a remedy.
+known here. Every finding that is not `ok` and can be mended has a remedy. A daemon that runs
+on the same host is not disturbed: the sandbox is built in a directory of its own, and
+everything is gone afterwards.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from lambdad.config.sections import Config, RuntimesConfig
+from lambdad.domain.clock import Clock, SystemClock
+from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.catalogue import Catalogue
+from lambdad.sandbox.base import GuardState, SandboxBackend
+from lambdad.sandbox.registry import choose
+
 State = Literal["ok", "degraded", "missing"]
+
+_STATES: dict[GuardState, State] = {
+    GuardState.ACTIVE: "ok",
+    GuardState.DEGRADED: "degraded",
+    GuardState.ABSENT: "missing",
+}
+
+# program, what it is for, package on Debian and Ubuntu
+TOOLS = (
+    ("nft", "keeps functions from this host's private services", "nftables"),
+    ("mkfs.ext4", "makes the file system that is a function's /tmp", "e2fsprogs"),
+    ("bwrap", "isolates functions when lambdad does not run as root", "bubblewrap"),
+)
+
+# Administrators' programs are often not on the PATH of others.
+SEARCH = (*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +74,97 @@ class Diagnosis:
     backend: str | None
     isolated: bool
     findings: Sequence[Finding]
+
+
+def examine(config: Config) -> Diagnosis:
+    """Run :func:`diagnose` to its end."""
+    return asyncio.run(diagnose(config, SystemClock()))
+
+
+async def diagnose(config: Config, clock: Clock) -> Diagnosis:
+    """Build a sandbox as `serve` would, look for runtimes and tools, and take it all down."""
+    with tempfile.TemporaryDirectory(
+        prefix=".lambdad-doctor-", dir=_writable(config.server.data_dir)
+    ) as scratch:
+        place = Path(scratch)
+        try:
+            backend, notes = await choose(config.sandbox, place / "sandbox", clock)
+        except HostUnfit as unfit:
+            sandbox = [_unfit(config.sandbox.backend, unfit)]
+            name, isolated = None, False
+        else:
+            name, isolated = backend.name, _isolates(backend)
+            sandbox = _backend(backend, notes)
+            await backend.close()
+        return Diagnosis(
+            backend=name,
+            isolated=isolated,
+            findings=(*sandbox, *_runtimes(config.runtimes, place / "runtimes"), *_tools()),
+        )
+
+
+def _isolates(backend: SandboxBackend) -> bool:
+    return any(guard.state is not GuardState.ABSENT for guard in backend.guards())
+
+
+def _unfit(name: str, unfit: HostUnfit) -> Finding:
+    return Finding(
+        section="sandbox", name=name, state="missing", detail=unfit.cause, remedy=unfit.remedy
+    )
+
+
+def _backend(backend: SandboxBackend, notes: Sequence[str]) -> list[Finding]:
+    state: State = "ok" if _isolates(backend) else "degraded"
+    chosen = Finding(section="sandbox", name=backend.name, state=state, detail="in use")
+    return [
+        chosen,
+        *(Finding(section="sandbox", name="note", state="degraded", detail=note) for note in notes),
+        *(
+            Finding(
+                section="guards",
+                name=guard.name,
+                state=_STATES[guard.state],
+                detail=guard.detail,
+                remedy=guard.remedy,
+                stops=guard.stops,
+            )
+            for guard in backend.guards()
+        ),
+    ]
+
+
+def _runtimes(config: RuntimesConfig, place: Path) -> list[Finding]:
+    return [
+        Finding(
+            section="runtimes",
+            name=report.identifier,
+            state="missing" if report.version is None else "ok",
+            detail=f"{report.version or ''} {report.source}".strip(),
+            remedy=report.remedy,
+        )
+        for report in Catalogue(config, place).report()
+    ]
+
+
+def _tools() -> list[Finding]:
+    findings = []
+    for program, purpose, package in TOOLS:
+        path = shutil.which(program, path=os.pathsep.join(SEARCH))
+        findings.append(
+            Finding(
+                section="tools",
+                name=program,
+                state="ok" if path else "missing",
+                detail=f"{path or 'not found'}: {purpose}",
+                remedy="" if path else f"Install it: apt-get install {package}.",
+            )
+        )
+    return findings
+
+
+def _writable(data_dir: Path) -> Path | None:
+    """Where `serve` would work: the same file system, if we may write there, decides alike."""
+    for directory in (data_dir.absolute(), *data_dir.absolute().parents):
+        if directory.is_dir():
+            return directory if os.access(directory, os.W_OK) else None
+    return None

@@ -13,6 +13,17 @@ from click.testing import CliRunner, Result
 from lambdad.cli.main import main
 
 
+VARIABLES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A request as it came."""
@@ -55,7 +66,7 @@ class Endpoint:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - http.server's name
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -98,18 +109,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run() -> Run:
     """Run a command; variables of the developer's shell do not reach it."""
-    clean = {
-        name: None
-        for name in (
-            "AWS_ENDPOINT_URL",
-            "AWS_ENDPOINT_URL_LAMBDA",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_REGION",
-            "AWS_DEFAULT_REGION",
-            "AWS_PROFILE",
-        )
-    }
+    clean = dict.fromkeys(VARIABLES)
 
     def invoke(*arguments: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> Result:
         return CliRunner().invoke(main, list(arguments), env={**clean, **(env or {})}, input=stdin)

@@ -54,12 +54,13 @@ def test_version_as_json_names_the_service_model_in_use(run):
 def test_help_and_version_import_nothing_slow():
     """They answer in a few dozen milliseconds because botocore, rich and asyncio wait."""
     program = (
-        "import sys; from click.testing import CliRunner; from lambdad.cli.main import main\n"
-        "before = set(sys.modules)\n"
-        "import lambdad.cli.main, lambdad.cli.commands.version\n"
+        "import sys; from lambdad.cli.main import main\n"
+        "import lambdad.cli.commands.version\n"
         "main(['--help'], standalone_mode=False)\n"
         "print([m for m in ('botocore', 'boto3', 'rich', 'uvloop', 'lambdad.server.main')\n"
         "       if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr

@@ -10,7 +10,7 @@ from lambdad.cli.commands.logs import LogReader
 MISSING = b'{"__type":"ResourceNotFoundException","message":"The group does not exist."}'
 
 
-def page(*events, token=None):
+def page(*events, following=None):
     """A FilterLogEvents answer; an event is (id, milliseconds, message)."""
     document = {
         "events": [
@@ -25,15 +25,15 @@ def page(*events, token=None):
         ],
         "searchedLogStreams": [],
     }
-    if token:
-        document["nextToken"] = token
+    if following:
+        document["nextToken"] = following
     return json.dumps(document).encode()
 
 
 @pytest.fixture
 def reader(endpoint):
     connection = Connection(
-        endpoint_url=endpoint.url, region="us-east-1", access_key_id="k", secret_access_key="s"
+        endpoint_url=endpoint.url, region="us-east-1", access_key_id="k", secret_access_key="k"
     )
     return LogReader(connection.client("logs"), "/aws/lambda/hello", 0, "")
 
@@ -43,7 +43,7 @@ def bodies(endpoint):
 
 
 def test_all_pages_are_printed_with_their_time(run, endpoint):
-    endpoint.will_answer(page((1, 1_764_000_000_123, "first\n"), token="more"))
+    endpoint.will_answer(page((1, 1_764_000_000_123, "first\n"), following="more"))
     endpoint.will_answer(page((2, 1_764_000_001_000, "second\n")))
 
     result = run("logs", "hello", "--since", "2025-01-01", "--endpoint-url", endpoint.url)
