@@ -16,8 +16,16 @@ from lambdad.protocol.model import load_service
 
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
-Handler = Callable[[RequestContext, Params], Awaitable[Result]]
+Handler = Callable[[RequestContext, Params], Awaitable["Result | Answer"]]
 RequestCheck = Callable[[HttpRequest], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A result with HTTP headers that the service model does not describe."""
+
+    result: Result
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

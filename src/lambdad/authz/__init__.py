@@ -1,1 +1,1 @@
-"""Who calls: principals from SigV4 credentials."""
+"""Who is calling, and what they may do."""

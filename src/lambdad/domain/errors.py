@@ -77,6 +77,10 @@ class CodeStorageExceededException(ServiceException):
     """The account's code storage is full."""
 
 
+class CodeSigningConfigNotFoundException(ServiceException):
+    """The named code signing configuration does not exist."""
+
+
 class AccessDeniedException(ServiceException):
     """The caller may not do this."""
 

@@ -1,0 +1,25 @@
+"""Limits and usage of an account in a region."""
+
+from __future__ import annotations
+
+from lambdad.api.context import RequestContext
+from lambdad.api.dispatch import Params, Result
+from lambdad.api.lambda_.service import SERVICE
+from lambdad.domain import limits
+
+
+@SERVICE.operation("GetAccountSettings")
+async def get_account_settings(context: RequestContext, params: Params) -> Result:
+    """Return limits and usage."""
+    usage = context.services.functions.usage(context.account_id, context.region)
+    concurrency = context.services.concurrency
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": limits.CODE_STORAGE_BYTES,
+            "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
+            "CodeSizeZipped": limits.ZIP_BYTES_MAX,
+            "ConcurrentExecutions": concurrency,
+            "UnreservedConcurrentExecutions": concurrency,
+        },
+        "AccountUsage": {"TotalCodeSize": usage.code_bytes, "FunctionCount": usage.functions},
+    }

@@ -1,0 +1,174 @@
+"""Operations on functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdad.api import code_location
+from lambdad.api.context import RequestContext
+from lambdad.api.dispatch import Params, Result
+from lambdad.api.lambda_ import shapes
+from lambdad.api.lambda_.service import SERVICE, marker_of, name_of, target_of
+from lambdad.controlplane.functions import CodeUpdate, NewFunction
+from lambdad.domain import limits
+from lambdad.domain.arns import LATEST
+from lambdad.domain.errors import (
+    CodeSigningConfigNotFoundException,
+    NotImplementedException,
+    RequestEntityTooLargeException,
+)
+from lambdad.domain.functions import Function
+from lambdad.protocol.http import HttpRequest
+
+# Members that change what a function is. To accept and ignore one would deploy something else.
+_UNSUPPORTED = (
+    "AcceleratorConfig",
+    "CapacityProviderConfig",
+    "DurableConfig",
+    "ImageConfig",
+    "PublishTo",
+    "RuntimeConfig",
+    "TenancyConfig",
+)
+
+
+def _check_create_size(request: HttpRequest) -> None:
+    _check_size(request, "CreateFunction")
+
+
+def _check_update_size(request: HttpRequest) -> None:
+    _check_size(request, "UpdateFunctionCode")
+
+
+@SERVICE.operation("CreateFunction", lenient=("Runtime",), check=_check_create_size)
+async def create_function(context: RequestContext, params: Params) -> Result:
+    """Create a function from a zip package."""
+    target = target_of(context, params, "CreateFunction")
+    if params.get("PackageType", "Zip") != "Zip":
+        raise NotImplementedException(
+            "CreateFunction with PackageType Image is not implemented by lambdad yet. "
+            "Deploy a zip package."
+        )
+    _refuse_unsupported("CreateFunction", params)
+    if arn := params.get("CodeSigningConfigArn"):
+        raise CodeSigningConfigNotFoundException(
+            "The code signing configuration cannot be found. Check that the provided "
+            f"configuration is not deleted: {arn}."
+        )
+    new = NewFunction(
+        configuration=shapes.configuration_change(
+            params, account_id=context.account_id, region=context.region
+        ),
+        source=shapes.code_source(params["Code"]),
+        architectures=tuple(params.get("Architectures") or ("x86_64",)),
+        tags=params.get("Tags") or {},
+    )
+    function = await context.services.functions.create(target, new)
+    return shapes.function_configuration(function)
+
+
+@SERVICE.operation("GetFunction")
+async def get_function(context: RequestContext, params: Params) -> Result:
+    """Return configuration, a link to the package, and tags if there are any."""
+    target = target_of(context, params, "GetFunction")
+    function = await context.services.functions.get(target)
+    answer: dict[str, Any] = {
+        "Configuration": shapes.function_configuration(function, qualifier=target.qualifier),
+        "Code": {"RepositoryType": "S3", "Location": _code_location(context, function)},
+    }
+    if function.tags:
+        answer["Tags"] = dict(function.tags)
+    return answer
+
+
+@SERVICE.operation("GetFunctionConfiguration")
+async def get_function_configuration(context: RequestContext, params: Params) -> Result:
+    """Return the configuration of a version."""
+    target = target_of(context, params, "GetFunctionConfiguration")
+    function = await context.services.functions.get(target)
+    return shapes.function_configuration(function, qualifier=target.qualifier)
+
+
+@SERVICE.operation("UpdateFunctionCode", check=_check_update_size)
+async def update_function_code(context: RequestContext, params: Params) -> Result:
+    """Give a function another package."""
+    target = target_of(context, params, "UpdateFunctionCode")
+    _refuse_unsupported("UpdateFunctionCode", params)
+    architectures = params.get("Architectures")
+    update = CodeUpdate(
+        source=shapes.code_source(params),
+        architectures=tuple(architectures) if architectures else None,
+        revision_id=params.get("RevisionId"),
+        dry_run=bool(params.get("DryRun")),
+    )
+    function = await context.services.functions.update_code(target, update)
+    return shapes.function_configuration(function)
+
+
+@SERVICE.operation("UpdateFunctionConfiguration", lenient=("Runtime",))
+async def update_function_configuration(context: RequestContext, params: Params) -> Result:
+    """Change what a function is configured to; members that are left out stay."""
+    target = target_of(context, params, "UpdateFunctionConfiguration")
+    _refuse_unsupported("UpdateFunctionConfiguration", params)
+    change = shapes.configuration_change(
+        params, account_id=context.account_id, region=context.region
+    )
+    function = await context.services.functions.update_configuration(
+        target, change, revision_id=params.get("RevisionId")
+    )
+    return shapes.function_configuration(function)
+
+
+@SERVICE.operation("DeleteFunction")
+async def delete_function(context: RequestContext, params: Params) -> Result:
+    """Delete a function with everything of it, or one version."""
+    await context.services.functions.delete(target_of(context, params, "DeleteFunction"))
+    return {"StatusCode": 204}
+
+
+@SERVICE.operation("ListFunctions")
+async def list_functions(context: RequestContext, params: Params) -> Result:
+    """List functions by name, at most 50 at a time."""
+    page_max = limits.LIST_FUNCTIONS_PAGE_MAX
+    limit = min(params.get("MaxItems") or page_max, page_max)
+    page = context.services.functions.list(
+        context.account_id, context.region, after=name_of(params.get("Marker")), limit=limit
+    )
+    qualifier = LATEST if params.get("FunctionVersion") == "ALL" else None
+    answer: dict[str, Any] = {
+        "Functions": [
+            shapes.listed_configuration(function, qualifier=qualifier)
+            for function in page.functions
+        ]
+    }
+    if page.more:
+        answer["NextMarker"] = marker_of(page.functions[-1].key.name)
+    return answer
+
+
+def _code_location(context: RequestContext, function: Function) -> str:
+    return code_location.sign(
+        context.services.code_location_key,
+        base_url=context.base_url,
+        key=function.key,
+        digest=function.code.digest,
+        now_s=context.services.clock.time(),
+    )
+
+
+def _refuse_unsupported(operation: str, params: Params) -> None:
+    given = [name for name in _UNSUPPORTED if params.get(name)]
+    if params.get("Publish"):
+        given.append("Publish")
+    if given:
+        raise NotImplementedException(
+            f"{operation} with {', '.join(given)} is not implemented by lambdad yet. Leave it out."
+        )
+
+
+def _check_size(request: HttpRequest, operation: str) -> None:
+    if len(request.body) > limits.CREATE_FUNCTION_REQUEST_BYTES_MAX:
+        raise RequestEntityTooLargeException(
+            f"Request must be smaller than {limits.CREATE_FUNCTION_REQUEST_BYTES_MAX} bytes for "
+            f"the {operation} operation"
+        )

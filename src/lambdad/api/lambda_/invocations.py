@@ -1,0 +1,140 @@
+"""Invoke: what is checked before code runs, and how its answer goes out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+
+from lambdad.api.context import RequestContext
+from lambdad.api.dispatch import Answer, Params
+from lambdad.api.lambda_.service import SERVICE, target_of
+from lambdad.controlplane.references import Target, is_alias
+from lambdad.domain import limits
+from lambdad.domain.errors import (
+    InvalidParameterValueException,
+    InvalidRequestContentException,
+    NotImplementedException,
+    RequestTooLargeException,
+    ResourceNotFoundException,
+)
+from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.protocol.http import HttpRequest
+
+_EMPTY_EVENT = b"{}"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Only looks: numbers are not converted. Strict where Python is not, as AWS is.
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+
+
+def _check_size(request: HttpRequest) -> None:
+    if len(request.body) > limits.INVOKE_REQUEST_BYTES_MAX:
+        raise RequestTooLargeException(
+            f"Request must be smaller than {limits.INVOKE_REQUEST_BYTES_MAX} bytes for the "
+            "InvokeFunction operation"
+        )
+
+
+@SERVICE.operation("Invoke", check=_check_size)
+async def invoke(context: RequestContext, params: Params) -> Answer:
+    """Run a function and wait for its answer, or only check that it could be run."""
+    target = target_of(context, params, "InvokeFunction")
+    kind = params.get("InvocationType") or "RequestResponse"
+    if kind == "Event":
+        raise NotImplementedException(
+            "Invoke with InvocationType Event is not implemented by lambdad yet. "
+            "Use RequestResponse."
+        )
+    await _check_runnable(context, target)
+    _refuse_unsupported(params)
+    if kind == "DryRun":
+        return Answer(result={"StatusCode": 204}, headers={})
+    invocation = Invocation(
+        request_id=context.request_id,
+        payload=_event(params.get("Payload") or b""),
+        invoked_arn=target.arn,
+        client_context=_client_context(params.get("ClientContext")),
+        trace_header=context.trace_header,
+        wants_log_tail=params.get("LogType") == "Tail",
+    )
+    return _answer(await context.services.invoker.invoke(target.key, target.qualifier, invocation))
+
+
+async def _check_runnable(context: RequestContext, target: Target) -> None:
+    try:
+        await context.services.functions.runnable(target)
+    except ResourceNotFoundException as error:
+        if target.qualifier is None or not is_alias(target.qualifier):
+            raise
+        raise ResourceNotFoundException(f"Cannot find alias arn: {target.arn}") from error
+
+
+def _answer(outcome: InvocationResult) -> Answer:
+    result = {
+        "StatusCode": 200,
+        "Payload": outcome.payload,
+        "ExecutedVersion": outcome.executed_version,
+    }
+    if outcome.function_error is not None:
+        result["FunctionError"] = outcome.function_error
+    if outcome.log_tail is not None:
+        result["LogResult"] = base64.b64encode(outcome.log_tail).decode()
+    return Answer(result=result, headers={"Content-Type": "application/json", **outcome.headers})
+
+
+def _event(payload: bytes) -> bytes:
+    """Return the event to hand over; an empty body is an empty object.
+
+    Raises:
+        InvalidRequestContentException: it is not JSON.
+    """
+    if not payload:
+        return _EMPTY_EVENT
+    try:
+        _JSON.decode(payload.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestContentException(
+            "Could not parse request body into json: Could not parse payload into json: "
+            f"{error}"
+        ) from error
+    return payload
+
+
+def _client_context(encoded: str | None) -> str | None:
+    """Return the JSON text of a client context.
+
+    Raises:
+        InvalidRequestContentException: it is too long, no base64, or no JSON object.
+    """
+    if not encoded:
+        return None
+    if len(encoded) > limits.CLIENT_CONTEXT_BYTES_MAX:
+        raise InvalidRequestContentException(
+            f"Client context must be at most {limits.CLIENT_CONTEXT_BYTES_MAX} bytes of Base64."
+        )
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+        is_object = isinstance(_JSON.decode(text), dict)
+    except (binascii.Error, ValueError, RecursionError):
+        is_object, text = False, ""
+    if not is_object:
+        raise InvalidRequestContentException(
+            "Client context must be a valid Base64-encoded JSON object."
+        )
+    return text
+
+
+def _refuse_unsupported(params: Params) -> None:
+    if params.get("TenantId") is not None:
+        raise InvalidParameterValueException(
+            "TenantId is accepted only by functions with tenant isolation; this function has none."
+        )
+    if params.get("DurableExecutionName") is not None:
+        raise InvalidParameterValueException(
+            "DurableExecutionName is accepted only by durable functions; this function is none."
+        )
