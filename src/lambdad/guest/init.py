@@ -1,0 +1,195 @@
+"""PID 1 of a sandbox: starts programs when told, reaps everything, reports how programs ended.
+
+It runs as the sandbox's own user, without privileges, with all guards in place: it is trusted
+no more than the function itself. Its one tie to the outside is a socket of type SEQPACKET. One
+message is one request or one report; file descriptors travel with it. When the socket ends, so
+does the sandbox: the end of PID 1 is the end of every process of its namespace.
+
+Requests:
+    `S` token, telemetry, arguments, variables, then NUL-separated: directory, argv, NAME=value
+        (descriptors: output, and telemetry if there is one)
+    `G` token, signal number: send the signal to that program
+    `K` token: kill every other process
+Reports, all of `<cIi`: kind, token, value:
+    `P` the program runs, `N` it could not be started (errno), `E` it ended (wait status),
+    `K` all processes are gone
+"""
+
+import array
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+
+SPAWN, SIGNAL, KILL = b"S", b"G", b"K"
+STARTED, NOT_STARTED, ENDED, KILLED = b"P", b"N", b"E", b"K"
+
+SPAWN_HEAD = struct.Struct("<cIBHH")
+SIGNAL_REQUEST = struct.Struct("<cIB")
+KILL_REQUEST = struct.Struct("<cI")
+REPORT = struct.Struct("<cIi")
+MESSAGE_BYTES = 256 * 1024
+
+TELEMETRY_FD = 3
+_DESCRIPTORS = 2
+_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR)
+_NO_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+# What a shell answers for a program that does not exist, and one that cannot be executed.
+_STATUS_NOT_FOUND, _STATUS_NOT_EXECUTABLE = 127 << 8, 126 << 8
+# The kernel then takes the programs, not PID 1, when the memory of the sandbox runs out.
+_VICTIM, _SPARED = b"1000", b"0"
+
+
+class Init:
+    """The loop. State: which process belongs to which token of the supervisor."""
+
+    def __init__(self, control: socket.socket, oom_score_fd: int) -> None:
+        self._control = control
+        self._oom_score_fd = oom_score_fd
+        self._tokens: dict[int, int] = {}
+
+    def run(self) -> None:
+        """Serve until the supervisor is gone."""
+        wakeup = self._wake_on_child()
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(wakeup, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == wakeup:
+                    os.read(wakeup, 4096)
+                    self._reap()
+                elif not self._serve():
+                    return
+
+    @staticmethod
+    def _wake_on_child() -> int:
+        """Return a descriptor that becomes readable when a child has ended."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        # The wake-up needs a handler; there is nothing for it to do.
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        return reader
+
+    def _serve(self) -> bool:
+        """Handle one request; False when there will be none any more."""
+        message, descriptors = receive(self._control)
+        try:
+            if not message:
+                return False
+            kind = message[:1]
+            if kind == SPAWN:
+                self._spawn(message, descriptors)
+            elif kind == SIGNAL:
+                self._signal(*SIGNAL_REQUEST.unpack(message)[1:])
+            elif kind == KILL:
+                self._kill(KILL_REQUEST.unpack(message)[1])
+        finally:
+            for fd in descriptors:
+                os.close(fd)
+        return True
+
+    def _report(self, kind: bytes, token: int, value: int = 0) -> None:
+        self._control.send(REPORT.pack(kind, token, value))
+
+    def _spawn(self, message: bytes, descriptors: "list[int]") -> None:
+        _, token, telemetry, arguments, variables = SPAWN_HEAD.unpack_from(message)
+        texts = message[SPAWN_HEAD.size :].split(b"\0")
+        directory, argv = texts[0], texts[1 : 1 + arguments]
+        pairs = texts[1 + arguments : 1 + arguments + variables]
+        environment = dict(pair.split(b"=", 1) for pair in pairs)
+        output = descriptors[0]
+        # Standard input is init's own: /dev/null. All other descriptors close themselves on exec.
+        actions = [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
+        if telemetry:
+            actions.append((os.POSIX_SPAWN_DUP2, descriptors[1], TELEMETRY_FD))
+        try:
+            os.chdir(directory)
+        except OSError as error:
+            self._report(NOT_STARTED, token, error.errno or errno.EIO)
+            return
+        os.pwrite(self._oom_score_fd, _VICTIM, 0)
+        try:
+            pid = os.posix_spawn(
+                argv[0],
+                argv,
+                environment,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD],
+            )
+        except OSError as error:
+            self._report_failure(token, error.errno or errno.EIO)
+            return
+        finally:
+            os.pwrite(self._oom_score_fd, _SPARED, 0)
+            os.chdir("/")
+        self._tokens[pid] = token
+        self._report(STARTED, token)
+
+    def _report_failure(self, token: int, number: int) -> None:
+        if number in _NO_RESOURCES:
+            self._report(NOT_STARTED, token, number)
+            return
+        self._report(STARTED, token)
+        status = _STATUS_NOT_FOUND if number in _NOT_FOUND else _STATUS_NOT_EXECUTABLE
+        self._report(ENDED, token, status)
+
+    def _signal(self, token: int, number: int) -> None:
+        for pid, owner in self._tokens.items():
+            if owner == token:
+                # Not yet reaped, so the number cannot have been given to another process.
+                os.kill(pid, number)
+
+    def _kill(self, token: int) -> None:
+        try:
+            while True:
+                # Again after each wait: what was just being forked may have missed the first.
+                os.kill(-1, signal.SIGKILL)
+                self._collect(*os.waitpid(-1, 0))
+                self._reap()
+        except (ProcessLookupError, ChildProcessError):
+            self._reap()
+        self._report(KILLED, token)
+
+    def _reap(self) -> None:
+        """Collect what has ended until now; orphans come to PID 1 as well."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._collect(pid, status)
+
+    def _collect(self, pid: int, status: int) -> None:
+        token = self._tokens.pop(pid, None)
+        if token is not None:
+            self._report(ENDED, token, status)
+
+
+def receive(control: socket.socket) -> "tuple[bytes, list[int]]":
+    """Return one message, empty at the end, and its descriptors, which close on exec."""
+    descriptors = array.array("i")
+    space = socket.CMSG_SPACE(_DESCRIPTORS * descriptors.itemsize)
+    try:
+        message, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionError:
+        return b"", []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return message, list(descriptors)
+
+
+def main(control: socket.socket, oom_score_fd: int) -> None:
+    """Be PID 1 until the supervisor lets go of its end of the socket."""
+    try:
+        Init(control, oom_score_fd).run()
+    except BrokenPipeError:
+        # The supervisor is gone: so is the sandbox.
+        pass

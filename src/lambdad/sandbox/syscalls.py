@@ -1,0 +1,210 @@
+"""The Linux calls a sandbox is built with, by ctypes: thin, typed, nothing decided here.
+
+Python has `os.unshare` and `os.setns` from 3.12 only, and the mount calls not at all. Loaded into
+the launcher too, so only the standard library is imported. Every function raises OSError.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+
+# linux/sched.h
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x0002_0000, 0x0200_0000, 0x0400_0000
+CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x0800_0000, 0x2000_0000, 0x4000_0000
+
+# linux/mount.h
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+READ_ONLY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
+_FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+
+# Numbers from 424 on are the same on every machine.
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
+
+# linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
+_PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 22, 24, 38, 47
+_SECCOMP_MODE_FILTER, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+_CAPABILITY_VERSION_3 = 0x2008_0522
+_CAPABILITIES_MAX = 64
+
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class _Program(ctypes.Structure):
+    """`struct sock_fprog` of linux/filter.h."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012
+
+
+def _checked(result: int, task: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot {task}: {os.strerror(number)}")
+    return result
+
+
+def _syscall(number: int, task: str, *arguments: object) -> int:
+    return _checked(_libc.syscall(ctypes.c_long(number), *arguments), task)
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
+    """See mount(2); `kind` is the file system type, empty for binds and remounts."""
+    arguments = (source.encode(), os.fsencode(target), kind.encode() or None)
+    result = _libc.mount(*arguments, ctypes.c_ulong(flags), options.encode() or None)
+    _checked(result, f"mount {kind or source} on {target}")
+
+
+def umount(target: str, flags: int = MNT_DETACH) -> None:
+    """See umount2(2)."""
+    _checked(_libc.umount2(os.fsencode(target), flags), f"unmount {target}")
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """See pivot_root(2)."""
+    _checked(_libc.pivot_root(os.fsencode(new_root), os.fsencode(put_old)), "pivot_root")
+
+
+def open_tree(path: str, *, recursive: bool = True) -> int:
+    """Return a descriptor of a detached copy of the mount at `path`."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    name = os.fsencode(path)
+    return _syscall(_OPEN_TREE, f"copy the mount of {path}", _AT_FDCWD, name, ctypes.c_uint(flags))
+
+
+def mount_setattr(fd: int, attributes: int, *, propagation: int = 0) -> None:
+    """Add `MOUNT_ATTR_*` to the mount of `fd` and all below it."""
+    request = struct.pack("=QQQQ", attributes, 0, propagation, 0)
+    flags = ctypes.c_uint(_AT_EMPTY_PATH | _AT_RECURSIVE)
+    size = ctypes.c_size_t(len(request))
+    _syscall(_MOUNT_SETATTR, "restrict a mount", fd, b"", flags, request, size)
+
+
+def read_only_tree(path: str) -> int:
+    """Return a descriptor of a detached, read-only copy of the mounts at and below `path`."""
+    fd = open_tree(path)
+    try:
+        # Private, so that what is mounted below `path` later on stays out of the copy.
+        mount_setattr(fd, READ_ONLY, propagation=MS_PRIVATE)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def move_mount(fd: int, target: str) -> None:
+    """Attach the detached mount of `fd` at `target`."""
+    flags = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
+    _syscall(_MOVE_MOUNT, f"mount on {target}", fd, b"", _AT_FDCWD, os.fsencode(target), flags)
+
+
+def new_mount(kind: str, options: dict[str, str | None], attributes: int) -> int:
+    """Return a descriptor of a new, detached file system.
+
+    Args:
+        kind: file system type.
+        options: mount options; None marks one without value.
+        attributes: `MOUNT_ATTR_*`.
+    """
+    context = _syscall(_FSOPEN, f"open {kind}", kind.encode(), ctypes.c_uint(_FSOPEN_CLOEXEC))
+    try:
+        for key, value in options.items():
+            command = _FSCONFIG_SET_FLAG if value is None else _FSCONFIG_SET_STRING
+            text = None if value is None else value.encode()
+            task = f"set {key} of {kind}"
+            _syscall(_FSCONFIG, task, context, ctypes.c_uint(command), key.encode(), text, 0)
+        create = ctypes.c_uint(_FSCONFIG_CMD_CREATE)
+        _syscall(_FSCONFIG, f"create {kind}", context, create, None, None, 0)
+        flags = ctypes.c_uint(_FSMOUNT_CLOEXEC)
+        task = f"mount {kind}"
+        return _syscall(_FSMOUNT, task, context, flags, ctypes.c_uint(attributes))
+    finally:
+        os.close(context)
+
+
+def unshare(flags: int) -> None:
+    """See unshare(2)."""
+    _checked(_libc.unshare(ctypes.c_int(flags)), f"make namespaces {flags:#x}")
+
+
+def setns(fd: int, kind: int) -> None:
+    """See setns(2)."""
+    _checked(_libc.setns(fd, ctypes.c_int(kind)), "enter a namespace")
+
+
+def prctl(option: int, value: int) -> None:
+    """See prctl(2), for options that take one number."""
+    arguments = (ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+    _checked(_libc.prctl(ctypes.c_int(option), *arguments), f"set process option {option}")
+
+
+def set_name(name: str) -> None:
+    """Set what `ps` shows as the command: at most 15 bytes."""
+    text = ctypes.create_string_buffer(name.encode()[:15])
+    _checked(_libc.prctl(ctypes.c_int(PR_SET_NAME), text, 0, 0, 0), "name the process")
+
+
+def sethostname(name: str) -> None:
+    """See sethostname(2)."""
+    encoded = name.encode()
+    _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "set the host name")
+
+
+def drop_bounding_set() -> None:
+    """Give up every capability for this process's programs, for good."""
+    zero = ctypes.c_ulong(0)
+    for capability in range(_CAPABILITIES_MAX):
+        # The kernel knows some 41 and answers EINVAL from the first unknown one on.
+        number = ctypes.c_ulong(capability)
+        if _libc.prctl(ctypes.c_int(_PR_CAPBSET_DROP), number, zero, zero, zero) < 0:
+            break
+    clear = ctypes.c_ulong(_PR_CAP_AMBIENT_CLEAR_ALL)
+    _checked(_libc.prctl(ctypes.c_int(_PR_CAP_AMBIENT), clear, zero, zero, zero), "clear ambient")
+
+
+def drop_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    _checked(_libc.capset(header, bytes(24)), "drop capabilities")
+
+
+def no_new_privileges() -> None:
+    """Make set-uid programs and file capabilities without effect, for good."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def install_seccomp(program: bytes) -> None:
+    """Filter this process's system calls by an array of `struct sock_filter`."""
+    request = _Program(len(program) // 8, program)
+    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+    result = _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), mode, ctypes.byref(request), 0, 0)
+    _checked(result, "install the seccomp filter")
+
+
+def loopback_up() -> None:
+    """Switch on `lo` of this network namespace; it comes with 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh14x", b"lo", _IFF_UP | _IFF_RUNNING)
+        fcntl.ioctl(control, _SIOCSIFFLAGS, request)
+
+
+def overwrite_arguments(name: str) -> None:
+    """Replace what `/proc/PID/cmdline` shows, here and in processes forked from here."""
+    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - no pathlib in the launcher
+        # Fields after the command, which is in brackets; 48 and 49 of proc(5) are the limits.
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    text = name.encode()[: end - start - 1]
+    ctypes.memmove(start, text + bytes(end - start - len(text)), end - start)
