@@ -1,0 +1,63 @@
+"""What an invocation used, in the figures that are billed.
+
+Decides how durations are rounded; who keeps the records, and prices, are none of its business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambdad.domain.arns import FunctionKey
+
+GRANULARITY_MS = 1
+# AWS billed in these steps until December 2020.
+LEGACY_GRANULARITY_MS = 100
+
+
+def billed_duration_ms(
+    duration_ms: float, init_duration_ms: float | None = None, *, granularity_ms: int = 1
+) -> int:
+    """Round what a REPORT line shows up to whole steps; at least one step.
+
+    AWS: the init phase has been billed for all functions since August 2025. The two durations
+    count as they are shown, to a hundredth of a millisecond, so that a reader of the line
+    computes the same sum and noise of floating point is never billed.
+    """
+    hundredths = round(duration_ms * 100) + round((init_duration_ms or 0.0) * 100)
+    steps = -(-hundredths // (granularity_ms * 100))
+    return max(1, steps) * granularity_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRecord:
+    """What one invocation used.
+
+    Attributes:
+        version: that ran, `$LATEST` or a number.
+        timestamp_ms: when the invocation began, epoch milliseconds.
+        duration_ms: of the invoke phase.
+        init_duration_ms: of the init phase, None when the environment was warm.
+        billed_duration_ms: rounded sum of the two.
+        memory_size_mb: configured, MiB.
+        max_memory_used_mb: peak of the environment, MiB.
+    """
+
+    function: FunctionKey
+    version: str
+    request_id: str
+    timestamp_ms: int
+    duration_ms: float
+    init_duration_ms: float | None = None
+    billed_duration_ms: int
+    memory_size_mb: int
+    max_memory_used_mb: int
+
+    @property
+    def gb_seconds(self) -> float:
+        """Configured memory times billed time."""
+        return self.memory_size_mb / 1024 * self.billed_duration_ms / 1000
+
+
+def peak_memory_mb(peak_bytes: int, memory_size_mb: int) -> int:
+    """Return the peak in whole MiB, rounded up and never above the configured size."""
+    return min(-(-peak_bytes // (1024 * 1024)), memory_size_mb)
