@@ -182,7 +182,7 @@ class FrameReader:
             kept = next((n for n in (2, 1) if buffer.endswith(_SYNC[:n])), 0)
             return self._skip(len(buffer) - kept)
         if start > 0:
-            return self._skip(start) + self._end_text()
+            return self._skip(start)
         if len(buffer) < _HEADER.size:
             return []
         magic, length, timestamp_us = _HEADER.unpack_from(buffer)

@@ -16,7 +16,8 @@ class LogTail:
         """Append text; costs no more than the limit, however long the text is."""
         self._data += text[-self._limit :].encode("utf-8", "replace")
         if len(self._data) > 8 * self._limit:
-            del self._data[: -self._limit]
+            # More than the limit stays, so that content() sees a first character that was cut.
+            del self._data[: -2 * self._limit]
 
     def clear(self) -> None:
         """Forget everything: the next invocation begins."""
