@@ -34,9 +34,7 @@ class Package:
     digest: str
 
 
-def sign(
-    secret: bytes, *, base_url: str, key: FunctionKey, digest: str, now_s: float
-) -> str:
+def sign(secret: bytes, *, base_url: str, key: FunctionKey, digest: str, now_s: float) -> str:
     """Return a link to a package that is valid for ten minutes from `now_s`, epoch seconds."""
     expires = str(int(now_s) + limits.CODE_LOCATION_VALID_S)
     path = f"{PREFIX}{key.account_id}/{key.region}/{key.name}"

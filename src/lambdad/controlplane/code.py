@@ -35,10 +35,7 @@ class CodeSource:
 
 
 def check_source(source: CodeSource, *, verb: str) -> None:
-    """Refuse contradictory or missing sources.
-
-    Args:
-        verb: `creating` or `updating`, for the text of a refusal.
+    """Refuse contradictory or missing sources; `verb` is `creating` or `updating`.
 
     Raises:
         InvalidParameterValueException: no source, two sources, or an image for a zip function.
@@ -103,5 +100,3 @@ def _check_upload(package: bytes) -> None:
 def _check_content(package: bytes) -> None:
     if not package:
         raise InvalidParameterValueException("Uploaded file must be a non-empty zip")
-
-

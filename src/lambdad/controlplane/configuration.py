@@ -171,9 +171,7 @@ def _updating(function: Function, now: datetime) -> Function:
 
 
 def _merged(function: Function, change: ConfigurationChange) -> Function:
-    given = {
-        name: value for name in _PLAIN_FIELDS if (value := getattr(change, name)) is not None
-    }
+    given = {name: value for name in _PLAIN_FIELDS if (value := getattr(change, name)) is not None}
     echoed = {**function.echoed, **change.echoed}
     return replace(
         function,

@@ -1,4 +1,4 @@
-"""Which function a caller means: names, partial ARNs, ARNs and qualifiers against where the call is made.
+"""Which function a caller means by a name, a partial ARN or an ARN, with or without a qualifier.
 
 Whether that function exists is not decided here.
 """
@@ -41,8 +41,7 @@ def resolve(
 ) -> Target:
     """Return the function that `text` names for a caller in this account and region.
 
-    Args:
-        action: the operation's name, for the text of a refusal.
+    `action` is the operation's name as policies spell it, for the text of a refusal.
 
     Raises:
         ValidationException: `text` is no function name.
@@ -77,9 +76,9 @@ def resolve(
     )
     if target.key.account_id != account_id:
         raise AccessDeniedException(
-            f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} on "
-            f"resource: {target.arn} because no resource-based policy allows the lambda:{action} "
-            "action"
+            f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} "
+            f"on resource: {target.arn} because no resource-based policy allows the "
+            f"lambda:{action} action"
         )
     return target
 

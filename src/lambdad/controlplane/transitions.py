@@ -19,7 +19,7 @@ from lambdad.domain.errors import LambdadError
 from lambdad.domain.functions import Function
 from lambdad.storage.base import FunctionStore, RevisionMismatch
 
-_log = logging.getLogger(__name__)
+_LOGGER = logging.getLogger(__name__)
 
 _Version = tuple[FunctionKey, str]
 
@@ -82,7 +82,7 @@ class Transitions:
             await self._write(function, failure)
         except Exception:
             # The row stays unfinished; the next start of lambdad takes it up again.
-            _log.exception("Version %s of %s stays unfinished.", function.version, function.arn)
+            _LOGGER.exception("Version %s of %s stays unfinished.", function.version, function.arn)
         finally:
             ended.set()
             if self._running.get(version) is ended:
@@ -94,7 +94,9 @@ class Transitions:
         try:
             await self._preparer.prepare(function)
         except LambdadError as error:
-            _log.warning("Version %s of %s is not ready: %s", function.version, function.arn, error)
+            _LOGGER.warning(
+                "Version %s of %s is not ready: %s", function.version, function.arn, error
+            )
             return error
         return None
 

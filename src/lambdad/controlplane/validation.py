@@ -38,18 +38,63 @@ RESERVED_KEYS = frozenset(
 )
 
 # In the order of AWS's own message. Which of them are offered is the catalogue's decision.
-SUPPORTED_RUNTIMES = (
-    "nodejs20.x python3.14 provided.al2023 python3.12 python3.13 nodejs24.x nodejs22.x java25 "
-    "python3.10 python3.11 java21 ruby3.3 ruby3.4 ruby3.2 python3.8 python3.9 java17 nodejs16.x "
-    "dotnet10 dotnet8 java11 dotnet6 nodejs18.x provided.al2 java8.al2 ruby4.0 java17.al2023 "
-    "java11.al2023 java8.al2023"
-).split()
+SUPPORTED_RUNTIMES = [
+    "nodejs20.x",
+    "python3.14",
+    "provided.al2023",
+    "python3.12",
+    "python3.13",
+    "nodejs24.x",
+    "nodejs22.x",
+    "java25",
+    "python3.10",
+    "python3.11",
+    "java21",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby3.2",
+    "python3.8",
+    "python3.9",
+    "java17",
+    "nodejs16.x",
+    "dotnet10",
+    "dotnet8",
+    "java11",
+    "dotnet6",
+    "nodejs18.x",
+    "provided.al2",
+    "java8.al2",
+    "ruby4.0",
+    "java17.al2023",
+    "java11.al2023",
+    "java8.al2023",
+]
 
 # Identifiers that AWS once had and no longer takes.
 RETIRED_RUNTIMES = frozenset(
-    "nodejs nodejs4.3 nodejs4.3-edge nodejs6.10 nodejs8.10 nodejs10.x nodejs12.x nodejs14.x "
-    "python2.7 python3.6 python3.7 ruby2.5 ruby2.7 dotnetcore1.0 dotnetcore2.0 dotnetcore2.1 "
-    "dotnetcore3.1 dotnet5.0 java8 go1.x provided".split()
+    [
+        "nodejs",
+        "nodejs4.3",
+        "nodejs4.3-edge",
+        "nodejs6.10",
+        "nodejs8.10",
+        "nodejs10.x",
+        "nodejs12.x",
+        "nodejs14.x",
+        "python2.7",
+        "python3.6",
+        "python3.7",
+        "ruby2.5",
+        "ruby2.7",
+        "dotnetcore1.0",
+        "dotnetcore2.0",
+        "dotnetcore2.1",
+        "dotnetcore3.1",
+        "dotnet5.0",
+        "java8",
+        "go1.x",
+        "provided",
+    ]
 )
 
 

@@ -1,1 +1,1 @@
-"""Which AWS service a request is for."""
+"""The AWS services behind the one port: which of them a request is for, and what serves it."""

@@ -99,8 +99,7 @@ def _event(payload: bytes) -> bytes:
         _JSON.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequestContentException(
-            "Could not parse request body into json: Could not parse payload into json: "
-            f"{error}"
+            f"Could not parse request body into json: Could not parse payload into json: {error}"
         ) from error
     return payload
 

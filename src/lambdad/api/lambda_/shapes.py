@@ -16,9 +16,9 @@ Wire = dict[str, Any]
 _ECHOED_AS_GIVEN = ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn")
 
 
-def configuration_change(params: Mapping[str, Any], *, account_id: str, region: str) -> (
-    ConfigurationChange
-):
+def configuration_change(
+    params: Mapping[str, Any], *, account_id: str, region: str
+) -> ConfigurationChange:
     """Read the configuration members of CreateFunction or UpdateFunctionConfiguration."""
     environment = params.get("Environment")
     layers = params.get("Layers")

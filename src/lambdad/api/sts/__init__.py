@@ -1,1 +1,4 @@
-"""Operations of the Security Token Service."""
+"""The Security Token Service's API."""
+
+from lambdad.api.sts import identity as identity
+from lambdad.api.sts.service import SERVICE as SERVICE

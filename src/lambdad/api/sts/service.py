@@ -1,0 +1,7 @@
+"""The Security Token Service: where its operations register."""
+
+from __future__ import annotations
+
+from lambdad.api.dispatch import Service
+
+SERVICE = Service("sts")
