@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Code, Function
 from lambdad.domain.logs import LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
 
@@ -51,6 +52,10 @@ class FunctionStore(Protocol):
 
     def unfinished(self) -> Sequence[Function]:
         """Return all versions that are Pending or have an update InProgress (after a crash)."""
+        ...
+
+    def digests(self) -> frozenset[str]:
+        """Return the package digests of all versions of all accounts and regions."""
         ...
 
     async def insert(self, function: Function) -> None:
@@ -152,4 +157,33 @@ class PackageStore(Protocol):
 
     async def collect(self, used: frozenset[str]) -> int:
         """Remove packages that are not in `used` and leftovers of killed writers."""
+        ...
+
+
+class Engine(Protocol):
+    """One place where everything is kept; found by name through `lambdad.storage.registry`."""
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None: ...
+
+    @property
+    def functions(self) -> FunctionStore:
+        """What exists; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    @property
+    def logs(self) -> LogStore:
+        """What functions said; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    async def open(self) -> None:
+        """Take the data directory for this process alone, migrate and load it. Once.
+
+        Raises:
+            HostUnfit: another process holds it, it is damaged, not writable, or was written by a
+                newer lambdad. Nothing stays open then.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes under way and let go of the data directory. May be called twice."""
         ...

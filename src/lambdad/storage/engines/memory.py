@@ -1,0 +1,224 @@
+"""Storage that forgets: for tests and for throw-away servers.
+
+Keeps the same promises as the SQLite engine but durability. Mutable state: the index of functions
+and one record per log group.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.clock import Clock
+from lambdad.domain.functions import Function
+from lambdad.storage.base import (
+    AlreadyExists,
+    LogEvent,
+    LogGroup,
+    LogGroupKey,
+    LogQuery,
+    LogStream,
+    RevisionMismatch,
+)
+from lambdad.storage.function_index import FunctionIndex
+from lambdad.storage.log_sizes import DAY_MS, storable, stored_size
+
+
+class MemoryEngine:
+    """See :class:`lambdad.storage.base.Engine`; the data directory is not touched."""
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        self.functions = MemoryFunctionStore()
+        self.logs = MemoryLogStore(clock)
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+
+class MemoryFunctionStore:
+    """See :class:`lambdad.storage.base.FunctionStore`."""
+
+    def __init__(self) -> None:
+        self._index = FunctionIndex()
+
+    def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
+        """Return the stored version, or None."""
+        return self._index.get(key, version)
+
+    def list(
+        self, account_id: str, region: str, *, after: str | None, limit: int
+    ) -> Sequence[Function]:
+        """Return a page by name."""
+        return self._index.page(account_id, region, after=after, limit=limit)
+
+    def unfinished(self) -> Sequence[Function]:
+        """Return versions that are still being made or updated."""
+        return self._index.unfinished()
+
+    async def insert(self, function: Function) -> None:
+        """Store a new version."""
+        if self._index.get(function.key, function.version) is not None:
+            raise AlreadyExists(function.arn)
+        self._index.put(function)
+
+    async def replace(self, function: Function, *, expected_revision: str) -> None:
+        """Replace a version of a known revision."""
+        stored = self._index.get(function.key, function.version)
+        if stored is None or stored.revision_id != expected_revision:
+            raise RevisionMismatch(function.arn)
+        self._index.put(function)
+
+    async def delete(self, key: FunctionKey) -> bool:
+        """Remove all versions."""
+        return self._index.remove(key)
+
+
+@dataclass(slots=True)
+class _Group:
+    group: LogGroup
+    streams: dict[str, LogStream] = field(default_factory=dict)
+    events: list[tuple[int, int, LogEvent]] = field(default_factory=list)
+
+
+class MemoryLogStore:
+    """See :class:`lambdad.storage.base.LogStore`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._groups: dict[LogGroupKey, _Group] = {}
+        self._last_id = 0
+
+    async def create_group(self, group: LogGroup) -> None:
+        """Create a group."""
+        if group.key in self._groups:
+            raise AlreadyExists(group.key.name)
+        self._groups[group.key] = _Group(replace(group, stored_bytes=0))
+
+    async def put_retention(self, key: LogGroupKey, days: int | None) -> bool:
+        """Set or clear the retention."""
+        kept = self._groups.get(key)
+        if kept is not None:
+            kept.group = replace(kept.group, retention_days=days)
+        return kept is not None
+
+    async def delete_group(self, key: LogGroupKey) -> bool:
+        """Delete a group with all it holds."""
+        return self._groups.pop(key, None) is not None
+
+    async def groups(
+        self, account_id: str, region: str, *, prefix: str, after: str | None, limit: int
+    ) -> Sequence[LogGroup]:
+        """List groups by name."""
+        found = sorted(
+            (
+                kept.group
+                for key, kept in self._groups.items()
+                if (key.account_id, key.region) == (account_id, region)
+                and key.name.startswith(prefix)
+                and (after is None or key.name > after)
+            ),
+            key=lambda group: group.key.name,
+        )
+        return found[:limit]
+
+    async def group(self, key: LogGroupKey) -> LogGroup | None:
+        """Return one group."""
+        kept = self._groups.get(key)
+        return None if kept is None else kept.group
+
+    async def create_stream(self, key: LogGroupKey, stream: LogStream) -> None:
+        """Create a stream in an existing group."""
+        streams = self._groups[key].streams
+        if stream.name in streams:
+            raise AlreadyExists(stream.name)
+        streams[stream.name] = stream
+
+    async def streams(
+        self, key: LogGroupKey, *, prefix: str, after: str | None, limit: int
+    ) -> Sequence[LogStream]:
+        """List streams by name."""
+        kept = self._groups.get(key)
+        names = sorted(
+            name
+            for name in (kept.streams if kept else ())
+            if name.startswith(prefix) and (after is None or name > after)
+        )
+        return [kept.streams[name] for name in names[:limit]] if kept else []
+
+    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+        """Store events."""
+        now_ms = int(self._clock.time() * 1000)
+        for key, events in batches:
+            kept = self._groups.get(key)
+            if kept is None:
+                kept = self._groups[key] = _Group(LogGroup(key=key, created_ms=now_ms))
+            for event in events:
+                self._add(kept, event, now_ms)
+
+    def _add(self, kept: _Group, event: LogEvent, now_ms: int) -> None:
+        self._last_id += 1
+        message = storable(event.message)
+        stored = replace(event, message=message, ingestion_ms=now_ms, event_id=self._last_id)
+        insort(kept.events, (stored.timestamp_ms, stored.event_id, stored))
+        size = kept.group.stored_bytes + stored_size(message)
+        kept.group = replace(kept.group, stored_bytes=size)
+        stream = kept.streams.get(event.stream) or LogStream(name=event.stream, created_ms=now_ms)
+        first, last = stream.first_event_ms, stream.last_event_ms
+        kept.streams[event.stream] = replace(
+            stream,
+            first_event_ms=event.timestamp_ms if first is None else min(first, event.timestamp_ms),
+            last_event_ms=event.timestamp_ms if last is None else max(last, event.timestamp_ms),
+            last_ingestion_ms=now_ms,
+        )
+
+    async def events(self, key: LogGroupKey, query: LogQuery) -> Sequence[LogEvent]:
+        """Return events by `(timestamp, id)`."""
+        kept = self._groups.get(key)
+        ordered = kept.events if kept else []
+        matching = (
+            event
+            for *_, event in (reversed(ordered) if query.backward else ordered)
+            if _matches(event, query)
+        )
+        return list(islice(matching, query.limit))
+
+    async def expire(self, now_ms: int) -> int:
+        """Delete events older than their group's retention."""
+        return sum(_expire(kept, now_ms) for kept in self._groups.values())
+
+
+def _matches(event: LogEvent, query: LogQuery) -> bool:
+    if query.streams is not None and event.stream not in query.streams:
+        return False
+    if query.start_ms is not None and event.timestamp_ms < query.start_ms:
+        return False
+    if query.end_ms is not None and event.timestamp_ms >= query.end_ms:
+        return False
+    if query.after is None:
+        return True
+    position = (event.timestamp_ms, event.event_id)
+    return position < query.after if query.backward else position > query.after
+
+
+def _expire(kept: _Group, now_ms: int) -> int:
+    if kept.group.retention_days is None:
+        return 0
+    cutoff_ms = now_ms - kept.group.retention_days * DAY_MS
+    gone = [event for *_, event in kept.events if event.timestamp_ms < cutoff_ms]
+    kept.events = kept.events[len(gone) :]
+    freed = sum(stored_size(event.message) for event in gone)
+    kept.group = replace(kept.group, stored_bytes=kept.group.stored_bytes - freed)
+    for name in {event.stream for event in gone}:
+        left = [event.timestamp_ms for *_, event in kept.events if event.stream == name]
+        if left:
+            kept.streams[name] = replace(kept.streams[name], first_event_ms=min(left))
+        else:
+            del kept.streams[name]
+    return len(gone)

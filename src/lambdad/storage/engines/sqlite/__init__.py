@@ -1,0 +1,50 @@
+"""The embedded engine: SQLite in WAL mode, one writer with group commit for each file.
+
+`lambdad.db` holds what exists, `logs.db` what functions said: logs are big, and their fsyncs must
+not delay the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from lambdad.domain.clock import Clock
+from lambdad.storage.data_dir import DataDir
+from lambdad.storage.engines.sqlite.database import SqliteDb
+from lambdad.storage.engines.sqlite.functions import SqliteFunctionStore
+from lambdad.storage.engines.sqlite.logs import SqliteLogStore
+
+__all__ = ["SqliteEngine"]
+
+
+class SqliteEngine:
+    """See :class:`lambdad.storage.base.Engine`."""
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        self._data_dir = DataDir(data_dir)
+        self._db = SqliteDb(self._data_dir.path / "lambdad.db", "lambdad")
+        self._logs_db = SqliteDb(self._data_dir.path / "logs.db", "logs")
+        self.functions = SqliteFunctionStore(self._db)
+        self.logs = SqliteLogStore(self._logs_db, clock)
+
+    async def open(self) -> None:
+        """Lock the directory, migrate both files and load the functions."""
+        self._data_dir.acquire()
+        try:
+            await self._db.open()
+            await self._logs_db.open()
+            await self.functions.load()
+        except BaseException:
+            await asyncio.shield(self.close())
+            raise
+
+    async def close(self) -> None:
+        """Finish the writes under way, then let go of the files and the directory."""
+        try:
+            await self._db.close()
+        finally:
+            try:
+                await self._logs_db.close()
+            finally:
+                self._data_dir.release()

@@ -1,0 +1,153 @@
+"""Statements that write and read log events. Jobs of :mod:`.database`, run off the event loop."""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from lambdad.storage.base import LogEvent, LogGroupKey, LogQuery
+from lambdad.storage.log_sizes import storable, stored_size
+
+_UPSERT_STREAM = """
+INSERT INTO log_stream
+    (group_id, name, created_ms, first_event_ms, last_event_ms, last_ingestion_ms)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (group_id, name) DO UPDATE SET
+    first_event_ms = CASE WHEN log_stream.first_event_ms < excluded.first_event_ms
+        THEN log_stream.first_event_ms ELSE excluded.first_event_ms END,
+    last_event_ms = CASE WHEN log_stream.last_event_ms > excluded.last_event_ms
+        THEN log_stream.last_event_ms ELSE excluded.last_event_ms END,
+    last_ingestion_ms = excluded.last_ingestion_ms
+RETURNING id
+"""
+_INSERT_EVENT = """
+INSERT INTO log_event (group_id, stream_id, timestamp_ms, ingestion_ms, bytes, message)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_GROUP_ID = "SELECT id FROM log_group WHERE account_id = ? AND region = ? AND name = ?"
+
+# (timestamp_ms, id, message, ingestion_ms, stream name)
+_Row = tuple[int, int, str, int, str]
+
+
+def append(
+    connection: sqlite3.Connection,
+    batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]],
+    now_ms: int,
+) -> None:
+    """Store events; identifiers grow in the order of the batches."""
+    for key, events in batches:
+        group_id = _ensure_group(connection, key, now_ms)
+        streams = {
+            name: _touch_stream(connection, (group_id, name, now_ms), span)
+            for name, span in _spans(events).items()
+        }
+        rows = []
+        total = 0
+        for event in events:
+            message = storable(event.message)
+            size = stored_size(message)
+            total += size
+            stream_id = streams[event.stream]
+            rows.append((group_id, stream_id, event.timestamp_ms, now_ms, size, message))
+        connection.executemany(_INSERT_EVENT, rows)
+        connection.execute(
+            "UPDATE log_group SET stored_bytes = stored_bytes + ? WHERE id = ?", (total, group_id)
+        )
+
+
+def _ensure_group(connection: sqlite3.Connection, key: LogGroupKey, now_ms: int) -> int:
+    identity = (key.account_id, key.region, key.name)
+    row = connection.execute(_GROUP_ID, identity).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO log_group (account_id, region, name, created_ms, stored_bytes)"
+            " VALUES (?, ?, ?, ?, 0)",
+            (*identity, now_ms),
+        )
+        row = connection.execute(_GROUP_ID, identity).fetchone()
+    group_id: int = row[0]
+    return group_id
+
+
+def _spans(events: Sequence[LogEvent]) -> dict[str, tuple[int, int]]:
+    """Return the earliest and latest timestamp by stream."""
+    spans: dict[str, tuple[int, int]] = {}
+    for event in events:
+        at = event.timestamp_ms
+        first, last = spans.get(event.stream, (at, at))
+        spans[event.stream] = (min(first, at), max(last, at))
+    return spans
+
+
+def _touch_stream(
+    connection: sqlite3.Connection, stream: tuple[int, str, int], span: tuple[int, int]
+) -> int:
+    row = connection.execute(_UPSERT_STREAM, (*stream, *span, stream[2])).fetchall()[0]
+    stream_id: int = row[0]
+    return stream_id
+
+
+def select_events(
+    connection: sqlite3.Connection, key: LogGroupKey, query: LogQuery
+) -> Sequence[LogEvent]:
+    """Return a page of events by `(timestamp, id)`, or backwards."""
+    identity = (key.account_id, key.region, key.name)
+    group = connection.execute(_GROUP_ID, identity).fetchone()
+    if group is None or query.limit <= 0:
+        return []
+    rows: Iterator[_Row]
+    if query.streams is None:
+        # CROSS JOIN fixes the order of the loops: events by their index, each with its stream.
+        rows = connection.execute(*_page("e.group_id = ?", group, query))
+    else:
+        rows = _merged(connection, group[0], query)
+    return [
+        LogEvent(
+            stream=stream,
+            timestamp_ms=timestamp_ms,
+            message=message,
+            ingestion_ms=ingestion_ms,
+            event_id=event_id,
+        )
+        for timestamp_ms, event_id, message, ingestion_ms, stream in islice(rows, query.limit)
+    ]
+
+
+def _merged(connection: sqlite3.Connection, group_id: int, query: LogQuery) -> Iterator[_Row]:
+    """Merge the streams' own orders: reads no more rows of a stream than are used, but one."""
+    cursors = []
+    for name in dict.fromkeys(query.streams or ()):
+        stream = connection.execute(
+            "SELECT id FROM log_stream WHERE group_id = ? AND name = ?", (group_id, name)
+        ).fetchone()
+        if stream is not None:
+            identity = (group_id, *stream)
+            cursors.append(
+                connection.execute(*_page("e.group_id = ? AND e.stream_id = ?", identity, query))
+            )
+    return heapq.merge(*cursors, key=lambda row: row[:2], reverse=query.backward)
+
+
+def _page(where: str, identity: tuple[int, ...], query: LogQuery) -> tuple[str, tuple[int, ...]]:
+    """Return statement and values; `where` is a constant of this module."""
+    clauses, values = [where], [*identity]
+    if query.start_ms is not None:
+        clauses.append("e.timestamp_ms >= ?")
+        values.append(query.start_ms)
+    if query.end_ms is not None:
+        clauses.append("e.timestamp_ms < ?")
+        values.append(query.end_ms)
+    if query.after is not None:
+        clauses.append(f"(e.timestamp_ms, e.id) {'<' if query.backward else '>'} (?, ?)")
+        values.extend(query.after)
+    direction = "DESC" if query.backward else "ASC"
+    statement = (
+        "SELECT e.timestamp_ms, e.id, e.message, e.ingestion_ms, s.name"  # noqa: S608 - constants
+        " FROM log_event e CROSS JOIN log_stream s WHERE s.id = e.stream_id"
+        f" AND {' AND '.join(clauses)}"
+        f" ORDER BY e.timestamp_ms {direction}, e.id {direction} LIMIT ?"
+    )
+    return statement, (*values, query.limit)

@@ -1,0 +1,75 @@
+"""All function versions in memory, for synchronous reads.
+
+Answers lookups and pages; knows nothing of durability. Mutable state: the two maps. Used from the
+event loop alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+
+from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.functions import Function, State, UpdateStatus
+
+
+class FunctionIndex:
+    """Versions by key, names by account and region in order."""
+
+    def __init__(self) -> None:
+        self._versions: dict[FunctionKey, dict[str, Function]] = {}
+        self._names: dict[tuple[str, str], list[str]] = {}
+
+    def get(self, key: FunctionKey, version: str) -> Function | None:
+        """Return one version, or None."""
+        return self._versions.get(key, {}).get(version)
+
+    def page(
+        self, account_id: str, region: str, *, after: str | None, limit: int
+    ) -> Sequence[Function]:
+        """Return `$LATEST` of up to `limit` functions by name, beginning behind `after`."""
+        names = self._names.get((account_id, region), [])
+        position = 0 if after is None else bisect_right(names, after)
+        found: list[Function] = []
+        while position < len(names) and len(found) < limit:
+            key = FunctionKey(account_id=account_id, region=region, name=names[position])
+            latest = self._versions[key].get(LATEST)
+            if latest is not None:
+                found.append(latest)
+            position += 1
+        return found
+
+    def unfinished(self) -> Sequence[Function]:
+        """Return all versions whose creation or update has not ended."""
+        return [
+            function
+            for versions in self._versions.values()
+            for function in versions.values()
+            if function.status.state is State.PENDING
+            or function.status.last_update is UpdateStatus.IN_PROGRESS
+        ]
+
+    def digests(self) -> frozenset[str]:
+        """Return the package digests of all versions."""
+        return frozenset(
+            function.code.digest
+            for versions in self._versions.values()
+            for function in versions.values()
+        )
+
+    def put(self, function: Function) -> None:
+        """Add or replace a version."""
+        key = function.key
+        versions = self._versions.get(key)
+        if versions is None:
+            versions = self._versions[key] = {}
+            insort(self._names.setdefault((key.account_id, key.region), []), key.name)
+        versions[function.version] = function
+
+    def remove(self, key: FunctionKey) -> bool:
+        """Drop all versions; False when there was none."""
+        if self._versions.pop(key, None) is None:
+            return False
+        names = self._names[key.account_id, key.region]
+        del names[bisect_left(names, key.name)]
+        return True
