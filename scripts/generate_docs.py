@@ -1,0 +1,103 @@
+"""Make the pages that come from code: docs/cli.md and the index of docs/adr.
+
+`make docs` writes them; `tests/unit/project` fails when they are not current.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lambdad.cli.main import main
+
+ROOT = Path(__file__).resolve().parent.parent
+ADR_DIR = ROOT / "docs" / "adr"
+
+CLI_INTRODUCTION = """\
+# The `lambdad` command
+
+<!-- Made from the commands by `make docs`; do not edit. -->
+
+`serve` runs the daemon and `doctor` examines the host; every other command is an HTTP client of a
+running daemon. Tables are coloured on a terminal and plain in a pipe. Exit status: 0 success,
+1 the function (for `doctor`: the host) is not well, 2 wrong usage or no service.
+"""
+
+ADR_INTRODUCTION = """\
+# Architecture decision records
+
+<!-- Made from the records by `make docs`; do not edit. -->
+
+Each record says what was decided, why, and what follows. A decision that changes gets a row in
+the record's revisions, or a new record that supersedes it.
+
+| | decision | status |
+|---|---|---|
+"""
+
+_TITLE = re.compile(r"^# (\d{4}) (.+)$", re.MULTILINE)
+_STATUS = re.compile(r"^Status: (.+)$", re.MULTILINE)
+
+
+def cli_page() -> str:
+    """Return docs/cli.md."""
+    parts = [CLI_INTRODUCTION]
+    parts += [_section(command, path) for path, command in _commands(main, "lambdad")]
+    return "\n".join(parts)
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None:
+                yield from _commands(found, f"{path} {name}")
+
+
+def _section(command: click.Command, path: str) -> str:
+    context = click.Context(command, info_name=path, terminal_width=96, max_content_width=96)
+    context.help_option_names = ["-h", "--help"]
+    text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    return f"## `{path}`\n\n```text\n{text}\n```\n"
+
+
+def adr_index() -> str:
+    """Return docs/adr/README.md.
+
+    Raises:
+        ValueError: a record lacks its title or status line, or two share a number.
+    """
+    rows: dict[str, str] = {}
+    for path in sorted(ADR_DIR.glob("[0-9]*.md")):
+        text = path.read_text(encoding="utf-8")
+        title, status = _TITLE.search(text), _STATUS.search(text)
+        if title is None or status is None or not path.name.startswith(f"{title[1]}-"):
+            raise ValueError(f"{path.name}: needs `# NNNN Title` as in its name, and `Status: ...`")
+        if title[1] in rows:
+            raise ValueError(f"{path.name}: the number is taken")
+        rows[title[1]] = f"| [{title[1]}]({path.name}) | {title[2]} | {status[1]} |"
+    return ADR_INTRODUCTION + "\n".join(rows.values()) + "\n"
+
+
+PAGES = {
+    ROOT / "docs" / "cli.md": cli_page,
+    ADR_DIR / "README.md": adr_index,
+}
+
+
+def write() -> None:
+    """Write what has changed."""
+    for path, make in PAGES.items():
+        text = make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    write()
