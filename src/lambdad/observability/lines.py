@@ -6,6 +6,7 @@ valid text of at most 256 KiB. Who wrote the bytes, and where events go, is not 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,10 +30,13 @@ _KINDS = {
     for magic in (_MAGIC_TEXT, _MAGIC_JSON)
     for bits, level in _LEVELS.items()
 }
-# No UTF-8 text holds these bytes: a continuation byte, `Z`, NUL.
-_SYNC = b"\xa5\x5a\x00"
-# A longer frame is a lie: no runtime logs more at once than a function may answer.
-_FRAME_BYTES_MAX = 8 * 1024 * 1024
+# What a frame begins with: a known magic number and a length below 8 MiB (more than a function may
+# answer; a longer one is a lie). No UTF-8 text holds these bytes. One pattern finds them, so that
+# a flood of false headers costs little.
+_BEGINNING = re.compile(
+    b"\xa5\x5a\x00[" + bytes(sorted(kind & 0xFF for kind in _KINDS)) + b"]\x00[\x00-\x7f]"
+)
+_A_BEGINNING = b"\xa5\x5a\x00\x03\x00\x00"
 # A guest's clock is the host's clock, so a time further off is a lie.
 _CLOCK_SKEW_MS_MAX = 15 * 60 * 1000
 
@@ -176,23 +180,17 @@ class FrameReader:
     def _find(self) -> list[Frame]:
         """Go to the beginning of a frame; what lies before it is text."""
         buffer = self._buffer
-        start = buffer.find(_SYNC)
-        if start < 0:
-            # The end of the buffer may be the beginning of a header.
-            kept = next((n for n in (2, 1) if buffer.endswith(_SYNC[:n])), 0)
-            return self._skip(len(buffer) - kept)
-        if start > 0:
-            return self._skip(start)
+        found = _BEGINNING.search(buffer)
+        if found is None:
+            return self._skip(len(buffer) - _possible_beginning(buffer))
+        if found.start() > 0:
+            return self._skip(found.start())
         if len(buffer) < _HEADER.size:
             return []
         magic, length, timestamp_us = _HEADER.unpack_from(buffer)
-        kind = _KINDS.get(magic)
-        if kind is None or length > _FRAME_BYTES_MAX:
-            return self._skip(1)
+        is_json, level = _KINDS[magic]
         del buffer[: _HEADER.size]
-        self._open = _Open(
-            missing=length, timestamp_us=timestamp_us, is_json=kind[0], level=kind[1]
-        )
+        self._open = _Open(missing=length, timestamp_us=timestamp_us, is_json=is_json, level=level)
         return self._end_text() + self._read_payload(self._open)
 
     def _read_payload(self, frame: _Open) -> list[Frame]:
@@ -220,6 +218,17 @@ class FrameReader:
 
     def _as_text(self, data: bytes) -> list[Frame]:
         return [Frame(text=text) for text in self._text.feed(data)] if data else []
+
+
+def _possible_beginning(data: bytes | bytearray) -> int:
+    """Return how many bytes at the end may be the beginning of a frame's beginning."""
+    position = data.rfind(0xA5, max(0, len(data) - len(_A_BEGINNING) + 1))
+    if position < 0:
+        return 0
+    # The longest beginning that the missing bytes could still complete.
+    rest = bytes(data[position:])
+    completed = rest + _A_BEGINNING[len(rest) :]
+    return len(rest) if _BEGINNING.match(completed) else 0
 
 
 def _character_boundary(data: bytes | bytearray, end: int) -> int:
