@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,10 +17,13 @@ class Runtime:
         identifier: AWS's, for example `python3.12`.
         version: exact, for example `3.12.1`; empty for `provided.*`.
         source: where it was found, for people.
-        argv: the command that starts the runtime process, in guest paths.
+        argv: the command that starts the runtime process, in guest paths; empty when the
+            function brings its own, see `entrypoints`.
+        entrypoints: programs in guest paths that start a runtime without `argv`: the first that
+            the function's code or layers contain.
         mounts: what it needs beyond `/var/task`; parents before children.
         environment: variables this runtime adds to or sets differently from the common ones
-            (LAMBDA-SPEC 3.2); the function's own variables may override those AWS allows.
+            (AWS developer guide); the function's own variables may override those AWS allows.
         telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
     """
 
@@ -29,8 +32,18 @@ class Runtime:
     source: str
     argv: Sequence[str]
     mounts: Sequence[Mount]
+    entrypoints: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     telemetry: bool = False
+
+    def command(self, exists: Callable[[str], bool]) -> Sequence[str] | None:
+        """Return what to execute, or None when nothing can be: `Runtime.InvalidEntrypoint`.
+
+        `exists` says whether the sandbox will have a file at a guest path.
+        """
+        if self.argv:
+            return self.argv
+        return next(([path] for path in self.entrypoints if exists(path)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

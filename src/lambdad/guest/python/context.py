@@ -1,0 +1,124 @@
+"""The second argument of a handler."""
+# ruff: noqa: PLC0415, TID252
+
+import os
+from time import time
+
+from .faults import CONTEXT_UNMARSHAL, Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from .logs import Sink
+
+_CLIENT = (
+    "installation_id",
+    "app_title",
+    "app_version_name",
+    "app_version_code",
+    "app_package_name",
+)
+
+
+def _describe(item: "Any") -> str:
+    fields = ",".join("%s=%s" % (name, getattr(item, name)) for name in item._shown)
+    return "%s([%s])" % (type(item).__name__, fields)
+
+
+class CognitoIdentity:
+    """Who called, when a mobile SDK said so."""
+
+    __slots__ = _shown = ("cognito_identity_id", "cognito_identity_pool_id")
+    __repr__ = _describe
+
+    def __init__(self, members: "Dict[str, Any]") -> None:
+        self.cognito_identity_id = members.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = members.get("cognitoIdentityPoolId")
+
+
+class Client:
+    """The application that called."""
+
+    __slots__ = _shown = _CLIENT
+    __repr__ = _describe
+
+    def __init__(self, members: "Dict[str, Any]") -> None:
+        for name in _CLIENT:
+            setattr(self, name, members.get(name))
+
+
+class ClientContext:
+    """What the caller sent as X-Amz-Client-Context."""
+
+    __slots__ = _shown = ("custom", "env", "client")
+    __repr__ = _describe
+
+    def __init__(self, members: "Dict[str, Any]") -> None:
+        self.custom = members.get("custom")
+        self.env = members.get("env")
+        client = members.get("client")
+        self.client = None if client is None else Client(client)
+
+
+class LambdaContext:
+    """What a handler may know of its invocation."""
+
+    _shown = (
+        "aws_request_id",
+        "log_group_name",
+        "log_stream_name",
+        "function_name",
+        "memory_limit_in_mb",
+        "function_version",
+        "invoked_function_arn",
+        "client_context",
+        "identity",
+        "tenant_id",
+    )
+    __repr__ = _describe
+
+    def __init__(self, request_id: str, headers: "Dict[bytes, bytes]", sink: "Sink") -> None:
+        get = os.environ.get
+        self.aws_request_id = request_id
+        self.log_group_name = get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = text(headers, b"lambda-runtime-invoked-function-arn")
+        self.tenant_id = text(headers, b"lambda-runtime-aws-tenant-id")
+        client = _members(headers, b"lambda-runtime-client-context", "Client Context")
+        self.client_context = None if client is None else ClientContext(client)
+        identity = _members(headers, b"lambda-runtime-cognito-identity", "Cognito Identity")
+        self.identity = CognitoIdentity(identity or {})
+        self._deadline_ms = int(headers.get(b"lambda-runtime-deadline-ms", 0))
+        self._sink = sink
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until this invocation times out; never negative."""
+        return max(self._deadline_ms - int(time() * 1000), 0)
+
+    def log(self, msg: object) -> None:
+        """Write a message to the log as it is."""
+        self._sink.write(str(msg))
+
+
+def text(headers: "Dict[bytes, bytes]", name: bytes) -> "Optional[str]":
+    """Return a header as text, or None when it is missing."""
+    value = headers.get(name)
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _members(headers: "Dict[bytes, bytes]", name: bytes, title: str) -> "Optional[Dict[str, Any]]":
+    value = headers.get(name)
+    if not value:
+        return None
+    import json
+
+    try:
+        parsed = json.loads(value.decode("utf-8"))
+    except ValueError as error:
+        message = "Unable to parse %s JSON: %s" % (title, error)
+        raise Fault(CONTEXT_UNMARSHAL, message) from None
+    return parsed  # type: ignore[no-any-return]

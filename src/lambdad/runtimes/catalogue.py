@@ -1,0 +1,138 @@
+"""Which runtime identifiers exist, and what on this host serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from lambdad.config.sections import RuntimesConfig
+from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
+from lambdad.runtimes.installations import VersionCache
+from lambdad.runtimes.nodejs import NodejsProvider
+from lambdad.runtimes.provided import ProvidedProvider
+from lambdad.runtimes.python import PythonProvider
+
+# AWS: the order in which the service prints its enum set, which is none.
+_AWS_ORDER = (
+    "nodejs20.x",
+    "python3.14",
+    "provided.al2023",
+    "python3.12",
+    "python3.13",
+    "nodejs24.x",
+    "nodejs22.x",
+    "java25",
+    "python3.10",
+    "python3.11",
+    "java21",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby3.2",
+    "python3.8",
+    "python3.9",
+    "java17",
+    "nodejs16.x",
+    "dotnet10",
+    "dotnet8",
+    "java11",
+    "dotnet6",
+    "nodejs18.x",
+    "provided.al2",
+    "java8.al2",
+)
+
+
+class Provider(RuntimeProvider, Protocol):
+    """A language family that can also say where it is without preparing it."""
+
+    def locate(self, identifier: str) -> tuple[str, str]:
+        """Return exact version and place; raises `HostUnfit`."""
+        ...
+
+
+class Catalogue:
+    """Every runtime identifier that lambdad knows.
+
+    Nothing is looked for until it is asked for; then each interpreter is asked for its version
+    at most once, and what it said is kept in `cache_dir`. `variables` are the environment
+    variables that version managers put their places in (`PYENV_ROOT`, `NVM_DIR`, ...).
+    Methods may be called from any thread; `close` ends the background work.
+    """
+
+    def __init__(
+        self,
+        config: RuntimesConfig,
+        cache_dir: Path,
+        *,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
+        # Sandboxes are given absolute paths.
+        cache_dir = cache_dir.absolute()
+        versions = VersionCache(cache_dir / "interpreters.json")
+        providers: Sequence[Provider] = (
+            PythonProvider(config, cache_dir, versions, variables, self._background.submit),
+            NodejsProvider(config, cache_dir, versions, variables),
+            ProvidedProvider(),
+        )
+        self._providers = {name: item for item in providers for name in item.identifiers()}
+
+    def known(self, identifier: str) -> bool:
+        """Whether AWS has such an identifier and lambdad can serve it on a fitting host."""
+        return identifier in self._providers
+
+    def supported_identifiers(self) -> list[str]:
+        """Every known identifier, in the order in which AWS prints them."""
+        return [identifier for identifier in _AWS_ORDER if identifier in self._providers]
+
+    def unavailable(self, identifier: str) -> str | None:
+        """None when this host serves the identifier, else cause and remedy in one sentence."""
+        try:
+            self._provider(identifier).locate(identifier)
+        except HostUnfit as unfit:
+            return str(unfit)
+        return None
+
+    def find(self, identifier: str) -> Runtime:
+        """Return what serves an identifier. Cheap but for the first time: up to a second.
+
+        Raises:
+            HostUnfit: this host has nothing that does.
+        """
+        return self._provider(identifier).find(identifier)
+
+    def report(self) -> list[RuntimeReport]:
+        """Say for each known identifier what serves it here."""
+        return [self._report(identifier) for identifier in sorted(self._providers)]
+
+    def prepare(self) -> None:
+        """Do now what the first `find` of each runtime would do. Takes seconds; for a thread."""
+        for identifier in self.supported_identifiers():
+            if self.unavailable(identifier) is None:
+                self.find(identifier)
+
+    def close(self) -> None:
+        """End the background work, waiting for the step that runs."""
+        self._background.shutdown(wait=True, cancel_futures=True)
+
+    def _provider(self, identifier: str) -> Provider:
+        try:
+            return self._providers[identifier]
+        except KeyError:
+            raise HostUnfit(
+                f"The runtime {identifier} is not known to lambdad.",
+                f"Choose one of {', '.join(self.supported_identifiers())}.",
+            ) from None
+
+    def _report(self, identifier: str) -> RuntimeReport:
+        try:
+            version, source = self._provider(identifier).locate(identifier)
+        except HostUnfit as unfit:
+            return RuntimeReport(
+                identifier=identifier, version=None, source=unfit.cause, remedy=unfit.remedy
+            )
+        return RuntimeReport(identifier=identifier, version=version, source=source)

@@ -1,0 +1,157 @@
+"""Python: `python3.8` to `python3.14`, each by an interpreter of exactly that version."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lambdad.config.sections import RuntimesConfig
+from lambdad.domain.environments import LANGUAGE_DIR, RUNTIME_DIR, TASK_ROOT, Mount
+from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.base import Runtime
+from lambdad.runtimes.guest_files import python_runtime_dir
+from lambdad.runtimes.installations import Installation, VersionCache, installed_below
+from lambdad.runtimes.python_sdk import PythonSdk
+
+_LOGGER = logging.getLogger(__name__)
+_MINORS = range(8, 15)
+_FLAGS = ("-I", "-S", "--version")
+
+
+class PythonProvider:
+    """Finds and prepares Python. Mutable: what was found, guarded by a lock.
+
+    `background` runs slow work that nothing waits for.
+    """
+
+    def __init__(
+        self,
+        config: RuntimesConfig,
+        cache_dir: Path,
+        versions: VersionCache,
+        variables: Mapping[str, str],
+        background: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._roots = (*config.search, *_usual_roots(variables))
+        self._cache_dir = cache_dir
+        self._versions = versions
+        self._sdk = PythonSdk(cache_dir)
+        self._background = background
+        self._lock = threading.RLock()
+        self._installed: dict[int, Installation] | None = None
+        self._runtimes: dict[str, Runtime] = {}
+
+    def identifiers(self) -> Sequence[str]:
+        """Every identifier of the family."""
+        return [f"python3.{minor}" for minor in _MINORS]
+
+    def locate(self, identifier: str) -> tuple[str, str]:
+        """Return version and place of the interpreter, without preparing it.
+
+        Raises:
+            HostUnfit: this host has no such interpreter.
+        """
+        installation = self._installation(identifier)
+        return installation.text, str(installation.binary)
+
+    def find(self, identifier: str) -> Runtime:
+        """Return the runtime; the first time it is prepared, which takes up to a second.
+
+        Raises:
+            HostUnfit: this host has no such interpreter, or it cannot be prepared.
+        """
+        runtime = self._runtimes.get(identifier)
+        if runtime is None:
+            with self._lock:
+                runtime = self._runtimes.get(identifier)
+                if runtime is None:
+                    runtime = self._prepare(identifier, self._installation(identifier))
+                    self._runtimes[identifier] = runtime
+        return runtime
+
+    def _installation(self, identifier: str) -> Installation:
+        minor = int(identifier.rpartition(".")[2])
+        with self._lock:
+            if self._installed is None:
+                self._installed = self._discover()
+            found = self._installed.get(minor)
+        if found is None:
+            raise HostUnfit(
+                f"Python 3.{minor} is not installed on this host.",
+                f"Install it (`pyenv install 3.{minor}`, `uv python install 3.{minor}` or "
+                f"`apt-get install python3.{minor}`), or name the directory that holds it in "
+                "`runtimes.search` of the configuration, and restart lambdad.",
+            )
+        return found
+
+    def _discover(self) -> dict[int, Installation]:
+        found: dict[int, Installation] = {}
+        for root in self._roots:
+            candidates = [
+                path
+                for path in installed_below([root], "python3.*")
+                if path.name.removeprefix("python3.").isdigit()
+            ]
+            best: dict[int, Installation] = {}
+            for item in self._versions.probe(candidates, _FLAGS) if candidates else ():
+                minor = item.version[1]
+                if minor not in best or best[minor].version < item.version:
+                    best[minor] = item
+            # An earlier root wins, however old its patch level: it was chosen.
+            found = best | found
+        return found
+
+    def _prepare(self, identifier: str, installation: Installation) -> Runtime:
+        minor = installation.version[1]
+        site_packages = self._sdk.site_packages(installation)
+        mounts = [
+            Mount(source=python_runtime_dir(installation, self._cache_dir), target=RUNTIME_DIR)
+        ]
+        binary = str(installation.binary)
+        if not installation.visible:
+            mounts.append(Mount(source=installation.prefix, target=LANGUAGE_DIR))
+            binary = f"{LANGUAGE_DIR}/bin/{installation.binary.name}"
+        # Over the host's own packages, which are no business of functions.
+        packages = f"lib/python3.{minor}/site-packages"
+        if installation.visible or (installation.prefix / packages).is_dir():
+            mounts.append(Mount(source=site_packages, target=f"{LANGUAGE_DIR}/{packages}"))
+        self._background(lambda: self._compile(installation, site_packages))
+        return Runtime(
+            identifier=identifier,
+            version=installation.text,
+            source=str(installation.binary),
+            # The script comes last: AWS's examples of wrapper scripts put options before it.
+            argv=(binary, "-S", f"{RUNTIME_DIR}/bootstrap.py"),
+            mounts=tuple(mounts),
+            environment=_environment(minor),
+            telemetry=True,
+        )
+
+    def _compile(self, installation: Installation, site_packages: Path) -> None:
+        try:
+            self._sdk.compile(installation, site_packages)
+        except (OSError, subprocess.SubprocessError) as error:
+            _LOGGER.warning("boto3 starts slowly on Python %s: %s", installation.text, error)
+
+
+def _environment(minor: int) -> dict[str, str]:
+    environment = {"PYTHONPATH": RUNTIME_DIR, "PWD": TASK_ROOT, "SHLVL": "0"}
+    if minor >= 12:
+        environment["LC_CTYPE"] = "C.UTF-8"
+    return environment
+
+
+def _usual_roots(variables: Mapping[str, str]) -> list[Path]:
+    home = Path.home()
+    data = Path(variables.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return [
+        Path(variables.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+        Path(variables.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python"),
+        Path(variables.get("ASDF_DATA_DIR") or home / ".asdf") / "installs" / "python",
+        Path(variables.get("MISE_DATA_DIR") or data / "mise") / "installs" / "python",
+        Path("/usr/local"),
+        Path("/usr"),
+    ]
