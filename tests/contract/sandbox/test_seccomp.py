@@ -134,7 +134,8 @@ import json, os, socket, subprocess, sys, tempfile, threading, time, hashlib, ct
 thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
 assert subprocess.check_output(["/bin/echo", "x"]) == b"x\\n"
 with tempfile.TemporaryDirectory() as place:
-    open(place + "/f", "w").write("x"); os.rename(place + "/f", place + "/g"); os.mkfifo(place + "/p")
+    open(place + "/f", "w").close(); os.rename(place + "/f", place + "/g")
+    os.mkfifo(place + "/p")
 a, b = socket.socketpair(); a.send(b"x"); assert b.recv(1) == b"x"
 server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen()
 client = socket.create_connection(server.getsockname()); client.close()
@@ -170,15 +171,17 @@ def test_nodejs_runs_with_workers_children_and_network() -> None:
     script = """
     const { Worker } = require('worker_threads');
     const { execFileSync } = require('child_process');
-    const fs = require('fs'), os = require('os'), http = require('http'), crypto = require('crypto');
-    os.networkInterfaces(); os.cpus(); crypto.randomBytes(8);
-    fs.writeFileSync('f', 'x'); fs.promises.readFile('f').then(() => {
-      if (execFileSync('/bin/echo', ['x']).toString() !== 'x\\n') throw 1;
-      new Worker('1', { eval: true }).on('exit', () => {
-        const server = http.createServer((q, a) => a.end('ok')).listen(0, '127.0.0.1', () =>
-          http.get({ port: server.address().port, agent: false }, (r) => { r.resume(); r.on('end', () => {
-            server.close(); console.log('fine'); }); }));
+    const fs = require('fs'), os = require('os'), http = require('http');
+    os.networkInterfaces(); os.cpus(); require('crypto').randomBytes(8);
+    function visit() {
+      http.get({ port: server.address().port, agent: false }, (answer) => {
+        answer.resume(); answer.on('end', () => { server.close(); console.log('fine'); });
       });
+    }
+    const server = http.createServer((request, answer) => answer.end('ok'));
+    fs.promises.readFile('/etc/passwd').then(() => {
+      if (execFileSync('/bin/echo', ['x']).toString() !== 'x\\n') throw 1;
+      new Worker('1', { eval: true }).on('exit', () => server.listen(0, '127.0.0.1', visit));
     });
     """
     assert confined(shutil.which("node") or "", "-e", script) == "fine\n"
@@ -214,15 +217,18 @@ def test_go_runs_with_goroutines_and_network(tmp_path: Path) -> None:
     (tmp_path / "go.mod").write_text("module h\n")
     (tmp_path / "h.go").write_text(
         """package main
-        import ("fmt"; "io"; "net/http"; "net/http/httptest"; "os/exec"; "time"; "net")
+        import ("fmt"; "io"; "net"; "os/exec"; "time")
+        func check(e error) { if e != nil { panic(e) } }
         func main() {
-          done := make(chan bool); for i := 0; i < 50; i++ { go func() { time.Sleep(1); done <- true }() }
+          done := make(chan bool)
+          for i := 0; i < 50; i++ { go func() { time.Sleep(1); done <- true }() }
           for i := 0; i < 50; i++ { <-done }
-          s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "fine") }))
-          r, e := http.Get(s.URL); if e != nil { panic(e) }
-          if e := exec.Command("/bin/true").Run(); e != nil { panic(e) }
-          if _, e := net.Interfaces(); e != nil { panic(e) }
-          b, _ := io.ReadAll(r.Body); fmt.Println(string(b))
+          server, e := net.Listen("tcp", "127.0.0.1:0"); check(e)
+          go func() { c, e := server.Accept(); check(e); io.WriteString(c, "fine"); c.Close() }()
+          client, e := net.Dial("tcp", server.Addr().String()); check(e)
+          check(exec.Command("/bin/true").Run())
+          _, e = net.Interfaces(); check(e)
+          said, e := io.ReadAll(client); check(e); fmt.Println(string(said))
         }"""
     )
     environment = {
