@@ -62,6 +62,10 @@ class MemoryFunctionStore:
         """Return versions that are still being made or updated."""
         return self._index.unfinished()
 
+    def digests(self) -> frozenset[str]:
+        """Return the package digests of all versions."""
+        return self._index.digests()
+
     async def insert(self, function: Function) -> None:
         """Store a new version."""
         if self._index.get(function.key, function.version) is not None:

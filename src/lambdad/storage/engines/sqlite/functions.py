@@ -50,6 +50,10 @@ class SqliteFunctionStore:
         """Return versions that are still being made or updated."""
         return self._index.unfinished()
 
+    def digests(self) -> frozenset[str]:
+        """Return the package digests of all versions."""
+        return self._index.digests()
+
     async def insert(self, function: Function) -> None:
         """Store a new version."""
         key = function.key
