@@ -1,0 +1,372 @@
+"""An execution environment: one sandbox, one runtime process, one request at a time.
+
+Decides what happens in which phase; how a process is confined is the sandbox's business, which
+call may follow which the Runtime API session's, and who gets which request the fleet's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from lambdad.dataplane import failures
+from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
+from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
+from lambdad.dataplane.runtime_process import RuntimeProcess
+from lambdad.dataplane.work import Work
+from lambdad.domain.environments import RUNTIME_API_PORT
+from lambdad.domain.errors import FunctionError, PlatformError
+from lambdad.domain.functions import Function
+from lambdad.sandbox.base import ExitStatus, Sandbox
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class EnvironmentState(StrEnum):
+    """The life of an environment."""
+
+    NEW = "new"
+    INITIALISING = "initialising"
+    INVOKING = "invoking"
+    IDLE = "idle"
+    RESETTING = "resetting"
+    RESET = "reset"
+    DEAD = "dead"
+
+
+_S = EnvironmentState
+TRANSITIONS: Mapping[EnvironmentState, frozenset[EnvironmentState]] = {
+    _S.NEW: frozenset({_S.INITIALISING, _S.DEAD}),
+    _S.INITIALISING: frozenset({_S.INVOKING, _S.RESETTING, _S.DEAD}),
+    _S.INVOKING: frozenset({_S.IDLE, _S.RESETTING, _S.DEAD}),
+    _S.IDLE: frozenset({_S.INVOKING, _S.RESETTING, _S.DEAD}),
+    _S.RESETTING: frozenset({_S.RESET, _S.INITIALISING, _S.DEAD}),
+    _S.RESET: frozenset({_S.INITIALISING, _S.DEAD}),
+    _S.DEAD: frozenset(),
+}
+
+
+class EnvironmentOwner(Protocol):
+    """Who is told that an environment is free again, or gone."""
+
+    def environment_free(self, environment: ExecutionEnvironment) -> None:
+        """Its work is done and it can take another (IDLE or RESET)."""
+        ...
+
+    def environment_lost(self, environment: ExecutionEnvironment) -> None:
+        """It is gone and cannot be used again."""
+        ...
+
+
+class ExecutionEnvironment:
+    """One environment of one function version.
+
+    Mutable: the state, the sandbox (from the first init on), the runtime process and its
+    session, and the work in hand.
+    """
+
+    def __init__(self, function: Function, host: EnvironmentHost, owner: EnvironmentOwner) -> None:
+        self.function = function
+        self.state = EnvironmentState.NEW
+        self.idle_since = 0.0
+        self._host = host
+        self._owner = owner
+        self._environment_id = host.new_environment_id()
+        self._log = EnvironmentLog(function, host.clock, host.logs)
+        self._sandbox: Sandbox | None = None
+        self._server: RuntimeApiServer | None = None
+        self._endpoint_close: Callable[[], None] | None = None
+        self._session = RuntimeSession(self)
+        self._process: RuntimeProcess | None = None
+        self._ready: asyncio.Future[FunctionError | ExitStatus | None] | None = None
+        self._work: Work | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._init_s: float | None = None
+
+    @property
+    def warm(self) -> bool:
+        """Whether :meth:`run` may be used; otherwise :meth:`run_cold`."""
+        return self.state is EnvironmentState.IDLE
+
+    def run(self, work: Work) -> None:
+        """Give the waiting runtime an event. The caller awaits `work.done`."""
+        assert self._sandbox is not None  # noqa: S101 - IDLE has a sandbox
+        self._enter(EnvironmentState.INVOKING)
+        self._work = work
+        self._begin(work, self.function.timeout_s)
+        self._sandbox.thaw()
+        self._deliver(work)
+
+    async def run_cold(self, work: Work) -> None:
+        """Initialise, then run. Never raises: the outcome, good or bad, is in `work`."""
+        self._work = work
+        try:
+            await self._run_cold(work)
+        except PlatformError as error:
+            _LOGGER.error("environment %s: %s", self._environment_id, error)
+            work.break_off(error)
+            await self._give_up()
+        except Exception:
+            _LOGGER.exception("environment %s failed", self._environment_id)
+            work.break_off(PlatformError("An internal error occurred."))
+            await self._give_up()
+
+    async def close(self) -> None:
+        """Take everything down; never raises, may be called twice."""
+        if self.state is not EnvironmentState.DEAD:
+            self._enter(EnvironmentState.DEAD)
+        self._cancel_timer()
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(ExitStatus(signal=signal.SIGKILL))
+        if self._process is not None:
+            self._process.close()
+        if self._server is not None:
+            self._server.close()
+        if self._endpoint_close is not None:
+            self._endpoint_close()
+        if self._sandbox is not None:
+            await self._sandbox.destroy()
+
+    # -- initialisation ---------------------------------------------------------------------
+
+    async def _run_cold(self, work: Work) -> None:
+        fresh = self._sandbox is None
+        if fresh:
+            await self._open_sandbox()
+            self._log.init_start()
+            outcome = await self._initialise(self._host.init_timeout_s)
+            if isinstance(outcome, FunctionError):
+                self._begin(work, None)
+                self._fail(outcome)
+                return
+            if outcome is None:
+                self._begin(work, self.function.timeout_s)
+                self._start_invoking(work)
+                return
+            # AWS: an init that timed out or crashed runs again inside the invoke
+            # ("suppressed init"), on the function's own timeout.
+            self._log.init_failed(self._init_s or 0.0, outcome if _ended(outcome) else None)
+            self._enter(EnvironmentState.RESETTING)
+            await self._kill_processes()
+        self._begin(work, None)
+        await self._initialise_suppressed(work)
+
+    async def _initialise_suppressed(self, work: Work) -> None:
+        outcome = await self._initialise(self.function.timeout_s)
+        self._init_s = None
+        request_id = work.invocation.request_id
+        if outcome is None:
+            self._arm(self.function.timeout_s - self._elapsed(work))
+            self._start_invoking(work)
+        elif isinstance(outcome, FunctionError):
+            self._fail(outcome)
+        elif _ended(outcome):
+            self._fail(failures.exited(request_id, outcome))
+        else:
+            self._fail(failures.timed_out(request_id, self.function.timeout_s))
+
+    async def _open_sandbox(self) -> None:
+        self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
+        self._server = RuntimeApiServer(
+            self._sandbox.listeners[RUNTIME_API_PORT].socket, lambda: self._session
+        )
+        await self._server.open()
+        self._endpoint_close = await self._host.serve_endpoint(self._sandbox)
+
+    async def _initialise(self, limit_s: float) -> FunctionError | ExitStatus | None:
+        """Start the runtime process and wait until it is ready.
+
+        None when it is; the error it reported; how it ended; or an empty ExitStatus when it
+        was not ready in time.
+        """
+        assert self._sandbox is not None  # noqa: S101 - opened before
+        self._enter(EnvironmentState.INITIALISING)
+        clock = self._host.clock
+        self._session = RuntimeSession(self)
+        self._ready = asyncio.get_running_loop().create_future()
+        begun = clock.monotonic()
+        self._process = await self._host.start_runtime(
+            self._sandbox, self.function, self._log, self._exited
+        )
+        outcome: FunctionError | ExitStatus | None
+        try:
+            async with asyncio.timeout(limit_s):
+                outcome = await asyncio.shield(self._ready)
+        except TimeoutError:
+            outcome = ExitStatus()
+        self._ready = None
+        self._init_s = clock.monotonic() - begun
+        return outcome
+
+    def _start_invoking(self, work: Work) -> None:
+        assert self._sandbox is not None  # noqa: S101 - initialised before
+        self._sandbox.set_limits(self._host.limits(self.function))
+        self._enter(EnvironmentState.INVOKING)
+        self._deliver(work)
+
+    # -- the invoke phase -------------------------------------------------------------------
+
+    def _begin(self, work: Work, timeout_s: float | None) -> None:
+        work.begun = self._host.clock.monotonic()
+        self._log.start(work.invocation)
+        if timeout_s is not None:
+            self._arm(timeout_s)
+
+    def _elapsed(self, work: Work) -> float:
+        return 0.0 if work.begun is None else self._host.clock.monotonic() - work.begun
+
+    def _arm(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(timeout_s, 0.0), self._timed_out)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _deliver(self, work: Work) -> None:
+        invocation = work.invocation
+        remaining_s = self.function.timeout_s - self._elapsed(work)
+        self._session.deliver(
+            RuntimeEvent(
+                request_id=invocation.request_id,
+                payload=invocation.payload,
+                deadline_ms=int((self._host.clock.time() + remaining_s) * 1000),
+                invoked_arn=invocation.invoked_arn,
+                trace_header=invocation.trace_header or "",
+                client_context=invocation.client_context,
+            )
+        )
+
+    def _settle(self) -> None:
+        """The runtime asks for more: the phase is over, freeze until the next event."""
+        work, self._work = self._work, None
+        if work is None or self._sandbox is None:
+            return
+        self._cancel_timer()
+        self._finish_log(work, fatal=False)
+        self._enter(EnvironmentState.IDLE)
+        self._sandbox.freeze()
+        self.idle_since = self._host.clock.monotonic()
+        self._owner.environment_free(self)
+
+    def _finish_log(self, work: Work, *, fatal: bool) -> None:
+        if self._process is not None:
+            self._process.drain()
+        usage = self._log.usage(
+            work.invocation,
+            duration_s=self._elapsed(work),
+            init_s=self._init_s,
+            peak_bytes=self._sandbox.memory_peak_bytes() if self._sandbox is not None else 0,
+        )
+        self._init_s = None
+        tail = self._log.finish(usage, work.error, fatal=fatal)
+        work.tell(self.function.version, tail)
+
+    def _end_work(self, error: FunctionError) -> None:
+        """End the work with an error after which the processes cannot be used again."""
+        work, self._work = self._work, None
+        if work is None:
+            return
+        self._cancel_timer()
+        work.fail(error)
+        self._finish_log(work, fatal=True)
+
+    async def _kill_processes(self) -> None:
+        self._session = RuntimeSession(self)
+        if self._server is not None:
+            self._server.disconnect()
+        process, self._process = self._process, None
+        if process is not None:
+            process.disown()
+            if self._sandbox is not None:
+                await self._sandbox.kill_processes()
+            process.close()
+
+    async def _give_up(self) -> None:
+        # Again even when closed: what was being made then came too late for it.
+        await self.close()
+        self._owner.environment_lost(self)
+
+    # -- what happens to it -----------------------------------------------------------------
+
+    def runtime_ready(self) -> None:
+        """See `RuntimeObserver`."""
+        if self._ready is not None:
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif self.state is EnvironmentState.INVOKING:
+            self._settle()
+
+    def init_failed(self, error_type: str, payload: bytes) -> None:
+        """See `RuntimeObserver`."""
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(FunctionError(error_type, payload))
+
+    def invocation_responded(self, payload: bytes) -> None:
+        """See `RuntimeObserver`."""
+        work = self._work
+        if work is not None and not work.answered:
+            work.payload = payload
+            self._tell_early(work)
+
+    def invocation_failed(self, error_type: str, payload: bytes) -> None:
+        """See `RuntimeObserver`."""
+        work = self._work
+        if work is not None and not work.answered:
+            work.fail(FunctionError(error_type, payload))
+            self._tell_early(work)
+
+    def _tell_early(self, work: Work) -> None:
+        # Who wants the log waits for the REPORT line; everybody else is answered at once.
+        if not work.invocation.wants_log_tail:
+            work.tell(self.function.version, None)
+
+    def _exited(self, status: ExitStatus) -> None:
+        """The runtime process ended by itself."""
+        if self._ready is not None:
+            if not self._ready.done():
+                self._ready.set_result(status)
+        elif self.state is EnvironmentState.INVOKING and self._work is not None:
+            self._fail(failures.exited(self._work.invocation.request_id, status))
+        elif self.state is EnvironmentState.IDLE:
+            self._host.spawn_task(self._give_up())
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        if self.state is EnvironmentState.INVOKING and self._work is not None:
+            request_id = self._work.invocation.request_id
+            self._fail(failures.timed_out(request_id, self.function.timeout_s))
+
+    def _fail(self, error: FunctionError) -> None:
+        self._end_work(error)
+        self._enter(EnvironmentState.RESETTING)
+        self._host.spawn_task(self._reset())
+
+    async def _reset(self) -> None:
+        try:
+            await self._kill_processes()
+        except PlatformError as error:
+            _LOGGER.error("environment %s: %s", self._environment_id, error)
+            await self._give_up()
+            return
+        if self.state is EnvironmentState.RESETTING:
+            self._enter(EnvironmentState.RESET)
+            self.idle_since = self._host.clock.monotonic()
+            self._owner.environment_free(self)
+
+    def _enter(self, state: EnvironmentState) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise PlatformError(f"environment {self.state} -> {state}")
+        self.state = state
+
+
+def _ended(status: ExitStatus) -> bool:
+    """Whether a process ended, rather than ran out of time to initialise."""
+    return status.code is not None or status.signal is not None

@@ -1,0 +1,96 @@
+"""The documents a caller receives when the platform ends an invocation (AWS's texts)."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+
+from lambdad.domain.errors import FunctionError
+from lambdad.sandbox.base import ExitStatus
+
+
+class FatalError(FunctionError):
+    """A failure that the platform saw and after which the runtime process is gone.
+
+    Attributes:
+        reason: the exit in AWS's words, None when it was not an exit.
+        logged_type: the error type on the REPORT line, which tells memory from other exits;
+            None for a timeout, which has a status of its own.
+    """
+
+    def __init__(
+        self,
+        error_type: str,
+        message: str,
+        *,
+        reason: str | None = None,
+        logged_type: str | None = None,
+    ) -> None:
+        document = {"errorType": error_type, "errorMessage": message}
+        super().__init__(error_type, json.dumps(document, separators=(",", ":")).encode())
+        self.reason = reason
+        self.logged_type = logged_type
+
+
+def timed_out(request_id: str, timeout_s: float) -> FatalError:
+    """The function's timeout passed."""
+    return FatalError(
+        "Sandbox.Timedout",
+        f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds",
+    )
+
+
+def exited(request_id: str, status: ExitStatus) -> FatalError:
+    """The runtime process ended although an answer was due."""
+    reason = exit_reason(status)
+    return FatalError(
+        "Runtime.ExitError",
+        f"RequestId: {request_id} Error: {reason}",
+        reason=reason,
+        logged_type="Runtime.OutOfMemory" if status.out_of_memory else "Runtime.ExitError",
+    )
+
+
+def invalid_entrypoint(request_id: str, candidates: Sequence[str]) -> FatalError:
+    """There is nothing to start."""
+    paths = " ".join(candidates)
+    return FatalError(
+        "Runtime.InvalidEntrypoint",
+        f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [{paths}]",
+        logged_type="Runtime.InvalidEntrypoint",
+    )
+
+
+def exit_reason(status: ExitStatus) -> str:
+    """How the runtime ended, in AWS's words."""
+    if status.out_of_memory:
+        return "Runtime exited with error: signal: killed"
+    if status.signal is not None:
+        return f"Runtime exited with error: signal: {_signal_name(status.signal)}"
+    if status.code:
+        return f"Runtime exited with error: exit status {status.code}"
+    return "Runtime exited without providing a reason"
+
+
+# Go's names, which the sandbox agent of AWS prints.
+_SIGNALS: dict[int, str] = {
+    signal.SIGKILL: "killed",
+    signal.SIGTERM: "terminated",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGABRT: "aborted",
+    signal.SIGINT: "interrupt",
+    signal.SIGHUP: "hangup",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGSYS: "bad system call",
+    signal.SIGTRAP: "trace/breakpoint trap",
+    signal.SIGPIPE: "broken pipe",
+    signal.SIGALRM: "alarm clock",
+    signal.SIGQUIT: "quit",
+}
+
+
+def _signal_name(number: int) -> str:
+    return _SIGNALS.get(number, f"signal {number}")

@@ -1,0 +1,156 @@
+"""What every environment on this host shares: sandboxes, runtimes, logs, time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+from lambdad.config.sections import DataPlaneConfig
+from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.runtime_process import RuntimeProcess
+from lambdad.domain import limits
+from lambdad.domain.clock import Clock
+from lambdad.domain.environments import RUNTIME_API_PORT, TASK_ROOT, Mount, ResourceLimits
+from lambdad.domain.functions import Function
+from lambdad.observability.logs import LogWriter
+from lambdad.runtimes.base import Runtime
+from lambdad.runtimes.environment import environment_of
+from lambdad.sandbox.base import (
+    ExitStatus,
+    Listener,
+    ProcessSpec,
+    Sandbox,
+    SandboxBackend,
+    SandboxSpec,
+)
+from lambdad.storage.base import PackageStore
+
+_LOGGER = logging.getLogger(__name__)
+
+SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
+ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
+
+
+class RuntimeFinder(Protocol):
+    """Finds what serves a runtime identifier; `lambdad.runtimes.catalogue.Catalogue`."""
+
+    def find(self, identifier: str) -> Runtime:
+        """Return the runtime or raise `HostUnfit`."""
+        ...
+
+
+class EnvironmentHost:
+    """Makes sandboxes and runtime processes for functions.
+
+    `serve_endpoint` serves lambdad's AWS endpoint on a listener inside a sandbox and returns
+    what ends it; `endpoint_port` is where the guest finds it.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: SandboxBackend,
+        runtimes: RuntimeFinder,
+        packages: PackageStore,
+        logs: LogWriter,
+        clock: Clock,
+        config: DataPlaneConfig,
+        spawn_task: SpawnTask,
+        serve_endpoint: ServeEndpoint,
+        endpoint_port: int,
+        egress: bool,
+    ) -> None:
+        self.clock = clock
+        self.logs = logs
+        self.spawn_task = spawn_task
+        self.init_timeout_s = config.init_timeout_s
+        self._backend = backend
+        self._runtimes = runtimes
+        self._packages = packages
+        self._serve_endpoint = serve_endpoint
+        self._endpoint_port = endpoint_port
+        self._egress = egress
+
+    def new_environment_id(self) -> str:
+        """A name that was never used before."""
+        return os.urandom(8).hex()
+
+    def limits(self, function: Function) -> ResourceLimits:
+        """What an environment may use while it runs events."""
+        return ResourceLimits(
+            memory_mb=function.memory_mb,
+            vcpus=limits.vcpus(function.memory_mb),
+            ephemeral_storage_mb=function.ephemeral_storage_mb,
+        )
+
+    async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
+        """Build a sandbox with the function's code and runtime in it.
+
+        Without a CPU quota: AWS gives the init phase a full share, whatever the memory size.
+
+        Raises:
+            HostUnfit: the host lacks the runtime or refused the sandbox.
+        """
+        runtime = self._runtimes.find(function.runtime)
+        task = Mount(source=self._packages.tree(function.code.digest), target=TASK_ROOT)
+        full = self.limits(function)
+        return await self._backend.create(
+            SandboxSpec(
+                environment_id=environment_id,
+                mounts=(*runtime.mounts, task),
+                limits=ResourceLimits(
+                    memory_mb=full.memory_mb,
+                    vcpus=None,
+                    ephemeral_storage_mb=full.ephemeral_storage_mb,
+                ),
+                ports=(RUNTIME_API_PORT, self._endpoint_port),
+                egress=self._egress,
+            )
+        )
+
+    async def serve_endpoint(self, sandbox: Sandbox) -> Callable[[], None]:
+        """Serve the AWS endpoint inside a sandbox."""
+        return await self._serve_endpoint(sandbox.listeners[self._endpoint_port])
+
+    async def start_runtime(
+        self,
+        sandbox: Sandbox,
+        function: Function,
+        log: EnvironmentLog,
+        exited: Callable[[ExitStatus], None],
+    ) -> RuntimeProcess:
+        """Start the runtime process in a sandbox."""
+        runtime = self._runtimes.find(function.runtime)
+        process = await sandbox.spawn(
+            ProcessSpec(
+                argv=runtime.argv,
+                environment=self._environment(sandbox, function, runtime, log),
+                cwd=TASK_ROOT,
+                telemetry=runtime.telemetry,
+            )
+        )
+        return RuntimeProcess(process, log, exited, self.spawn_task)
+
+    def _environment(
+        self, sandbox: Sandbox, function: Function, runtime: Runtime, log: EnvironmentLog
+    ) -> Mapping[str, str]:
+        return environment_of(
+            runtime,
+            function,
+            runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
+            endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
+            log_stream=log.stream,
+            credentials=_credentials(function),
+            initialization_type="on-demand",
+        )
+
+
+def _credentials(function: Function) -> Mapping[str, str]:
+    """Credentials of one environment: the access key names the account, the rest is unique."""
+    return {
+        "AWS_ACCESS_KEY_ID": function.key.account_id,
+        "AWS_SECRET_ACCESS_KEY": os.urandom(20).hex(),
+        "AWS_SESSION_TOKEN": os.urandom(32).hex(),
+    }

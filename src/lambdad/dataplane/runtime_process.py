@@ -1,0 +1,74 @@
+"""The runtime process of an environment: its exit and its output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.output import OutputReader
+from lambdad.sandbox.base import ExitStatus, GuestProcess
+
+
+class RuntimeProcess:
+    """Ties a guest process to the log of its environment.
+
+    Mutable: the callback told of its exit, gone once the exit is expected.
+    """
+
+    def __init__(
+        self,
+        process: GuestProcess,
+        log: EnvironmentLog,
+        exited: Callable[[ExitStatus], None],
+        spawn_task: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self._process = process
+        self._log = log
+        self._exited: Callable[[ExitStatus], None] | None = exited
+        self._spawn_task = spawn_task
+        self._paused = False
+        self._readers = [OutputReader(process.output, self._consume(log.output))]
+        if process.telemetry is not None:
+            self._readers.append(OutputReader(process.telemetry, self._consume(log.telemetry)))
+        spawn_task(self._wait())
+
+    def drain(self) -> None:
+        """Log what the process has written so far."""
+        for reader in self._readers:
+            reader.drain()
+
+    def disown(self) -> None:
+        """Its exit is expected from now on."""
+        self._exited = None
+
+    def close(self) -> None:
+        """Log the rest of the output and free the pipes; may be called twice."""
+        self.disown()
+        self.drain()
+        self._log.end_of_output()
+        for reader in self._readers:
+            reader.close()
+
+    async def _wait(self) -> None:
+        status = await self._process.wait()
+        if self._exited is not None:
+            self._exited(status)
+
+    def _consume(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def consume(data: bytes) -> None:
+            write(data)
+            if self._log.congested and not self._paused:
+                self._paused = True
+                self._spawn_task(self._pause())
+
+        return consume
+
+    async def _pause(self) -> None:
+        """Leave the output in its pipe, where it blocks the guest, until the disk catches up."""
+        for reader in self._readers:
+            reader.pause()
+        await self._log.uncongested()
+        self._paused = False
+        for reader in self._readers:
+            reader.resume()

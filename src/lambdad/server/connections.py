@@ -1,0 +1,180 @@
+"""HTTP/1.1 connections of clients: bytes to requests, responses to bytes.
+
+What a request means is the handler's business. Clients may be functions in a sandbox, so every
+door bounds connections, heads, bodies and the bytes it holds in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from lambdad.domain import limits
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+Refuse = Callable[[BadHttp, str, str], HttpResponse]
+SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
+
+# Clients send a body whole before they read the answer. So much more than the limit is read
+# and thrown away, so that they see the 413 and not a reset connection.
+_LINGER_BYTES = 256 * 1024 * 1024
+_LINGER_S = 10.0
+_INVOKE_SLACK_BYTES = 1024 * 1024
+
+_DEFAULT_LIMITS = Http1Limits(
+    head_bytes=limits.REQUEST_HEAD_BYTES_MAX,
+    body_bytes=limits.CREATE_FUNCTION_REQUEST_BYTES_MAX,
+)
+_INVOKE_LIMITS = Http1Limits(
+    head_bytes=limits.REQUEST_HEAD_BYTES_MAX,
+    body_bytes=limits.INVOKE_REQUEST_BYTES_MAX + _INVOKE_SLACK_BYTES,
+)
+
+
+class Door:
+    """Makes connections for one listener, or one kind of listeners.
+
+    Mutable: the open connections and the bytes of unfinished requests they hold.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        refuse: Refuse,
+        spawn_task: SpawnTask,
+        *,
+        connections_max: int,
+        buffered_max: int,
+    ) -> None:
+        self.handler = handler
+        self.refuse = refuse
+        self.spawn_task = spawn_task
+        self.connections: set[ClientConnection] = set()
+        self.connections_max = connections_max
+        self.buffered = 0
+        self.buffered_max = buffered_max
+
+    def connection(self) -> ClientConnection:
+        """Protocol factory for `loop.create_server`."""
+        return ClientConnection(self)
+
+    def close_idle(self) -> None:
+        """Close connections without a request; the others close after their answer."""
+        for connection in tuple(self.connections):
+            connection.finish()
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self.connections):
+            connection.abort()
+
+
+class ClientConnection(asyncio.Protocol):
+    """One connection. Requests on it are served one after the other."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._parser = RequestParser(_DEFAULT_LIMITS, on_head=self._limits_for)
+        self._transport: asyncio.Transport | None = None
+        self._queue: list[HttpRequest] = []
+        self._refusal: BadHttp | None = None
+        self._busy = False
+        self._closing = False
+        self._lingering = False
+        self._received = 0
+        self._head = ("", "")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accept, unless there are too many."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP servers give these
+        if len(self._door.connections) >= self._door.connections_max:
+            transport.abort()
+            return
+        self._transport = transport
+        self._door.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What runs goes on; its answer has nobody to go to."""
+        self._transport = None
+        self._door.connections.discard(self)
+        self._account(-self._received)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and serve what is whole."""
+        self._account(len(data))
+        if self._lingering:
+            if self._received > _LINGER_BYTES:
+                self.abort()
+            return
+        try:
+            requests = self._parser.feed(data)
+        except BadHttp as bad:
+            requests, self._refusal = bad.requests, bad
+        if requests or self._refusal is not None:
+            self._account(-self._received)
+            self._queue.extend(requests)
+            self._serve_next()
+        elif self._door.buffered > self._door.buffered_max:
+            self.abort()
+        elif self._parser.wants_continue and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def finish(self) -> None:
+        """Close when the request in hand has been answered."""
+        self._closing = True
+        if not self._busy and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _account(self, received: int) -> None:
+        self._received += received
+        self._door.buffered += received
+
+    def _limits_for(
+        self, method: str, path: str, _headers: Mapping[str, str]
+    ) -> Http1Limits | None:
+        self._head = (method, path)
+        return _INVOKE_LIMITS if path.endswith("/invocations") else None
+
+    def _serve_next(self) -> None:
+        if self._busy or self._transport is None:
+            return
+        if self._queue:
+            self._busy = True
+            self._transport.pause_reading()
+            self._door.spawn_task(self._serve(self._queue.pop(0)))
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+
+    async def _serve(self, request: HttpRequest) -> None:
+        response = await self._door.handler(request)
+        self._busy = False
+        if self._transport is None:
+            return
+        last = not self._queue and not self._parser.keep_alive
+        keep_alive = not last and not self._closing
+        head_only = request.method == "HEAD"
+        self._transport.write(encode_response(response, keep_alive=keep_alive, head_only=head_only))
+        if not keep_alive:
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._serve_next()
+
+    def _refuse(self, bad: BadHttp) -> None:
+        if self._transport is None or self._lingering:
+            return
+        response = self._door.refuse(bad, *self._head)
+        self._transport.write(encode_response(response, keep_alive=False))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        self._lingering = True
+        asyncio.get_running_loop().call_later(_LINGER_S, self.abort)

@@ -1,0 +1,196 @@
+"""The composition root: the only place that makes components and connects them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from lambdad import __version__
+from lambdad.api.app import App
+from lambdad.api.context import Services
+from lambdad.config.sections import Config
+from lambdad.controlplane.functions import Functions
+from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.invoker import Invoker
+from lambdad.domain.clock import Clock
+from lambdad.observability.logs import LogWriter
+from lambdad.runtimes.catalogue import Catalogue
+from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
+from lambdad.sandbox.registry import choose
+from lambdad.server.listeners import Listeners, bind
+from lambdad.server.site import Site
+from lambdad.server.tasks import Tasks
+from lambdad.storage.base import Engine
+from lambdad.storage.packages import FilePackageStore
+from lambdad.storage.registry import engine
+
+
+class Daemon:
+    """All components of one daemon, from :meth:`open` to :meth:`close`.
+
+    Mutable: what :meth:`open` makes, in the order in which it is made.
+    """
+
+    def __init__(self, config: Config, clock: Clock, tasks: Tasks) -> None:
+        self._config = config
+        self._clock = clock
+        self._tasks = tasks
+        self._stack = AsyncExitStack()
+        self._begun = clock.monotonic()
+        self.endpoint_url = ""
+        self.warnings: Sequence[str] = ()
+        self._backend: SandboxBackend
+        self._invoker: Invoker
+        self._listeners: Listeners
+
+    @property
+    def backend_name(self) -> str:
+        """Of the sandbox backend in use."""
+        return self._backend.name
+
+    @property
+    def isolated(self) -> bool:
+        """Whether functions are confined at all."""
+        return any(guard.state is not GuardState.ABSENT for guard in self._backend.guards())
+
+    @property
+    def running(self) -> int:
+        """Invocations in hand."""
+        return self._invoker.counts()["busy"]
+
+    async def open(self) -> None:
+        """Make everything and begin to serve.
+
+        Raises:
+            HostUnfit: the data directory or the backend cannot be used.
+            OSError: the address cannot be listened on.
+        """
+        config = self._config
+        data_dir = _private_directory(config.server.data_dir)
+        store = engine("sqlite")(data_dir, self._clock)
+        await store.open()
+        self._stack.push_async_callback(store.close)
+        listener = bind(config.server.host, config.server.port)
+        self._stack.callback(listener.close)
+        host, port = listener.getsockname()[:2]
+        self.endpoint_url = f"http://{host}:{port}"
+        self._backend, notes = await choose(config.sandbox, data_dir / "sandbox", self._clock)
+        self._stack.push_async_callback(self._backend.close)
+        self.warnings = (*notes, *_weaknesses(self._backend))
+        services, packages = await self._planes(store, data_dir, port)
+        site = Site(
+            App(services),
+            health=self.health,
+            packages=packages,
+            code_location_key=services.code_location_key,
+            clock=self._clock,
+        )
+        self._listeners = Listeners(site.handle, site.refuse, self._tasks.spawn)
+        self._stack.callback(self._listeners.close)
+        await self._listeners.open(listener)
+        self._tasks.spawn(self._invoker.run_reaper())
+
+    async def _planes(
+        self, store: Engine, data_dir: Path, port: int
+    ) -> tuple[Services, FilePackageStore]:
+        config = self._config
+        logs = LogWriter(store.logs, self._clock, config.logs)
+        self._tasks.spawn(logs.run())
+        self._stack.push_async_callback(logs.close)
+        packages = FilePackageStore(data_dir / "code")
+        catalogue = Catalogue(config.runtimes, data_dir / "runtimes")
+        host = EnvironmentHost(
+            backend=self._backend,
+            runtimes=catalogue,
+            packages=packages,
+            logs=logs,
+            clock=self._clock,
+            config=config.dataplane,
+            spawn_task=self._tasks.spawn,
+            serve_endpoint=self._serve_guest,
+            endpoint_port=port,
+            egress=config.sandbox.egress,
+        )
+        self._invoker = Invoker(store.functions, host, config.dataplane)
+        functions = await self._stack.enter_async_context(
+            Functions(
+                store=store.functions,
+                packages=packages,
+                runtimes=catalogue,
+                clock=self._clock,
+                observer=self._invoker,
+            )
+        )
+        services = Services(
+            functions=functions,
+            invoker=self._invoker,
+            log_store=store.logs,
+            clock=self._clock,
+            code_location_key=_secret(data_dir / "code-location.key"),
+            concurrency=config.dataplane.concurrency,
+        )
+        return services, packages
+
+    async def close(self) -> None:
+        """Finish what runs, within the drain timeout, then undo :meth:`open`."""
+        if hasattr(self, "_listeners"):
+            self._listeners.drain()
+            await self._invoker.drain(self._config.server.drain_timeout_s)
+        await self._stack.aclose()
+
+    async def _serve_guest(self, listener: Listener) -> Callable[[], None]:
+        return await self._listeners.serve_guest(listener)
+
+    def health(self) -> Mapping[str, Any]:
+        """The document of `/_lambdad/health`."""
+        return {
+            "status": "ok",
+            "version": __version__,
+            "uptime_s": round(self._clock.monotonic() - self._begun, 3),
+            "pid": os.getpid(),
+            "backend": self._backend.name,
+            "guards": [
+                {
+                    "name": guard.name,
+                    "state": guard.state.value,
+                    "stops": guard.stops,
+                    "detail": guard.detail,
+                    "remedy": guard.remedy,
+                }
+                for guard in self._backend.guards()
+            ],
+            "environments": self._invoker.counts(),
+        }
+
+
+def _weaknesses(backend: SandboxBackend) -> list[str]:
+    return [
+        f"{guard.name} is {guard.state}: {guard.detail} {guard.remedy}".rstrip()
+        for guard in backend.guards()
+        if guard.state is not GuardState.ACTIVE
+    ]
+
+
+def _private_directory(path: Path) -> Path:
+    """Make the data directory; it holds customers' code and is nobody else's business."""
+    path = path.absolute()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def _secret(path: Path) -> bytes:
+    """A random key that stays the same across restarts."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        return key

@@ -1,0 +1,84 @@
+"""Where lambdad accepts connections: its own port, and one listener inside each sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from lambdad.sandbox.base import Listener
+from lambdad.server.connections import Door, Handler, Refuse, SpawnTask
+
+_CONNECTIONS_MAX = 10_000
+_BUFFERED_MAX = 1024 * 1024 * 1024
+# SECURITY: a function shares the daemon's memory with everybody else while it sends a request.
+_GUEST_CONNECTIONS_MAX = 64
+_GUEST_BUFFERED_MAX = 96 * 1024 * 1024
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return the daemon's listening socket.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Listeners:
+    """Everything that accepts connections. Mutable: the servers of the daemon and of guests."""
+
+    def __init__(self, handler: Handler, refuse: Refuse, spawn_task: SpawnTask) -> None:
+        self._handler = handler
+        self._refuse = refuse
+        self._spawn_task = spawn_task
+        self._door = self._new_door(_CONNECTIONS_MAX, _BUFFERED_MAX)
+        self._server: asyncio.Server | None = None
+
+    async def open(self, listener: socket.socket) -> None:
+        """Accept on the daemon's port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._door.connection, sock=listener, backlog=1024)
+
+    async def serve_guest(self, listener: Listener) -> Callable[[], None]:
+        """Serve the AWS endpoint inside a sandbox; the result ends it."""
+        door = self._new_door(_GUEST_CONNECTIONS_MAX, _GUEST_BUFFERED_MAX)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(door.connection, sock=listener.socket)
+
+        def close() -> None:
+            server.close()
+            door.abort()
+
+        return close
+
+    def drain(self) -> None:
+        """Accept nothing more; answer what is in hand."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._door.close_idle()
+
+    def close(self) -> None:
+        """Close every connection at once."""
+        self.drain()
+        self._door.abort()
+
+    def _new_door(self, connections_max: int, buffered_max: int) -> Door:
+        return Door(
+            self._handler,
+            self._refuse,
+            self._spawn_task,
+            connections_max=connections_max,
+            buffered_max=buffered_max,
+        )

@@ -1,0 +1,109 @@
+"""What each path of the endpoint is: lambdad's own pages below `/_lambdad`, AWS's API elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lambdad.api.app import App
+from lambdad.api.code_location import verify
+from lambdad.domain import limits
+from lambdad.domain.clock import Clock
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.http1 import BadHttp
+from lambdad.storage.base import PackageStore
+
+_LOGGER = logging.getLogger(__name__)
+
+_OWN = "/_lambdad/"
+_JSON = {"Content-Type": "application/json"}
+
+
+class Site:
+    """Answers every request of the endpoint."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        health: Callable[[], Mapping[str, Any]],
+        packages: PackageStore,
+        code_location_key: bytes,
+        clock: Clock,
+    ) -> None:
+        self._app = app
+        self._health = health
+        self._packages = packages
+        self._code_location_key = code_location_key
+        self._clock = clock
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request; never raises."""
+        try:
+            if request.path.startswith(_OWN):
+                return await self._own(request)
+            base_url = f"http://{request.headers.get('host', 'localhost')}"
+            return await self._app.handle(request, base_url=base_url)
+        except Exception:
+            _LOGGER.exception("a request failed")
+            return _message(500, "An internal error occurred.")
+
+    def refuse(self, bad: BadHttp, method: str, path: str) -> HttpResponse:
+        """Answer bytes that are no request: in AWS's form where AWS has one."""
+        if bad.status == 413 and path.endswith("/invocations"):
+            return _error(
+                413,
+                "RequestTooLargeException",
+                f"Request must be smaller than {limits.INVOKE_REQUEST_BYTES_MAX} bytes for the "
+                "InvokeFunction operation",
+            )
+        if bad.status == 413:
+            operation = "UpdateFunctionCode" if method == "PUT" else "CreateFunction"
+            return _error(
+                413,
+                "RequestEntityTooLargeException",
+                "Request must be smaller than "
+                f"{limits.CREATE_FUNCTION_REQUEST_BYTES_MAX} bytes for the {operation} operation",
+            )
+        return _message(bad.status, bad.reason)
+
+    async def _own(self, request: HttpRequest) -> HttpResponse:
+        name = request.path.removeprefix(_OWN)
+        if request.method not in ("GET", "HEAD"):
+            return _message(405, "Only GET is served here.")
+        if name == "health":
+            body = json.dumps(self._health(), indent=2).encode() + b"\n"
+            return HttpResponse(status=200, headers=_JSON, body=body)
+        if name.startswith("code/"):
+            return await self._code(request)
+        return _message(404, "There is no such page; /_lambdad/health is one.")
+
+    async def _code(self, request: HttpRequest) -> HttpResponse:
+        """The download behind GetFunction's `Code.Location`."""
+        package = verify(
+            self._code_location_key,
+            path=request.path,
+            query=request.query,
+            now_s=self._clock.time(),
+        )
+        if package is None:
+            return _message(403, "This link is not valid, or not any more; call GetFunction again.")
+        archive = self._packages.archive(package.digest)
+        try:
+            body = await asyncio.to_thread(archive.read_bytes)
+        except FileNotFoundError:
+            return _message(404, "The code behind this link has been replaced since.")
+        return HttpResponse(status=200, headers={"Content-Type": "application/zip"}, body=body)
+
+
+def _message(status: int, text: str) -> HttpResponse:
+    body = json.dumps({"message": text}).encode()
+    return HttpResponse(status=status, headers=_JSON, body=body)
+
+
+def _error(status: int, code: str, text: str) -> HttpResponse:
+    body = json.dumps({"Type": "User", "message": text}).encode()
+    return HttpResponse(status=status, headers={**_JSON, "x-amzn-ErrorType": code}, body=body)

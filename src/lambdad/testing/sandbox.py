@@ -1,0 +1,195 @@
+"""A sandbox without a kernel: guest programs are coroutines in the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from lambdad.domain.environments import ResourceLimits
+from lambdad.sandbox.base import (
+    ExitStatus,
+    Guard,
+    Listener,
+    ProcessSpec,
+    SandboxSpec,
+)
+
+
+class FakeGuest:
+    """What a guest program sees: its environment, its output, and the Runtime API."""
+
+    def __init__(self, spec: ProcessSpec, output: int) -> None:
+        self.environment = spec.environment
+        self._output = output
+
+    def print(self, text: str) -> None:
+        """Write a line to stdout."""
+        os.write(self._output, f"{text}\n".encode())
+
+    async def call(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send one request to the Runtime API; returns status, headers in lower case, body."""
+        host, port = self.environment["AWS_LAMBDA_RUNTIME_API"].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
+            lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            received = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            answer = await reader.readexactly(int(received.get("content-length", "0")))
+            return int(head[0].split()[1]), received, answer
+        finally:
+            writer.close()
+
+    async def next(self) -> tuple[str, bytes]:
+        """Wait for an event; returns its request id and payload."""
+        _, headers, payload = await self.call("GET", "/2018-06-01/runtime/invocation/next")
+        return headers["lambda-runtime-aws-request-id"], payload
+
+    async def respond(self, request_id: str, payload: bytes) -> int:
+        """Post a result; returns the status."""
+        path = f"/2018-06-01/runtime/invocation/{request_id}/response"
+        return (await self.call("POST", path, payload))[0]
+
+
+Program = Callable[[FakeGuest], Awaitable[int | None]]
+
+
+class FakeProcess:
+    """A program that runs as a task. See `lambdad.sandbox.base.GuestProcess`."""
+
+    def __init__(self, program: Program, spec: ProcessSpec) -> None:
+        self.output, self._write_end = os.pipe()
+        os.set_blocking(self.output, False)
+        self.telemetry: int | None = None
+        self._exit: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        guest = FakeGuest(spec, self._write_end)
+        self._task = asyncio.ensure_future(self._run(program, guest))
+
+    async def _run(self, program: Program, guest: FakeGuest) -> None:
+        status = ExitStatus(signal=signal.SIGKILL)
+        try:
+            status = ExitStatus(code=await program(guest) or 0)
+        except asyncio.IncompleteReadError:
+            status = ExitStatus(code=1)
+        finally:
+            os.close(self._write_end)
+            if not self._exit.done():
+                self._exit.set_result(status)
+
+    async def wait(self) -> ExitStatus:
+        """See `GuestProcess.wait`."""
+        return await asyncio.shield(self._exit)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Any signal ends it."""
+        if not self._exit.done():
+            self._exit.set_result(ExitStatus(signal=number))
+        self._task.cancel()
+
+
+class FakeSandbox:
+    """See `lambdad.sandbox.base.Sandbox`.
+
+    Attributes:
+        frozen: whether it is; a frozen fake still runs, tests look at the flag.
+        calls: names of the methods called, in order.
+    """
+
+    def __init__(self, spec: SandboxSpec, program: Program) -> None:
+        self.environment_id = spec.environment_id
+        self.spec = spec
+        self.frozen = False
+        self.destroyed = False
+        self.limits = spec.limits
+        self.calls: list[str] = []
+        self.memory_bytes = 30 * 1024 * 1024
+        self._program = program
+        self._processes: list[FakeProcess] = []
+        self.listeners = {port: _listener() for port in spec.ports}
+
+    async def spawn(self, process: ProcessSpec) -> FakeProcess:
+        """See `Sandbox.spawn`."""
+        self.calls.append("spawn")
+        started = FakeProcess(self._program, process)
+        self._processes.append(started)
+        return started
+
+    async def kill_processes(self) -> None:
+        """See `Sandbox.kill_processes`."""
+        self.calls.append("kill_processes")
+        self.frozen = False
+        processes, self._processes = self._processes, []
+        for process in processes:
+            process.signal(signal.SIGKILL)
+            await process.wait()
+
+    def freeze(self) -> None:
+        """See `Sandbox.freeze`."""
+        self.calls.append("freeze")
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """See `Sandbox.thaw`."""
+        self.calls.append("thaw")
+        self.frozen = False
+
+    def set_limits(self, limits: ResourceLimits) -> None:
+        """See `Sandbox.set_limits`."""
+        self.limits = limits
+
+    def memory_peak_bytes(self) -> int:
+        """See `Sandbox.memory_peak_bytes`."""
+        return self.memory_bytes
+
+    def reset_memory_peak(self) -> None:
+        """See `Sandbox.reset_memory_peak`."""
+
+    def guest_path(self, path: str) -> str:
+        """See `Sandbox.guest_path`."""
+        return path
+
+    async def destroy(self) -> None:
+        """See `Sandbox.destroy`."""
+        await self.kill_processes()
+        self.destroyed = True
+
+
+class FakeBackend:
+    """See `lambdad.sandbox.base.SandboxBackend`. `program` is what every process runs."""
+
+    name = "fake"
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.sandboxes: list[FakeSandbox] = []
+
+    async def open(self) -> None:
+        """Nothing to prepare."""
+
+    async def create(self, spec: SandboxSpec) -> FakeSandbox:
+        """See `SandboxBackend.create`."""
+        sandbox = FakeSandbox(spec, self._program)
+        self.sandboxes.append(sandbox)
+        return sandbox
+
+    def guards(self) -> Sequence[Guard]:
+        """It protects from nothing."""
+        return ()
+
+    async def close(self) -> None:
+        """Destroy all sandboxes."""
+        for sandbox in self.sandboxes:
+            await sandbox.destroy()
+
+
+def _listener() -> Listener:
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    host, port = listening.getsockname()
+    return Listener(socket=listening, address=f"{host}:{port}")

@@ -1,0 +1,126 @@
+"""A data plane on fake sandboxes: everything real but the kernel's part."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from lambdad.config.sections import DataPlaneConfig, LogsConfig
+from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.invoker import Invoker
+from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.functions import Function
+from lambdad.domain.invocations import Invocation
+from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.observability.logs import LogWriter
+from lambdad.runtimes.base import Runtime
+from lambdad.testing.clock import FakeClock
+from lambdad.testing.functions import FUNCTION_KEY, a_function
+from lambdad.testing.sandbox import FakeBackend, Program
+
+
+class Shelf:
+    """One function, as the store gives it."""
+
+    def __init__(self, function: Function) -> None:
+        self.function: Function | None = function
+
+    def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
+        match = self.function is not None and (key, version) == (FUNCTION_KEY, LATEST)
+        return self.function if match else None
+
+
+class Journal:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+        for _, events in batches:
+            self.messages.extend(event.message for event in events)
+
+
+class Packages:
+    def tree(self, digest: str) -> Path:
+        return Path("/nowhere") / digest
+
+
+class Runtimes:
+    def find(self, identifier: str) -> Runtime:
+        return Runtime(identifier=identifier, version="1", source="fake", argv=("x",), mounts=())
+
+
+class DataPlane:
+    """The invoker under test and what a test wants to look at."""
+
+    def __init__(
+        self, program: Program, function: Function, tasks: asyncio.TaskGroup, **config: float
+    ) -> None:
+        self.clock = FakeClock()
+        self.shelf = Shelf(function)
+        self.journal = Journal()
+        self.backend = FakeBackend(program)
+        settings = DataPlaneConfig(**config)
+        self.logs = LogWriter(self.journal, self.clock, LogsConfig())
+        host = EnvironmentHost(
+            backend=self.backend,
+            runtimes=Runtimes(),
+            packages=Packages(),
+            logs=self.logs,
+            clock=self.clock,
+            config=settings,
+            spawn_task=lambda work: tasks.create_task(work) and None,
+            serve_endpoint=self._serve_endpoint,
+            endpoint_port=4566,
+            egress=False,
+        )
+        self.invoker = Invoker(self.shelf, host, settings)
+        self._ids = itertools.count(1)
+
+    @staticmethod
+    async def _serve_endpoint(listener: object) -> Callable[[], None]:
+        return listener.socket.close
+
+    def invocation(self, payload: bytes = b"{}", *, tail: bool = False) -> Invocation:
+        return Invocation(
+            request_id=f"00000000-0000-4000-8000-{next(self._ids):012}",
+            payload=payload,
+            invoked_arn=FUNCTION_KEY.arn(),
+            wants_log_tail=tail,
+        )
+
+    async def invoke(self, payload: bytes = b"{}", *, tail: bool = False):
+        return await self.invoker.invoke(FUNCTION_KEY, None, self.invocation(payload, tail=tail))
+
+    async def log(self) -> list[str]:
+        await self.logs.flush()
+        return self.journal.messages
+
+    async def settled(self) -> None:
+        """Wait until nothing is busy or closing."""
+        async with asyncio.timeout(10):
+            await self.invoker.quiet()
+
+
+Make = Callable[..., DataPlane]
+
+
+@pytest.fixture
+async def dataplane() -> AsyncIterator[Make]:
+    """Factory of data planes that are taken down afterwards."""
+    made: list[DataPlane] = []
+    async with asyncio.TaskGroup() as tasks:
+
+        def make(program: Program, function: Function | None = None, **config: float) -> DataPlane:
+            made.append(DataPlane(program, function or a_function(), tasks, **config))
+            return made[-1]
+
+        yield make
+        for plane in made:
+            await plane.invoker.drain(0.0)
+            await plane.backend.close()
