@@ -1,0 +1,83 @@
+"""How an error looks on the wire: its status, the key of its message, who is to blame.
+
+Decides from the error shapes of a model, and by AWS's habit for errors that no model has. Refuses
+to know why an error is raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from botocore.model import ServiceModel, StructureShape
+
+# Errors that every AWS service has and few models mention.
+_COMMON = {
+    "AccessDeniedException": 403,
+    "ExpiredTokenException": 403,
+    "IncompleteSignatureException": 400,
+    "InternalFailure": 500,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    # Not 501: clients repeat what answers 5xx, and an operation that is not served stays so.
+    "NotImplementedException": 400,
+    "RequestEntityTooLargeException": 413,
+    "SerializationException": 400,
+    "ServiceUnavailable": 503,
+    "ThrottlingException": 400,
+    "UnknownOperationException": 404,
+    "UnrecognizedClientException": 403,
+    "ValidationException": 400,
+}
+_BY_NAME_OF_FAULT = {"ServiceUnavailableException": 503}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorForm:
+    """How one error looks on the wire.
+
+    Attributes:
+        code: its name there, which a model may set apart from the shape's.
+        fault: the service is to blame, not the caller.
+        has_type: the body has a member `Type`.
+    """
+
+    code: str
+    status: int
+    fault: bool
+    message_key: str = "message"
+    has_type: bool = False
+    shape: StructureShape | None = None
+
+
+@cache
+def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
+    """Return the form of an error, named by its shape or by its code on the wire."""
+    shape = _shapes(service_model).get(code)
+    if shape is None:
+        status = _COMMON.get(code, 400)
+        return ErrorForm(code=code, status=status, fault=status >= 500)
+    error = shape.metadata.get("error") or {}
+    fault = bool(shape.metadata.get("fault"))
+    habit = _BY_NAME_OF_FAULT.get(shape.name, 500) if fault else _COMMON.get(shape.name, 400)
+    status = error.get("httpStatusCode", habit)
+    keys = [name for name in shape.members if name.lower() == "message"]
+    return ErrorForm(
+        code=error.get("code", shape.name),
+        status=status,
+        fault=fault or status >= 500,
+        message_key=keys[0] if keys else "message",
+        has_type="Type" in shape.members,
+        shape=shape,
+    )
+
+
+@cache
+def _shapes(service_model: ServiceModel) -> dict[str, StructureShape]:
+    found: dict[str, StructureShape] = {}
+    for shape in service_model.error_shapes:
+        if not isinstance(shape, StructureShape):
+            continue
+        found[shape.name] = shape
+        found[(shape.metadata.get("error") or {}).get("code", shape.name)] = shape
+    return found
