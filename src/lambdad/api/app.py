@@ -137,11 +137,7 @@ async def _run(
     if operation.check is not None:
         operation.check(request)
     params = parse(route.operation, request, route.path_params)
-    if operation.lenient:
-        strict = {name: value for name, value in params.items() if name not in operation.lenient}
-        validate(route.operation, strict)
-    else:
-        validate(route.operation, params)
+    validate(route.operation, params, lenient=operation.lenient)
     result = await operation.handler(context, params)
     if not isinstance(result, Answer):
         return serialize(route.operation, result, context.request_id)

@@ -82,7 +82,7 @@ class Transitions:
             await self._write(function, failure)
         except Exception:
             # The row stays unfinished; the next start of lambdad takes it up again.
-            _LOGGER.exception("Version %s of %s stays unfinished.", function.version, function.arn)
+            _LOGGER.exception("%s stays unfinished.", function.key.arn(function.version))
         finally:
             ended.set()
             if self._running.get(version) is ended:

@@ -38,7 +38,7 @@ RESERVED_KEYS = frozenset(
 )
 
 # In the order of AWS's own message. Which of them are offered is the catalogue's decision.
-SUPPORTED_RUNTIMES = [
+SUPPORTED_RUNTIMES = (
     "nodejs20.x",
     "python3.14",
     "provided.al2023",
@@ -68,11 +68,11 @@ SUPPORTED_RUNTIMES = [
     "java17.al2023",
     "java11.al2023",
     "java8.al2023",
-]
+)
 
 # Identifiers that AWS once had and no longer takes.
 RETIRED_RUNTIMES = frozenset(
-    [
+    {
         "nodejs",
         "nodejs4.3",
         "nodejs4.3-edge",
@@ -94,7 +94,7 @@ RETIRED_RUNTIMES = frozenset(
         "java8",
         "go1.x",
         "provided",
-    ]
+    }
 )
 
 
