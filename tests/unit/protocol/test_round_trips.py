@@ -1,0 +1,236 @@
+"""botocore and our protocols understand each other, for every operation and error of the models.
+
+Each operation is its own test, so that a failure names it.
+"""
+
+from __future__ import annotations
+
+import string
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.parsers
+import botocore.serialize
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdad.protocol.errors import ProtocolError
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.model import load_service
+from lambdad.protocol.parser import parse
+from lambdad.protocol.router import Router
+from lambdad.protocol.serializer import serialize, serialize_error
+
+SERVICES = ("lambda", "logs", "sts")
+OPERATIONS = [(name, each) for name in SERVICES for each in load_service(name).operation_names]
+ROUTERS = {name: Router(load_service(name)) for name in SERVICES}
+ERRORS = [(name, shape.name) for name in SERVICES for shape in load_service(name).error_shapes]
+REQUEST_ID = "8286a188-ba32-4475-8077-530cd35c09a9"
+
+_DEEPEST = 5
+_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc")), max_size=20)
+_TOKEN = st.text(string.ascii_letters + string.digits + "-_:/=+$.%", min_size=1, max_size=20)
+_SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "string": _TEXT,
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(allow_nan=False, allow_infinity=False, width=32),
+    "double": st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.booleans(),
+    "blob": st.binary(max_size=20),
+    "timestamp": st.datetimes(
+        min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - hypothesis wants naive bounds
+        max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ).map(lambda value: value.replace(microsecond=0)),
+}
+
+
+def values(shape: Shape, *, least: int = 0, depth: int = 0) -> st.SearchStrategy[Any]:
+    """Return values of a shape, whatever its constraints; collections have `least` elements.
+
+    The query protocol and query strings cannot tell an empty collection from an absent one.
+    """
+    if isinstance(shape, StructureShape):
+        return structures(shape, least=least, depth=depth + 1)
+    if isinstance(shape, ListShape):
+        size = 0 if depth >= _DEEPEST else 3
+        element = values(shape.member, least=least, depth=depth + 1)
+        return st.lists(element, min_size=min(least, size), max_size=size)
+    if isinstance(shape, MapShape):
+        size = 0 if depth >= _DEEPEST else 3
+        element = values(shape.value, least=least, depth=depth + 1)
+        return st.dictionaries(_TEXT, element, min_size=min(least, size), max_size=size)
+    return _SCALARS[shape.type_name]
+
+
+def structures(
+    shape: StructureShape | None, *, least: int = 0, depth: int = 0
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Return dictionaries with any of the structure's members."""
+    if shape is None:
+        return st.just({})
+    needed: dict[str, st.SearchStrategy[Any]] = {}
+    free: dict[str, st.SearchStrategy[Any]] = {}
+    for name, member in shape.members.items():
+        strategy = _member(shape, name, member, least, depth)
+        if strategy is None:
+            continue
+        if member.serialization.get("location") == "uri":
+            needed[name] = strategy
+        elif depth < _DEEPEST:
+            free[name] = strategy
+    members = st.fixed_dictionaries(needed, optional=free)
+    if least and free:
+        return members.filter(bool)
+    return members
+
+
+def _member(
+    shape: StructureShape, name: str, member: Shape, least: int, depth: int
+) -> st.SearchStrategy[Any] | None:
+    location = member.serialization.get("location")
+    if location == "statusCode":
+        return st.integers(200, 299).filter(lambda status: status not in (204, 205))
+    if location in ("uri", "header", "querystring"):
+        return _TOKEN if member.type_name == "string" else values(member, least=1)
+    if member.serialization.get("eventstream"):
+        return None
+    if name == shape.serialization.get("payload") and member.type_name == "blob":
+        return st.binary(min_size=1, max_size=50)  # no bytes are no payload
+    return values(member, least=least, depth=depth)
+
+
+def sent_by_botocore(operation: OperationModel, params: dict[str, Any]) -> HttpRequest:
+    """Return the request that botocore sends for these parameters."""
+    protocol = operation.service_model.metadata["protocol"]
+    serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
+    sent = serializer.serialize_to_request(params, operation)
+    url = f"http://localhost{sent['url_path']}"
+    request = AWSRequest(
+        method=sent["method"],
+        url=url,
+        headers=sent["headers"],
+        data=sent["body"],
+        params=sent["query_string"],
+    ).prepare()
+    parts = urlsplit(request.url)
+    body = request.body or b""
+    return HttpRequest(
+        method=request.method,
+        path=parts.path,
+        query=parts.query,
+        headers={
+            name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+            for name, value in request.headers.items()
+        },
+        body=body.encode() if isinstance(body, str) else bytes(body),
+    )
+
+
+def read_by_botocore(operation: OperationModel, response: HttpResponse) -> dict[str, Any]:
+    """Return what botocore makes of a response."""
+    protocol = operation.service_model.metadata["protocol"]
+    parser = botocore.parsers.create_parser(protocol)
+    raw = {
+        "status_code": response.status,
+        "headers": _CaseInsensitive(response.headers),
+        "body": response.body,
+    }
+    parsed: dict[str, Any] = parser.parse(raw, operation.output_shape)
+    return parsed
+
+
+class _CaseInsensitive(dict[str, str]):
+    def __init__(self, headers: Any) -> None:
+        super().__init__({name.lower(): value for name, value in headers.items()})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+
+@pytest.mark.parametrize(("service", "name"), OPERATIONS)
+def test_what_botocore_sends_is_what_is_parsed(service: str, name: str) -> None:
+    operation = load_service(service).operation_model(name)
+    least = 1 if service == "sts" else 0
+
+    @given(structures(operation.input_shape, least=least))
+    def check(params: dict[str, Any]) -> None:
+        request = sent_by_botocore(operation, params)
+        route = ROUTERS[service].route(request)
+        assert route.operation.name == name
+        assert parse(route.operation, request, route.path_params) == params
+
+    check()
+
+
+@pytest.mark.parametrize(("service", "name"), OPERATIONS)
+def test_what_is_serialised_is_what_botocore_reads(service: str, name: str) -> None:
+    operation = load_service(service).operation_model(name)
+    least = 1 if service == "sts" else 0
+
+    @given(structures(operation.output_shape, least=least))
+    def check(result: dict[str, Any]) -> None:
+        parsed = read_by_botocore(operation, serialize(operation, result, REQUEST_ID))
+        metadata = parsed.pop("ResponseMetadata")
+        assert metadata["RequestId"] == REQUEST_ID
+        assert defaults_dropped(parsed, result) == result
+
+    check()
+
+
+def defaults_dropped(parsed: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Drop what botocore supplies itself: a status, an empty payload, our content type."""
+    supplied = ("StatusCode", "Payload", "EventStream", "ResponseStreamContentType")
+    read = {
+        name: value.read() if hasattr(value, "read") else value for name, value in parsed.items()
+    }
+    return {name: value for name, value in read.items() if name in result or name not in supplied}
+
+
+@pytest.mark.parametrize(("service", "code"), ERRORS)
+def test_every_modelled_error_is_read_back(service: str, code: str) -> None:
+    model = load_service(service)
+    shape = next(each for each in model.error_shapes if each.name == code)
+    response = serialize_error(
+        model, code=code, message="Why <&> so", members={}, request_id=REQUEST_ID
+    )
+    operation = model.operation_model(model.operation_names[0])
+    parsed = read_by_botocore(operation, response)
+    expected = shape.metadata["error"] if "error" in shape.metadata else {}
+    assert parsed["Error"]["Code"] == expected.get("code", code)
+    assert parsed["Error"]["Message"] == "Why <&> so"
+    assert parsed["ResponseMetadata"]["RequestId"] == REQUEST_ID
+    assert response.status == expected.get("httpStatusCode", response.status)
+    assert 400 <= response.status < 600
+
+
+@given(
+    service=st.sampled_from(SERVICES),
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]),
+    path=st.one_of(st.just("/2015-03-31/functions"), st.text(max_size=40).map("/{}".format)),
+    query=st.text(max_size=40),
+    headers=st.dictionaries(st.sampled_from(["x-amz-target", "content-type"]), st.text()),
+    body=st.one_of(st.binary(), st.sampled_from([b"Action=AssumeRole&Tags.member.x=1"])),
+)
+def test_no_request_makes_more_of_a_mess_than_a_protocol_error(
+    service: str, method: str, path: str, query: str, headers: dict[str, str], body: bytes
+) -> None:
+    request = HttpRequest(method=method, path=path, query=query, headers=headers, body=body)
+    try:
+        route = ROUTERS[service].route(request)
+        params = parse(route.operation, request, route.path_params)
+    except ProtocolError as error:
+        assert error.status in (400, 404)
+    else:
+        assert isinstance(params, dict)
