@@ -15,7 +15,7 @@ from typing import Protocol
 
 from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
-from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
 from lambdad.dataplane.runtime_process import RuntimeProcess
@@ -160,16 +160,15 @@ class ExecutionEnvironment:
     async def _initialise_suppressed(self, work: Work) -> None:
         outcome = await self._initialise(self.function.timeout_s)
         self._init_s = None
-        request_id = work.invocation.request_id
         if outcome is None:
             self._arm(self.function.timeout_s - self._elapsed(work))
             self._start_invoking(work)
         elif isinstance(outcome, FunctionError):
             self._fail(outcome)
         elif _ended(outcome):
-            self._fail(failures.exited(request_id, outcome))
+            self._fail(failures.exited(self._request_id, outcome))
         else:
-            self._fail(failures.timed_out(request_id, self.function.timeout_s))
+            self._fail(failures.timed_out(self._request_id, self.function.timeout_s))
 
     async def _open_sandbox(self) -> None:
         self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
@@ -191,9 +190,13 @@ class ExecutionEnvironment:
         self._session = RuntimeSession(self)
         self._ready = asyncio.get_running_loop().create_future()
         begun = clock.monotonic()
-        self._process = await self._host.start_runtime(
-            self._sandbox, self.function, self._log, self._exited
-        )
+        try:
+            self._process = await self._host.start_runtime(
+                self._sandbox, self.function, self._log, self._exited
+            )
+        except NoEntrypoint as missing:
+            self._ready = None
+            return failures.invalid_entrypoint(self._request_id, missing.candidates)
         outcome: FunctionError | ExitStatus | None
         try:
             async with asyncio.timeout(limit_s):
@@ -217,6 +220,10 @@ class ExecutionEnvironment:
         self._log.start(work.invocation)
         if timeout_s is not None:
             self._arm(timeout_s)
+
+    @property
+    def _request_id(self) -> str:
+        return self._work.invocation.request_id if self._work is not None else ""
 
     def _elapsed(self, work: Work) -> float:
         return 0.0 if work.begun is None else self._host.clock.monotonic() - work.begun
@@ -334,15 +341,14 @@ class ExecutionEnvironment:
             if not self._ready.done():
                 self._ready.set_result(status)
         elif self.state is EnvironmentState.INVOKING and self._work is not None:
-            self._fail(failures.exited(self._work.invocation.request_id, status))
+            self._fail(failures.exited(self._request_id, status))
         elif self.state is EnvironmentState.IDLE:
             self._host.spawn_task(self._give_up())
 
     def _timed_out(self) -> None:
         self._timer = None
         if self.state is EnvironmentState.INVOKING and self._work is not None:
-            request_id = self._work.invocation.request_id
-            self._fail(failures.timed_out(request_id, self.function.timeout_s))
+            self._fail(failures.timed_out(self._request_id, self.function.timeout_s))
 
     def _fail(self, error: FunctionError) -> None:
         self._end_work(error)

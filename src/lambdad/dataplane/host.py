@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from lambdad.config.sections import DataPlaneConfig
@@ -13,6 +12,7 @@ from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT, TASK_ROOT, Mount, ResourceLimits
+from lambdad.domain.errors import LambdadError
 from lambdad.domain.functions import Function
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
@@ -27,10 +27,16 @@ from lambdad.sandbox.base import (
 )
 from lambdad.storage.base import PackageStore
 
-_LOGGER = logging.getLogger(__name__)
-
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
 ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
+
+
+class NoEntrypoint(LambdadError):
+    """None of the programs that may be started exists. Attribute `candidates`: their paths."""
+
+    def __init__(self, candidates: Sequence[str]) -> None:
+        super().__init__(" ".join(candidates))
+        self.candidates = candidates
 
 
 class RuntimeFinder(Protocol):
@@ -121,17 +127,30 @@ class EnvironmentHost:
         log: EnvironmentLog,
         exited: Callable[[ExitStatus], None],
     ) -> RuntimeProcess:
-        """Start the runtime process in a sandbox."""
+        """Start the runtime process in a sandbox.
+
+        Raises:
+            NoEntrypoint: the function brings no program to start.
+            HostUnfit: the sandbox is gone.
+        """
         runtime = self._runtimes.find(function.runtime)
         process = await sandbox.spawn(
             ProcessSpec(
-                argv=runtime.argv,
+                argv=runtime.argv or (self._entrypoint(runtime, function),),
                 environment=self._environment(sandbox, function, runtime, log),
                 cwd=TASK_ROOT,
                 telemetry=runtime.telemetry,
             )
         )
         return RuntimeProcess(process, log, exited, self.spawn_task)
+
+    def _entrypoint(self, runtime: Runtime, function: Function) -> str:
+        tree = self._packages.tree(function.code.digest)
+        for candidate in runtime.entrypoints:
+            inside = candidate.removeprefix(f"{TASK_ROOT}/")
+            if inside != candidate and (tree / inside).is_file():
+                return candidate
+        raise NoEntrypoint(runtime.entrypoints)
 
     def _environment(
         self, sandbox: Sandbox, function: Function, runtime: Runtime, log: EnvironmentLog
@@ -144,6 +163,7 @@ class EnvironmentHost:
             log_stream=log.stream,
             credentials=_credentials(function),
             initialization_type="on-demand",
+            guest_path=sandbox.guest_path,
         )
 
 

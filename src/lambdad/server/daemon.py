@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdad import __version__
+from lambdad.api import lambda_, logs, sts
 from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.config.sections import Config
@@ -17,6 +18,7 @@ from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
+from lambdad.neighbours.services import ServiceDirectory
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
@@ -27,6 +29,8 @@ from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
+
+_OFFERED = (lambda_.SERVICE, logs.SERVICE, sts.SERVICE)
 
 
 class Daemon:
@@ -83,7 +87,7 @@ class Daemon:
         self.warnings = (*notes, *_weaknesses(self._backend))
         services, packages = await self._planes(store, data_dir, port)
         site = Site(
-            App(services),
+            App(offered=_OFFERED, services=services, directory=_directory()),
             health=self.health,
             packages=packages,
             code_location_key=services.code_location_key,
@@ -165,6 +169,10 @@ class Daemon:
             ],
             "environments": self._invoker.counts(),
         }
+
+
+def _directory() -> ServiceDirectory:
+    return ServiceDirectory([service.model for service in _OFFERED])
 
 
 def _weaknesses(backend: SandboxBackend) -> list[str]:

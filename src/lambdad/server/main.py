@@ -12,6 +12,7 @@ from lambdad.config.sections import Config
 from lambdad.domain.clock import SystemClock
 from lambdad.server.announcements import Announcer, Readiness, Silence
 from lambdad.server.daemon import Daemon
+from lambdad.server.notify import notify
 from lambdad.server.tasks import Tasks
 
 
@@ -59,7 +60,9 @@ async def _serve(config: Config, announcer: Announcer) -> int:
                     started_in_s=clock.monotonic() - begun,
                 )
             )
+            notify(f"READY=1\nSTATUS=Serving {daemon.endpoint_url}")
             await stop.wait()
+            notify("STOPPING=1")
             announcer.draining(daemon.running)
         finally:
             await daemon.close()

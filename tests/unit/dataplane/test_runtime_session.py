@@ -1,0 +1,192 @@
+"""The Runtime API's order of calls, and what a runtime that breaks it is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdad.dataplane.runtime_api.session import (
+    RuntimeEvent,
+    RuntimeSession,
+    RuntimeState,
+    reported_error_type,
+)
+from lambdad.protocol.http import HttpRequest, HttpResponse
+
+NEXT = HttpRequest(method="GET", path="/2018-06-01/runtime/invocation/next")
+EVENT = RuntimeEvent(
+    request_id="id-1",
+    payload=b"{}",
+    deadline_ms=1,
+    invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+    trace_header="Root=1-0-0",
+)
+
+
+class Observer:
+    def __init__(self) -> None:
+        self.seen: list[tuple[object, ...]] = []
+
+    def runtime_ready(self) -> None:
+        self.seen.append(("ready",))
+
+    def init_failed(self, error_type: str, payload: bytes) -> None:
+        self.seen.append(("init_failed", error_type, payload))
+
+    def invocation_responded(self, payload: bytes) -> None:
+        self.seen.append(("responded", payload))
+
+    def invocation_failed(self, error_type: str, payload: bytes) -> None:
+        self.seen.append(("failed", error_type, payload))
+
+
+class Client:
+    """A runtime's view of a session."""
+
+    def __init__(self) -> None:
+        self.observer = Observer()
+        self.session = RuntimeSession(self.observer)
+        self.answers: list[HttpResponse] = []
+
+    def send(self, request: HttpRequest) -> HttpResponse | None:
+        before = len(self.answers)
+        self.session.handle(request, self.answers.append)
+        return self.answers[-1] if len(self.answers) > before else None
+
+    def post(self, tail: str, body: bytes = b"", **headers: str) -> HttpResponse | None:
+        path = f"/2018-06-01/runtime/{tail}"
+        return self.send(HttpRequest(method="POST", path=path, headers=headers, body=body))
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def running(client: Client) -> Client:
+    client.send(NEXT)
+    client.session.deliver(EVENT)
+    return client
+
+
+def test_next_waits_for_an_event_and_carries_its_headers(running: Client) -> None:
+    (answer,) = running.answers
+    assert answer.headers["Lambda-Runtime-Aws-Request-Id"] == "id-1"
+    assert answer.headers["Lambda-Runtime-Deadline-Ms"] == "1"
+    assert "Lambda-Runtime-Client-Context" not in answer.headers
+
+
+def test_a_response_is_accepted_once(running: Client) -> None:
+    first = running.post("invocation/id-1/response", b'"a"')
+    second = running.post("invocation/id-1/response", b'"b"')
+    assert first is not None
+    assert second is not None
+    assert (first.status, second.status) == (202, 403)
+    assert running.observer.seen == [("ready",), ("responded", b'"a"')]
+
+
+def test_another_request_id_is_refused(running: Client) -> None:
+    answer = running.post("invocation/id-2/response", b'"a"')
+    assert answer is not None
+    assert answer.status == 400
+    assert json.loads(answer.body)["errorType"] == "InvalidRequestID"
+    assert running.observer.seen == [("ready",)]
+
+
+def test_next_while_running_is_refused(running: Client) -> None:
+    answer = running.send(NEXT)
+    assert answer is not None
+    assert json.loads(answer.body) == {
+        "errorMessage": "State transition from RuntimeRunning to RuntimeReady failed for runtime. "
+        "Error: State transition is not allowed",
+        "errorType": "InvalidStateTransition",
+    }
+
+
+def test_an_init_error_after_init_is_refused(running: Client) -> None:
+    answer = running.post("init/error", b"{}")
+    assert answer is not None
+    assert answer.status == 403
+
+
+def test_an_init_error_is_told_with_its_type(client: Client) -> None:
+    client.post(
+        "init/error", b"{}", **{"lambda-runtime-function-error-type": "Runtime.NoSuchModule"}
+    )
+    assert client.observer.seen == [("init_failed", "Runtime.NoSuchModule", b"{}")]
+
+
+def test_a_response_mode_that_does_not_exist_is_refused(running: Client) -> None:
+    answer = running.post(
+        "invocation/id-1/response", b"", **{"lambda-runtime-function-response-mode": "fast"}
+    )
+    assert answer is not None
+    assert json.loads(answer.body)["errorType"] == "InvalidFunctionResponseMode"
+
+
+def test_the_client_context_is_one_ascii_line() -> None:
+    client = Client()
+    client.send(NEXT)
+    event = RuntimeEvent(
+        request_id="i",
+        payload=b"",
+        deadline_ms=1,
+        invoked_arn="a",
+        trace_header="",
+        client_context='{"custom":\n {"k": "ü\u2028"}}',
+    )
+    client.session.deliver(event)
+    header = client.answers[0].headers["Lambda-Runtime-Client-Context"]
+    assert header.isascii()
+    assert "\n" not in header
+    assert json.loads(header) == {"custom": {"k": "ü\u2028"}}
+
+
+@pytest.mark.parametrize(
+    ("reported", "recorded"),
+    [
+        ("Runtime.ExitError", "Runtime.ExitError"),
+        ("Function.ResponseSizeTooLarge", "Function.ResponseSizeTooLarge"),
+        ("ValueError", "Function.Unknown"),
+        ("", "Function.Unknown"),
+        ("Function." + "A" * 5000, "Function.Unknown"),
+    ],
+)
+def test_error_types_of_unknown_form_are_recorded_as_unknown(reported: str, recorded: str) -> None:
+    headers = {"lambda-runtime-function-error-type": reported}
+    assert reported_error_type(headers, "Function.Unknown") == recorded
+
+
+PATHS = st.sampled_from(
+    [
+        "/2018-06-01/runtime/invocation/next",
+        "/2018-06-01/runtime/invocation/id-1/response",
+        "/2018-06-01/runtime/invocation/id-1/error",
+        "/2018-06-01/runtime/invocation/forged/response",
+        "/2018-06-01/runtime/init/error",
+        "/2018-06-01/ping",
+        "/2018-06-01/runtime/invocation/../next",
+        "/",
+    ]
+)
+CALLS = st.lists(st.tuples(st.sampled_from(["GET", "POST", "PUT"]), PATHS | st.text()))
+
+
+@given(calls=CALLS)
+def test_no_order_of_calls_gives_two_outcomes_for_one_event(
+    calls: list[tuple[str, str]],
+) -> None:
+    """A guest may call what it likes: it ends at most the event it was given, once."""
+    client = Client()
+    delivered = 0
+    for method, path in calls:
+        client.send(HttpRequest(method=method, path=path, body=b"{}"))
+        if client.session.state is RuntimeState.READY and client.session.listening:
+            client.session.deliver(EVENT)
+            delivered += 1
+    outcomes = [seen for seen in client.observer.seen if seen[0] in ("responded", "failed")]
+    assert len(outcomes) <= delivered
