@@ -1,0 +1,167 @@
+"""The endpoint's connections: what a client sees, however it behaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from lambdad.domain import limits
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.http1 import BadHttp
+from lambdad.server.connections import Door
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+class House:
+    """A door with an echo behind it."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        self.handled = asyncio.Event()
+        self.door = Door(
+            self._handle,
+            self._refuse,
+            lambda work: tasks.create_task(work) and None,
+            connections_max=4,
+            buffered_max=1024 * 1024,
+        )
+        self.port = 0
+
+    async def _handle(self, request: HttpRequest) -> HttpResponse:
+        self.entered.set()
+        await self.gate.wait()
+        self.handled.set()
+        return HttpResponse(status=200, headers={"X-Path": request.path}, body=request.body)
+
+    @staticmethod
+    def _refuse(bad: BadHttp, method: str, path: str) -> HttpResponse:
+        return HttpResponse(status=bad.status, body=f"{method} {path}".encode())
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with asyncio.TaskGroup() as tasks:
+        house = House(tasks)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(house.door.connection, "127.0.0.1", 0)
+        house.port = server.sockets[0].getsockname()[1]
+        yield house
+        house.gate.set()
+        server.close()
+        house.door.abort()
+        await asyncio.sleep(0)
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Status line and body of the next response."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length")
+    )
+    return head.split(b"\r\n")[0], await reader.readexactly(length)
+
+
+async def test_a_connection_serves_many_requests(house: House) -> None:
+    reader, writer = await house.connect()
+    for n in (b"1", b"22"):
+        writer.write(b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(n) + n)
+        assert await answer(reader) == (b"HTTP/1.1 200 OK", n)
+    writer.close()
+
+
+async def test_pipelined_requests_are_answered_in_order(house: House) -> None:
+    reader, writer = await house.connect()
+    one = b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
+    writer.write(one + b"1" + one + b"2" + one + b"3")
+    assert [(await answer(reader))[1] for _ in range(3)] == [b"1", b"2", b"3"]
+    writer.close()
+
+
+async def test_requests_before_garbage_are_answered_first(house: House) -> None:
+    reader, writer = await house.connect()
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n1" + b"POST / HTTP/9.9\r\n\r\n")
+    assert (await answer(reader))[1] == b"1"
+    assert (await answer(reader))[0].startswith(b"HTTP/1.1 505")
+    writer.close()
+
+
+async def test_a_body_above_the_limit_is_answered_although_it_is_still_being_sent(
+    house: House,
+) -> None:
+    reader, writer = await house.connect()
+    size = limits.INVOKE_REQUEST_BYTES_MAX + 8 * 1024 * 1024
+    head = b"POST /f/invocations HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size
+    writer.write(head)
+    for _ in range(size // 65536):
+        writer.write(bytes(65536))
+        await writer.drain()
+    status, body = await answer(reader)
+    assert status.startswith(b"HTTP/1.1 413")
+    assert body == b"POST /f/invocations"
+    writer.close()
+
+
+async def test_more_unfinished_bytes_than_the_door_may_hold_close_the_connection(
+    house: House,
+) -> None:
+    reader, writer = await house.connect()
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n" + bytes(2_000_000))
+    with pytest.raises(ConnectionError):
+        await reader.read()
+    assert (house.door.buffered, len(house.door.connections)) == (0, 0)
+    writer.close()
+
+
+async def test_a_client_that_leaves_does_not_stop_what_it_asked_for(house: House) -> None:
+    house.gate.clear()
+    _, writer = await house.connect()
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await writer.drain()
+    await house.entered.wait()
+    writer.transport.abort()
+    house.gate.set()
+    await house.handled.wait()
+
+
+async def test_connections_are_counted(house: House) -> None:
+    opened = [await house.connect() for _ in range(4)]
+    for reader, writer in opened:
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await answer(reader)
+    reader, writer = await house.connect()
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(1)
+    for _, other in (*opened, (reader, writer)):
+        other.close()
+
+
+async def test_closing_waits_for_the_answer_in_hand(house: House) -> None:
+    house.gate.clear()
+    reader, writer = await house.connect()
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
+    await house.entered.wait()
+    house.door.close_idle()
+    house.gate.set()
+    assert (await answer(reader))[1] == b"x"
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_client_that_expects_it_is_told_to_continue(house: House) -> None:
+    reader, writer = await house.connect()
+    writer.write(b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"ok")
+    assert (await answer(reader))[1] == b"ok"
+    writer.close()
