@@ -56,7 +56,7 @@ def doctor(path: Path | None, backend: str | None, data_dir: Path | None, as_jso
             }
         )
     else:
-        _show(diagnosis, status)
+        show(diagnosis, status)
     click.get_current_context().exit(status)
 
 
@@ -70,7 +70,8 @@ def exit_status(diagnosis: Diagnosis) -> int:
     return FUNCTION_ERROR
 
 
-def _show(diagnosis: Diagnosis, status: int) -> None:
+def show(diagnosis: Diagnosis, status: int) -> None:
+    """Write tables, remedies and the verdict to stdout."""
     sections: dict[str, list[Finding]] = {}
     for finding in diagnosis.findings:
         sections.setdefault(finding.section, []).append(finding)

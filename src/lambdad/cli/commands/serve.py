@@ -62,11 +62,12 @@ def serve(path: Path | None, **options: object) -> None:
     except HostUnfit as error:
         raise Failure(error.cause, error.remedy) from error
     except OSError as error:
-        raise Failure(_os_error(error, config.server.host, config.server.port)) from error
+        raise Failure(why_not_listening(error, config.server.host, config.server.port)) from error
     click.get_current_context().exit(status)
 
 
-def _os_error(error: OSError, host: str, port: int) -> str:
+def why_not_listening(error: OSError, host: str, port: int) -> str:
+    """Say why the endpoint cannot be opened, with the remedy if there is one."""
     import errno
 
     if error.errno == errno.EADDRINUSE:
