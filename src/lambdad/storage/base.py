@@ -6,7 +6,7 @@ Every engine passes `lambdad.testing.store_contract`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -94,6 +94,10 @@ class LogStore(Protocol):
         """Set or clear the retention; False when there is no such group."""
         ...
 
+    async def put_tags(self, key: LogGroupKey, tags: Mapping[str, str]) -> bool:
+        """Replace the tags; False when there is no such group."""
+        ...
+
     async def delete_group(self, key: LogGroupKey) -> bool:
         """Delete a group with its streams and events; False when there is none."""
         ...
@@ -115,6 +119,10 @@ class LogStore(Protocol):
             AlreadyExists: there is one of this name.
             KeyError: there is no such group.
         """
+        ...
+
+    async def delete_stream(self, key: LogGroupKey, name: str) -> bool:
+        """Delete a stream with its events; False when there is none."""
         ...
 
     async def streams(

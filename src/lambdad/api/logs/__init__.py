@@ -1,1 +1,8 @@
-"""Operations of CloudWatch Logs."""
+"""CloudWatch Logs, one module per resource. Importing this package registers every operation."""
+
+from lambdad.api.logs import events as events
+from lambdad.api.logs import filtering as filtering
+from lambdad.api.logs import groups as groups
+from lambdad.api.logs import streams as streams
+from lambdad.api.logs import tags as tags
+from lambdad.api.logs.service import SERVICE as SERVICE

@@ -7,7 +7,7 @@ and one record per log group.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -112,6 +112,13 @@ class MemoryLogStore:
             kept.group = replace(kept.group, retention_days=days)
         return kept is not None
 
+    async def put_tags(self, key: LogGroupKey, tags: Mapping[str, str]) -> bool:
+        """Replace the tags."""
+        kept = self._groups.get(key)
+        if kept is not None:
+            kept.group = replace(kept.group, tags=dict(tags))
+        return kept is not None
+
     async def delete_group(self, key: LogGroupKey) -> bool:
         """Delete a group with all it holds."""
         return self._groups.pop(key, None) is not None
@@ -143,6 +150,17 @@ class MemoryLogStore:
         if stream.name in streams:
             raise AlreadyExists(stream.name)
         streams[stream.name] = stream
+
+    async def delete_stream(self, key: LogGroupKey, name: str) -> bool:
+        """Delete a stream with its events."""
+        kept = self._groups.get(key)
+        if kept is None or kept.streams.pop(name, None) is None:
+            return False
+        gone = [event for *_, event in kept.events if event.stream == name]
+        kept.events = [entry for entry in kept.events if entry[2].stream != name]
+        freed = sum(stored_size(event.message) for event in gone)
+        kept.group = replace(kept.group, stored_bytes=kept.group.stored_bytes - freed)
+        return True
 
     async def streams(
         self, key: LogGroupKey, *, prefix: str, after: str | None, limit: int

@@ -52,6 +52,25 @@ def _refresh_stream(connection: sqlite3.Connection, group_id: int, stream_id: in
         )
 
 
+def remove_stream_chunk(connection: sqlite3.Connection, group_id: int, stream_id: int) -> bool:
+    """Delete some of a stream's events, and with the last of them the stream; False when done."""
+    rows = connection.execute(
+        "SELECT id, bytes FROM log_event WHERE group_id = ? AND stream_id = ?"
+        " ORDER BY timestamp_ms, id LIMIT ?",
+        (group_id, stream_id, CHUNK),
+    ).fetchall()
+    connection.executemany("DELETE FROM log_event WHERE id = ?", [row[:1] for row in rows])
+    connection.execute(
+        "UPDATE log_group SET stored_bytes = stored_bytes - ? WHERE id = ?",
+        (sum(row[1] for row in rows), group_id),
+    )
+    more = len(rows) == CHUNK
+    if not more:
+        connection.execute("DELETE FROM log_stream WHERE id = ?", (stream_id,))
+    _vacuum(connection)
+    return more
+
+
 def sweep_chunk(connection: sqlite3.Connection) -> int:
     """Delete some of what deleted groups left; 0 when nothing is left."""
     row = connection.execute("SELECT group_id FROM log_tombstone LIMIT 1").fetchone()

@@ -6,8 +6,9 @@ transactions, so that appending never waits long.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,10 +23,15 @@ from lambdad.storage.base import (
 )
 from lambdad.storage.engines.sqlite.database import SqliteDb
 from lambdad.storage.engines.sqlite.log_events import append, select_events
-from lambdad.storage.engines.sqlite.log_removal import expire_chunk, retentions, sweep_chunk
+from lambdad.storage.engines.sqlite.log_removal import (
+    expire_chunk,
+    remove_stream_chunk,
+    retentions,
+    sweep_chunk,
+)
 from lambdad.storage.log_sizes import DAY_MS
 
-_GROUP_COLUMNS = "account_id, region, name, created_ms, retention_days, stored_bytes"
+_GROUP_COLUMNS = "account_id, region, name, created_ms, retention_days, stored_bytes, tags"
 
 # Names are plain ASCII by AWS's pattern, so all that begin with a prefix sort before this.
 _BEHIND = "\U0010ffff"
@@ -45,6 +51,10 @@ class SqliteLogStore:
     async def put_retention(self, key: LogGroupKey, days: int | None) -> bool:
         """Set or clear the retention."""
         return await self._db.write(partial(_put_retention, key=key, days=days))
+
+    async def put_tags(self, key: LogGroupKey, tags: Mapping[str, str]) -> bool:
+        """Replace the tags."""
+        return await self._db.write(partial(_put_tags, key=key, text=_tags_text(tags)))
 
     async def delete_group(self, key: LogGroupKey) -> bool:
         """Delete a group: it is gone at once, its rows follow before this returns."""
@@ -67,6 +77,17 @@ class SqliteLogStore:
     async def create_stream(self, key: LogGroupKey, stream: LogStream) -> None:
         """Create a stream in an existing group."""
         await self._db.write(partial(_create_stream, key=key, stream=stream))
+
+    async def delete_stream(self, key: LogGroupKey, name: str) -> bool:
+        """Delete a stream with its events."""
+        found = await self._db.read(partial(_stream_id, key=key, name=name))
+        if found is None:
+            return False
+        group_id, stream_id = found
+        job = partial(remove_stream_chunk, group_id=group_id, stream_id=stream_id)
+        while await self._db.write(job):
+            pass
+        return True
 
     async def streams(
         self, key: LogGroupKey, *, prefix: str, after: str | None, limit: int
@@ -115,9 +136,14 @@ def _identity(key: LogGroupKey) -> tuple[str, str, str]:
 
 def _create_group(connection: sqlite3.Connection, group: LogGroup) -> None:
     created = connection.execute(
-        f"INSERT INTO log_group ({_GROUP_COLUMNS}) VALUES (?, ?, ?, ?, ?, 0)"  # noqa: S608
+        f"INSERT INTO log_group ({_GROUP_COLUMNS}) VALUES (?, ?, ?, ?, ?, 0, ?)"  # noqa: S608
         " ON CONFLICT DO NOTHING",
-        (*_identity(group.key), group.created_ms, group.retention_days),
+        (
+            *_identity(group.key),
+            group.created_ms,
+            group.retention_days,
+            _tags_text(group.tags),
+        ),
     )
     if created.rowcount != 1:
         raise AlreadyExists(f"log group {group.key.name}")
@@ -129,6 +155,19 @@ def _put_retention(connection: sqlite3.Connection, key: LogGroupKey, days: int |
         (days, *_identity(key)),
     )
     return changed.rowcount == 1
+
+
+def _put_tags(connection: sqlite3.Connection, key: LogGroupKey, text: str) -> bool:
+    changed = connection.execute(
+        "UPDATE log_group SET tags = ? WHERE account_id = ? AND region = ? AND name = ?",
+        (text, *_identity(key)),
+    )
+    return changed.rowcount == 1
+
+
+def _tags_text(tags: Mapping[str, str]) -> str:
+    # Escaped to ASCII: any text that JSON can bring is storable so.
+    return json.dumps(dict(tags))
 
 
 def _delete_group(connection: sqlite3.Connection, key: LogGroupKey) -> bool:
@@ -163,13 +202,14 @@ def _group(connection: sqlite3.Connection, key: LogGroupKey) -> LogGroup | None:
     return None if row is None else _group_of(row)
 
 
-def _group_of(row: tuple[str, str, str, int, int | None, int]) -> LogGroup:
-    account_id, region, name, created_ms, retention_days, stored_bytes = row
+def _group_of(row: tuple[str, str, str, int, int | None, int, str]) -> LogGroup:
+    account_id, region, name, created_ms, retention_days, stored_bytes, tags = row
     return LogGroup(
         key=LogGroupKey(account_id=account_id, region=region, name=name),
         created_ms=created_ms,
         retention_days=retention_days,
         stored_bytes=stored_bytes,
+        tags=json.loads(tags),
     )
 
 
@@ -187,6 +227,17 @@ def _create_stream(connection: sqlite3.Connection, key: LogGroupKey, stream: Log
     if _group(connection, key) is None:
         raise KeyError(key.name)
     raise AlreadyExists(f"log stream {stream.name}")
+
+
+def _stream_id(
+    connection: sqlite3.Connection, key: LogGroupKey, name: str
+) -> tuple[int, int] | None:
+    row: tuple[int, int] | None = connection.execute(
+        "SELECT g.id, s.id FROM log_group g JOIN log_stream s ON s.group_id = g.id"
+        " WHERE g.account_id = ? AND g.region = ? AND g.name = ? AND s.name = ?",
+        (*_identity(key), name),
+    ).fetchone()
+    return row
 
 
 def _streams(connection: sqlite3.Connection, key: LogGroupKey, page: _Page) -> Sequence[LogStream]:
