@@ -100,7 +100,7 @@ class NodejsProvider:
             identifier=identifier,
             version=installation.text,
             source=str(installation.binary),
-            argv=(binary, f"{RUNTIME_DIR}/bootstrap.js"),
+            argv=(binary, f"{RUNTIME_DIR}/bootstrap.cjs"),
             mounts=tuple(mounts),
             environment=_environment(installation.version[0]),
             telemetry=True,
