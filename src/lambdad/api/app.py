@@ -8,11 +8,9 @@ server's business.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
-
-from botocore.model import ServiceModel
 
 from lambdad.api.context import RequestContext, Services
 from lambdad.api.dispatch import Answer, Service
@@ -28,15 +26,6 @@ from lambdad.protocol.sigv4 import Credential, parse_credential
 from lambdad.protocol.validator import validate
 
 _LOGGER = logging.getLogger(__name__)
-
-# What AWS answers where the service models have no such error shape.
-_STATUS_BESIDE_MODEL = {
-    "AccessDeniedException": 403,
-    "NotImplementedException": 400,
-    "RequestEntityTooLargeException": 413,
-    "ServiceException": 500,
-    "ValidationException": 400,
-}
 
 
 class Directory(Protocol):
@@ -86,10 +75,7 @@ class App:
             services=self._services,
             trace_header=request.headers.get("x-amzn-trace-id"),
         )
-        response = await _answer(service, router, request, context)
-        if "x-amzn-RequestId" in response.headers:
-            return response
-        return replace(response, headers={**response.headers, "x-amzn-RequestId": request_id})
+        return await _answer(service, router, request, context)
 
 
 async def _answer(
@@ -98,7 +84,7 @@ async def _answer(
     try:
         return await _run(service, router, request, context)
     except ServiceException as error:
-        return _refusal(service.model, context, error)
+        return _refusal(service, context, error.code, error.message, error.members)
     except ProtocolError as error:
         return serialize_error(
             service.model,
@@ -116,13 +102,10 @@ async def _answer(
             request.method,
             request.path[:256],
         )
-        return _refusal(
-            service.model,
-            context,
-            ServiceException(
-                f"lambdad failed. Its log tells why under request id {context.request_id}."
-            ),
-        )
+        modelled = ServiceException.code in service.model.shape_names
+        code = ServiceException.code if modelled else "InternalFailure"
+        text = f"lambdad failed. Its log tells why under request id {context.request_id}."
+        return _refusal(service, context, code, text, {})
 
 
 async def _run(
@@ -145,13 +128,13 @@ async def _run(
     return replace(response, headers={**response.headers, **result.headers})
 
 
-def _refusal(model: ServiceModel, context: RequestContext, error: ServiceException) -> HttpResponse:
-    modelled = error.code in model.shape_names
+def _refusal(
+    service: Service, context: RequestContext, code: str, message: str, members: Mapping[str, str]
+) -> HttpResponse:
     return serialize_error(
-        model,
-        code=error.code,
-        message=error.message,
-        members=error.members,
+        service.model,
+        code=code,
+        message=message,
+        members=members,
         request_id=context.request_id,
-        status=None if modelled else _STATUS_BESIDE_MODEL.get(error.code),
     )

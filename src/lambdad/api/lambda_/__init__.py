@@ -13,4 +13,4 @@ from lambdad.api.lambda_ import layers as layers
 from lambdad.api.lambda_ import permissions as permissions
 from lambdad.api.lambda_ import tags as tags
 from lambdad.api.lambda_ import versions as versions
-from lambdad.api.lambda_.service import SERVICE as SERVICE
+from lambdad.api.lambda_.service import LAMBDA as LAMBDA

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
-from lambdad.api.lambda_.service import SERVICE
+from lambdad.api.lambda_.service import LAMBDA
 from lambdad.domain import limits
 
 
-@SERVICE.operation("GetAccountSettings")
+@LAMBDA.operation("GetAccountSettings")
 async def get_account_settings(context: RequestContext, params: Params) -> Result:
     """Return limits and usage."""
     usage = context.services.functions.usage(context.account_id, context.region)

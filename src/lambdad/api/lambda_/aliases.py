@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
-from lambdad.api.lambda_.service import SERVICE, target_of
+from lambdad.api.lambda_.service import LAMBDA, target_of
 from lambdad.domain.errors import ResourceNotFoundException
 
 
-@SERVICE.operation("ListAliases")
+@LAMBDA.operation("ListAliases")
 async def list_aliases(context: RequestContext, params: Params) -> Result:
     """List the aliases of a function."""
     await context.services.functions.get(target_of(context, params, "ListAliases"))
     return {"Aliases": []}
 
 
-@SERVICE.operation("GetAlias")
+@LAMBDA.operation("GetAlias")
 async def get_alias(context: RequestContext, params: Params) -> Result:
     """Return an alias."""
     target = target_of(context, params, "GetAlias")

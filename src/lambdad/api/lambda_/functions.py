@@ -8,7 +8,7 @@ from lambdad.api import code_location
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.lambda_ import shapes
-from lambdad.api.lambda_.service import SERVICE, marker_of, name_of, target_of
+from lambdad.api.lambda_.service import LAMBDA, marker_of, name_of, target_of
 from lambdad.controlplane.functions import CodeUpdate, NewFunction
 from lambdad.domain import limits
 from lambdad.domain.arns import LATEST
@@ -40,7 +40,7 @@ def _check_update_size(request: HttpRequest) -> None:
     _check_size(request, "UpdateFunctionCode")
 
 
-@SERVICE.operation("CreateFunction", lenient=("Runtime",), check=_check_create_size)
+@LAMBDA.operation("CreateFunction", lenient=("Runtime",), check=_check_create_size)
 async def create_function(context: RequestContext, params: Params) -> Result:
     """Create a function from a zip package."""
     target = target_of(context, params, "CreateFunction")
@@ -67,7 +67,7 @@ async def create_function(context: RequestContext, params: Params) -> Result:
     return shapes.function_configuration(function)
 
 
-@SERVICE.operation("GetFunction")
+@LAMBDA.operation("GetFunction")
 async def get_function(context: RequestContext, params: Params) -> Result:
     """Return configuration, a link to the package, and tags if there are any."""
     target = target_of(context, params, "GetFunction")
@@ -81,7 +81,7 @@ async def get_function(context: RequestContext, params: Params) -> Result:
     return answer
 
 
-@SERVICE.operation("GetFunctionConfiguration")
+@LAMBDA.operation("GetFunctionConfiguration")
 async def get_function_configuration(context: RequestContext, params: Params) -> Result:
     """Return the configuration of a version."""
     target = target_of(context, params, "GetFunctionConfiguration")
@@ -89,7 +89,7 @@ async def get_function_configuration(context: RequestContext, params: Params) ->
     return shapes.function_configuration(function, qualifier=target.qualifier)
 
 
-@SERVICE.operation("UpdateFunctionCode", check=_check_update_size)
+@LAMBDA.operation("UpdateFunctionCode", check=_check_update_size)
 async def update_function_code(context: RequestContext, params: Params) -> Result:
     """Give a function another package."""
     target = target_of(context, params, "UpdateFunctionCode")
@@ -105,7 +105,7 @@ async def update_function_code(context: RequestContext, params: Params) -> Resul
     return shapes.function_configuration(function)
 
 
-@SERVICE.operation("UpdateFunctionConfiguration", lenient=("Runtime",))
+@LAMBDA.operation("UpdateFunctionConfiguration", lenient=("Runtime",))
 async def update_function_configuration(context: RequestContext, params: Params) -> Result:
     """Change what a function is configured to; members that are left out stay."""
     target = target_of(context, params, "UpdateFunctionConfiguration")
@@ -119,14 +119,14 @@ async def update_function_configuration(context: RequestContext, params: Params)
     return shapes.function_configuration(function)
 
 
-@SERVICE.operation("DeleteFunction")
+@LAMBDA.operation("DeleteFunction")
 async def delete_function(context: RequestContext, params: Params) -> Result:
     """Delete a function with everything of it, or one version."""
     await context.services.functions.delete(target_of(context, params, "DeleteFunction"))
     return {"StatusCode": 204}
 
 
-@SERVICE.operation("ListFunctions")
+@LAMBDA.operation("ListFunctions")
 async def list_functions(context: RequestContext, params: Params) -> Result:
     """List functions by name, at most 50 at a time."""
     page_max = limits.LIST_FUNCTIONS_PAGE_MAX

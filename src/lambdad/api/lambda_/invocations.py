@@ -8,7 +8,7 @@ import json
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
-from lambdad.api.lambda_.service import SERVICE, target_of
+from lambdad.api.lambda_.service import LAMBDA, target_of
 from lambdad.controlplane.references import Target, is_alias
 from lambdad.domain import limits
 from lambdad.domain.errors import (
@@ -40,7 +40,7 @@ def _check_size(request: HttpRequest) -> None:
         )
 
 
-@SERVICE.operation("Invoke", check=_check_size)
+@LAMBDA.operation("Invoke", check=_check_size)
 async def invoke(context: RequestContext, params: Params) -> Answer:
     """Run a function and wait for its answer, or only check that it could be run."""
     target = target_of(context, params, "InvokeFunction")
@@ -84,7 +84,7 @@ def _answer(outcome: InvocationResult) -> Answer:
         result["FunctionError"] = outcome.function_error
     if outcome.log_tail is not None:
         result["LogResult"] = base64.b64encode(outcome.log_tail).decode()
-    return Answer(result=result, headers={"Content-Type": "application/json", **outcome.headers})
+    return Answer(result=result, headers=outcome.headers)
 
 
 def _event(payload: bytes) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
-from lambdad.api.lambda_.service import SERVICE, target_of
+from lambdad.api.lambda_.service import LAMBDA, target_of
 from lambdad.domain.errors import ResourceNotFoundException
 
 
-@SERVICE.operation("GetPolicy")
+@LAMBDA.operation("GetPolicy")
 async def get_policy(context: RequestContext, params: Params) -> Result:
     """Return the resource policy of a function, version or alias."""
     await context.services.functions.get(target_of(context, params, "GetPolicy"))

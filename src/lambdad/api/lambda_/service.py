@@ -11,7 +11,7 @@ from lambdad.controlplane import references
 from lambdad.controlplane.references import Target
 from lambdad.domain.errors import InvalidParameterValueException
 
-SERVICE = Service("lambda")
+LAMBDA = Service("lambda")
 
 
 def target_of(context: RequestContext, params: Params, action: str) -> Target:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
-from lambdad.api.lambda_.service import SERVICE
+from lambdad.api.lambda_.service import LAMBDA
 from lambdad.controlplane import references
 from lambdad.controlplane.references import Target
 from lambdad.domain.errors import (
@@ -14,14 +14,14 @@ from lambdad.domain.errors import (
 )
 
 
-@SERVICE.operation("ListTags")
+@LAMBDA.operation("ListTags")
 async def list_tags(context: RequestContext, params: Params) -> Result:
     """Return a function's tags."""
     target = _target(context, params["Resource"], "ListTags")
     return {"Tags": dict(context.services.functions.find(target).tags)}
 
 
-@SERVICE.operation("TagResource")
+@LAMBDA.operation("TagResource")
 async def tag_resource(context: RequestContext, params: Params) -> Result:
     """Add tags to a function or overwrite them."""
     target = _target(context, params["Resource"], "TagResource")
@@ -33,7 +33,7 @@ async def tag_resource(context: RequestContext, params: Params) -> Result:
     return {}
 
 
-@SERVICE.operation("UntagResource")
+@LAMBDA.operation("UntagResource")
 async def untag_resource(context: RequestContext, params: Params) -> Result:
     """Remove tags from a function."""
     target = _target(context, params["Resource"], "UntagResource")

@@ -11,7 +11,7 @@ from typing import Any
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
-from lambdad.api.sts.service import SERVICE
+from lambdad.api.sts.service import STS
 from lambdad.authz.principals import temporary_access_key
 from lambdad.domain.errors import ValidationException
 
@@ -19,7 +19,7 @@ _ASSUME_ROLE_S = 3_600
 _SESSION_S = 43_200
 
 
-@SERVICE.operation("GetCallerIdentity")
+@STS.operation("GetCallerIdentity")
 async def get_caller_identity(context: RequestContext, params: Params) -> Result:
     """Return the account of the caller, as its root."""
     account_id = context.account_id
@@ -30,7 +30,7 @@ async def get_caller_identity(context: RequestContext, params: Params) -> Result
     }
 
 
-@SERVICE.operation("AssumeRole")
+@STS.operation("AssumeRole")
 async def assume_role(context: RequestContext, params: Params) -> Result:
     """Return credentials in the account of the role. Any role may be assumed."""
     parts = str(params["RoleArn"]).split(":", 5)
@@ -48,7 +48,7 @@ async def assume_role(context: RequestContext, params: Params) -> Result:
     }
 
 
-@SERVICE.operation("GetSessionToken")
+@STS.operation("GetSessionToken")
 async def get_session_token(context: RequestContext, params: Params) -> Result:
     """Return temporary credentials of the caller's own account."""
     seconds = params.get("DurationSeconds") or _SESSION_S

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from lambdad.api.dispatch import Service
 
-SERVICE = Service("sts")
+STS = Service("sts")
