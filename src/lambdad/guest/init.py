@@ -36,6 +36,7 @@ TELEMETRY_FD = 3
 _DESCRIPTORS = 2
 _NOT_FOUND = (errno.ENOENT, errno.ENOTDIR)
 _NO_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 # What a shell answers for a program that does not exist, and one that cannot be executed.
 _STATUS_NOT_FOUND, _STATUS_NOT_EXECUTABLE = 127 << 8, 126 << 8
 # The kernel then takes the programs, not PID 1, when the memory of the sandbox runs out.
@@ -119,7 +120,7 @@ class Init:
                 file_actions=actions,
                 setsid=True,
                 setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD],
+                setsigdef=_SIGNALS,
             )
         except OSError as error:
             self._report_failure(token, error.errno or errno.EIO)

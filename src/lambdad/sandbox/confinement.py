@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypedDict
 
-from lambdad.sandbox import rootfs, syscalls
+from lambdad.sandbox import guest_mounts, rootfs, syscalls
 from lambdad.sandbox.netlink import Netlink
 
 READY = b"R"
@@ -29,8 +29,6 @@ _NAMESPACES = (
     | syscalls.CLONE_NEWCGROUP
     | syscalls.CLONE_NEWNET
 )
-# World-readable, of the host and not of the sandbox; the rest is for root alone or namespaced.
-_MASKED = ("/proc/keys", "/proc/key-users", "/proc/kallsyms", "/proc/modules")
 
 
 class Wire(TypedDict):
@@ -66,7 +64,8 @@ class Request(TypedDict):
 
 def shed(private: socket.socket, descriptors: Sequence[int]) -> socket.socket:
     """Close everything that was inherited from the launcher but what this sandbox was given."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     keep = sorted([private.fileno(), *descriptors])
     first = 3
     for fd in keep:
@@ -93,9 +92,7 @@ def confine(
     for fd in attached:
         os.write(fd, b"0")
         os.close(fd)
-    _enter_namespaces(request["wire"])
-    _mount_own(request, rest)
-    syscalls.sethostname(rootfs.HOST_NAME)
+    _enter_namespaces(request, rest)
     syscalls.overwrite_arguments("init")
     syscalls.set_name("init")
     listeners = [_listen(port) for port in request["ports"]]
@@ -110,16 +107,21 @@ def confine(
     return oom_score_fd
 
 
-def _enter_namespaces(wire: Wire | None) -> None:
-    if wire is None:
-        syscalls.unshare(_NAMESPACES)
-        syscalls.loopback_up()
-        return
+def _enter_namespaces(request: Request, descriptors: list[int]) -> None:
     # A netlink socket belongs to the namespace it was opened in: this one stays the host's.
-    with Netlink() as host:
-        syscalls.unshare(_NAMESPACES)
-        syscalls.loopback_up()
-        _connect(host, wire)
+    host = Netlink() if request["wire"] else None
+    syscalls.unshare(_NAMESPACES)
+    guest_mounts.mount_proc()
+    if request["tmp"]:
+        guest_mounts.attach(descriptors.pop(0), "/tmp")  # noqa: S108
+    else:
+        guest_mounts.mount_tmpfs(request["tmpfs_mb"])
+    guest_mounts.attach_all(descriptors, request["targets"])
+    syscalls.sethostname(rootfs.HOST_NAME)
+    syscalls.loopback_up()
+    if request["wire"] and host:
+        _connect(host, request["wire"])
+        host.close()
 
 
 def _connect(host: Netlink, wire: Wire) -> None:
@@ -130,6 +132,8 @@ def _connect(host: Netlink, wire: Wire) -> None:
     finally:
         os.close(inside)
     outer = host.index(wire["host_device"])
+    # The gateway's address is on every host end, so that it goes when the device goes.
+    host.add_address(outer, wire["gateway"])
     host.set_up(outer)
     host.add_host_route(wire["address"], outer)
     with Netlink() as guest:
@@ -137,27 +141,6 @@ def _connect(host: Netlink, wire: Wire) -> None:
         guest.add_address(inner, wire["address"])
         guest.set_up(inner)
         guest.add_default_route(wire["gateway"], inner)
-
-
-def _mount_own(request: Request, descriptors: list[int]) -> None:
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
-    syscalls.mount("proc", "/proc", "proc", flags | syscalls.MS_NOEXEC)
-    for path in _MASKED:
-        if os.path.exists(path):  # noqa: PTH110
-            syscalls.mount("/dev/null", path, "", syscalls.MS_BIND)
-    mounts = list(descriptors)
-    if request["tmp"]:
-        _attach(mounts.pop(0), "/tmp")  # noqa: S108
-    else:
-        options = f"size={request['tmpfs_mb']}m,mode=1777"
-        syscalls.mount("tmpfs", "/tmp", "tmpfs", flags, options)  # noqa: S108
-    for fd, target in zip(mounts, request["targets"], strict=True):
-        _attach(fd, target)
-
-
-def _attach(fd: int, target: str) -> None:
-    syscalls.move_mount(fd, target)
-    os.close(fd)
 
 
 def _listen(port: int) -> socket.socket:

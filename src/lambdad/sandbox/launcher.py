@@ -21,7 +21,7 @@ import sys
 import traceback
 from types import ModuleType
 
-from lambdad.sandbox import confinement, rootfs, syscalls
+from lambdad.sandbox import confinement, descriptors, rootfs, syscalls
 
 MESSAGE_BYTES = 128 * 1024
 DESCRIPTORS_MAX = 200
@@ -72,38 +72,39 @@ class Launcher:
     def run(self) -> None:
         """Fork one sandbox per message until the control socket ends."""
         while True:
-            message, descriptors, _, _ = socket.recv_fds(
-                self._control, MESSAGE_BYTES, DESCRIPTORS_MAX
-            )
+            message, passed = descriptors.receive(self._control, MESSAGE_BYTES, DESCRIPTORS_MAX)
             if not message:
                 return
             request = json.loads(message)
-            private = socket.socket(fileno=descriptors[0])
+            private = socket.socket(fileno=passed[0])
             try:
                 if self._fork() == 0:
-                    self._become_sandbox(request, private, descriptors[1:])
+                    self._become_sandbox(request, private, passed[1:])
             except OSError as error:
                 private.send(FAILED + str(error).encode())
             private.close()
-            for fd in descriptors[1:]:
+            for fd in passed[1:]:
                 os.close(fd)
 
     def _fork(self) -> int:
         """Fork into a new PID namespace, where the child is PID 1."""
         syscalls.unshare(syscalls.CLONE_NEWPID)
+        pid = -1
         try:
-            return os.fork()
+            pid = os.fork()
         finally:
-            # Children go to a new namespace from `unshare` on: not the next one to this one's.
-            syscalls.setns(self._pid_namespace, syscalls.CLONE_NEWPID)
+            if pid != 0:
+                # Or the next child would be in this namespace too, which ends with its PID 1.
+                syscalls.setns(self._pid_namespace, syscalls.CLONE_NEWPID)
+        return pid
 
     def _become_sandbox(
-        self, request: confinement.Request, private: socket.socket, descriptors: list[int]
+        self, request: confinement.Request, private: socket.socket, passed: list[int]
     ) -> None:
         status = 1
         try:
-            private = confinement.shed(private, descriptors)
-            oom_score_fd = confinement.confine(request, private, descriptors, self._seccomp)
+            private = confinement.shed(private, passed)
+            oom_score_fd = confinement.confine(request, private, passed, self._seccomp)
             self._init.main(private, oom_score_fd)
             status = 0
         except OSError as error:

@@ -1,0 +1,228 @@
+"""The supervisor's end of a sandbox's private socket: talks to the PID 1 in it.
+
+PID 1 runs `lambdad/guest/init.py`, which describes the messages. Until it reports ready, only
+lambdad's code has run in the sandbox. From then on it counts as hostile: a message that is not a
+legal answer to an open question ends the sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+
+from lambdad.domain.errors import HostUnfit
+from lambdad.sandbox import descriptors
+from lambdad.sandbox.base import ExitStatus, ProcessSpec
+from lambdad.sandbox.confinement import READY
+from lambdad.sandbox.launcher import FAILED
+
+# The messages, as guest/init.py has them; a test compares.
+SPAWN, SIGNAL, KILL = b"S", b"G", b"K"
+STARTED, NOT_STARTED, ENDED, KILLED = b"P", b"N", b"E", b"K"
+SPAWN_HEAD = struct.Struct("<cIBHH")
+SIGNAL_REQUEST = struct.Struct("<cIB")
+KILL_REQUEST = struct.Struct("<cI")
+REPORT = struct.Struct("<cIi")
+TELEMETRY_FD = 3
+
+# Below the limit of one message, which is the socket's send buffer.
+_REQUEST_BYTES_MAX = 128 * 1024
+_ANSWER_BYTES_MAX = 16 * 1024
+_READY_DESCRIPTORS_MAX = 32
+# So much of one sandbox at a time, then the event loop's other work.
+_REPORTS_PER_WAKE = 16
+
+
+def _gone() -> HostUnfit:
+    return HostUnfit("The sandbox is gone.", "Create a new one.")
+
+
+class InitClient:
+    """One conversation.
+
+    State: `_starting` and `_running` hold the open questions by token, `_kills` those of
+    `kill_all`. `_lost` is set when the conversation is over.
+
+    Args:
+        control: our end of the socket; owned from now on.
+        on_lost: called once, when PID 1 is gone or misbehaves; it is to be killed then.
+    """
+
+    def __init__(self, control: socket.socket, on_lost: Callable[[], None]) -> None:
+        self._control = control
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._tokens = itertools.count(1)
+        self._starting: dict[int, asyncio.Future[int]] = {}
+        self._running: dict[int, asyncio.Future[ExitStatus]] = {}
+        self._kills: dict[int, asyncio.Future[None]] = {}
+        self._lost = False
+        control.setblocking(False)
+
+    async def ready(self, listeners: int) -> tuple[int, list[socket.socket]]:
+        """Wait until the sandbox stands.
+
+        Returns:
+            The pidfd of PID 1, and the listening sockets in order.
+
+        Raises:
+            HostUnfit: it could not be built.
+        """
+        arrived = self._loop.create_future()
+        self._loop.add_reader(self._control, lambda: arrived.done() or arrived.set_result(None))
+        try:
+            await arrived
+        finally:
+            self._loop.remove_reader(self._control)
+        message, passed = descriptors.receive(
+            self._control, _ANSWER_BYTES_MAX, _READY_DESCRIPTORS_MAX
+        )
+        if message != READY or len(passed) != listeners + 1:
+            for fd in passed:
+                os.close(fd)
+            why = message.removeprefix(FAILED).decode(errors="replace") or "its process died"
+            raise HostUnfit(f"A sandbox could not be built: {why}.", "See `lambdad doctor`.")
+        self._loop.add_reader(self._control, self._read)
+        return passed[0], [socket.socket(fileno=fd) for fd in passed[1:]]
+
+    async def spawn(
+        self, process: ProcessSpec, pipes: Sequence[int]
+    ) -> tuple[int, asyncio.Future[ExitStatus]]:
+        """Start a program.
+
+        Returns:
+            Its token, and the future of its end.
+
+        Raises:
+            HostUnfit: the sandbox is gone, or there are no resources for it.
+        """
+        token = next(self._tokens)
+        message = _spawn_message(token, process)
+        started: asyncio.Future[int] = self._loop.create_future()
+        ended: asyncio.Future[ExitStatus] = self._loop.create_future()
+        self._starting[token] = started
+        self._running[token] = ended
+        try:
+            self._send(message, pipes)
+            number = await started
+        except BaseException:
+            # PID 1 may still answer; the token stays known until then or the end.
+            if not started.cancel() and not started.cancelled():
+                started.exception()
+            raise
+        if number != 0:
+            reason = os.strerror(number)
+            raise HostUnfit(
+                f"{process.argv[0]} cannot be started in {process.cwd}: {reason}.",
+                "Check the working directory and the limit of processes.",
+            )
+        return token, ended
+
+    def signal(self, token: int, number: signal.Signals) -> None:
+        """Send a signal to a program; nothing happens when it has ended."""
+        if token in self._running and not self._lost:
+            self._send(SIGNAL_REQUEST.pack(SIGNAL, token, number), ())
+
+    async def kill_all(self) -> None:
+        """Kill all processes but PID 1, and wait until they are collected."""
+        if self._lost:
+            return
+        token = next(self._tokens)
+        done = self._kills[token] = self._loop.create_future()
+        self._send(KILL_REQUEST.pack(KILL, token), ())
+        await done
+
+    def lose(self) -> None:
+        """End the conversation: whoever waits learns that the sandbox was killed."""
+        if self._lost:
+            return
+        self._lost = True
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        for started in self._starting.values():
+            if not started.done():
+                started.set_exception(_gone())
+        for ended in self._running.values():
+            if not ended.done():
+                ended.set_result(ExitStatus(signal=signal.SIGKILL))
+        for killed in self._kills.values():
+            if not killed.done():
+                killed.set_result(None)
+        self._on_lost()
+
+    def _send(self, message: bytes, passed: Sequence[int]) -> None:
+        if self._lost:
+            raise _gone()
+        try:
+            socket.send_fds(self._control, [message], list(passed))
+        except OSError as error:
+            # Also when it does not read: its buffer takes hundreds of requests.
+            self.lose()
+            raise _gone() from error
+
+    def _read(self) -> None:
+        for _ in range(_REPORTS_PER_WAKE):
+            try:
+                # SECURITY: no room for descriptors, so the kernel drops what a guest sends.
+                report = self._control.recv(REPORT.size + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                report = b""
+            if len(report) != REPORT.size or not self._accept(*REPORT.unpack(report)):
+                self.lose()
+                return
+            if self._lost:
+                return
+
+    def _accept(self, kind: bytes, token: int, value: int) -> bool:
+        """Settle one question; False when nobody asked."""
+        if kind in (STARTED, NOT_STARTED) and token in self._starting:
+            failed = kind == NOT_STARTED
+            if failed and value <= 0:
+                return False
+            started = self._starting.pop(token)
+            if failed:
+                self._running.pop(token).cancel()
+            if not started.done():
+                started.set_result(value if failed else 0)
+            return True
+        if kind == ENDED and token in self._running and token not in self._starting:
+            self._running.pop(token).set_result(_exit_status(value))
+            return True
+        if kind == KILLED and token in self._kills:
+            killed = self._kills.pop(token)
+            if not killed.done():
+                killed.set_result(None)
+            return True
+        return False
+
+
+def _exit_status(wait_status: int) -> ExitStatus:
+    if os.WIFSIGNALED(wait_status):
+        number = os.WTERMSIG(wait_status)
+        try:
+            return ExitStatus(signal=signal.Signals(number))
+        except ValueError:
+            return ExitStatus(signal=number)
+    return ExitStatus(code=os.WEXITSTATUS(wait_status))
+
+
+def _spawn_message(token: int, process: ProcessSpec) -> bytes:
+    variables: Mapping[str, str] = process.environment
+    if process.telemetry:
+        variables = {**variables, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY_FD)}
+    texts = [process.cwd, *process.argv, *(f"{name}={value}" for name, value in variables.items())]
+    encoded = [text.encode(errors="surrogateescape") for text in texts]
+    head = SPAWN_HEAD.pack(SPAWN, token, process.telemetry, len(process.argv), len(variables))
+    message = head + b"\0".join(encoded)
+    if any(b"\0" in text for text in encoded) or not process.argv:
+        raise HostUnfit("A program's arguments or variables hold a NUL.", "Remove it.")
+    if len(message) > _REQUEST_BYTES_MAX:
+        raise HostUnfit("A program's arguments and variables exceed 128 KiB.", "Shorten them.")
+    return message

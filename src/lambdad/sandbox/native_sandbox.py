@@ -1,0 +1,262 @@
+"""One sandbox of the `native` backend: the handles that are held of it, and what is done by them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lambdad.domain.environments import ResourceLimits
+from lambdad.domain.errors import HostUnfit
+from lambdad.sandbox.base import ExitStatus, Listener, ProcessSpec
+from lambdad.sandbox.cgroups import Cgroup
+from lambdad.sandbox.init_client import InitClient
+from lambdad.sandbox.netlink import Netlink
+
+_LOG = logging.getLogger(__name__)
+# A network device goes some 20 ms after its namespace, in the kernel's own time.
+_DEVICE_PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032, *([0.064] * 30))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What a sandbox occupies on the host.
+
+    Attributes:
+        uid: its user.
+        cgroup: its control groups.
+        tmp: descriptor of the mount of `/tmp`; the last one to be closed, so that closing it
+            returns when file system, device and disk space are free. None with tmpfs.
+        extra_memory_mb: memory on top of the limit, for tmpfs.
+        device: host's end of its wire, or None.
+    """
+
+    uid: int
+    cgroup: Cgroup
+    tmp: int | None
+    extra_memory_mb: int
+    device: str | None
+
+    def free(self) -> None:
+        """Give back files and groups once the processes are dead. Blocks; for a thread."""
+        if self.tmp is not None:
+            os.close(self.tmp)
+        self.cgroup.remove()
+
+
+class NativeProcess:
+    """A program in a sandbox; see `GuestProcess`."""
+
+    def __init__(
+        self,
+        sandbox: NativeSandbox,
+        token: int,
+        ended: asyncio.Future[ExitStatus],
+        pipes: tuple[int, int | None],
+    ) -> None:
+        self.output, self.telemetry = pipes
+        self._sandbox = sandbox
+        self._token = token
+        self._status: asyncio.Future[ExitStatus] = ended.get_loop().create_future()
+        ended.add_done_callback(self._settle)
+
+    def _settle(self, ended: asyncio.Future[ExitStatus]) -> None:
+        status = ended.result()
+        # Now, because the counter goes with the sandbox.
+        out_of_memory = self._sandbox.ran_out_of_memory()
+        self._status.set_result(
+            ExitStatus(code=status.code, signal=status.signal, out_of_memory=out_of_memory)
+        )
+
+    async def wait(self) -> ExitStatus:
+        """See `GuestProcess`."""
+        return await asyncio.shield(self._status)
+
+    def signal(self, number: signal.Signals) -> None:
+        """See `GuestProcess`."""
+        self._sandbox.signal(self._token, number)
+
+
+class NativeSandbox:
+    """See `Sandbox`.
+
+    State: `_dead` is set when PID 1 has ended; `_destruction` is there from the first call of
+    `destroy` on.
+
+    Args:
+        environment_id: its name.
+        holdings: what it occupies; owned from now on.
+        control: socket to its PID 1; owned from now on.
+        threads: where blocking work is done.
+        own: starts a task that is awaited before the backend closes.
+        on_destroyed: called once at the very end.
+    """
+
+    def __init__(
+        self,
+        environment_id: str,
+        holdings: Holdings,
+        control: socket.socket,
+        *,
+        threads: Executor,
+        own: Callable[[NativeSandbox], asyncio.Task[None]],
+        on_destroyed: Callable[[NativeSandbox], None],
+    ) -> None:
+        self.environment_id = environment_id
+        self.listeners: Mapping[int, Listener] = {}
+        self.holdings = holdings
+        self._cgroup = holdings.cgroup
+        self._init = InitClient(control, self._kill)
+        self._threads = threads
+        self._own = own
+        self._on_destroyed = on_destroyed
+        self._pidfd: int | None = None
+        self._dead = asyncio.Event()
+        self._destruction: asyncio.Task[None] | None = None
+        self._oom_kills_before = 0
+
+    async def ready(self, ports: tuple[int, ...]) -> None:
+        """Wait until it stands.
+
+        Raises:
+            HostUnfit: it could not be built.
+        """
+        self._pidfd, sockets = await self._init.ready(len(ports))
+        asyncio.get_running_loop().add_reader(self._pidfd, self._init_ended)
+        self.listeners = {
+            port: Listener(socket=listener, address=f"127.0.0.1:{port}")
+            for port, listener in zip(ports, sockets, strict=True)
+        }
+
+    async def spawn(self, process: ProcessSpec) -> NativeProcess:
+        """See `Sandbox`. Thaws if frozen."""
+        if self._destruction is not None:
+            raise HostUnfit("The sandbox is gone.", "Create a new one.")
+        self.thaw()
+        output, output_end = self._pipe()
+        telemetry, telemetry_end = self._pipe() if process.telemetry else (None, None)
+        ends = [output_end, *([] if telemetry_end is None else [telemetry_end])]
+        self._oom_kills_before = self._cgroup.oom_kills()
+        try:
+            token, ended = await self._init.spawn(process, ends)
+        except BaseException:
+            os.close(output)
+            if telemetry is not None:
+                os.close(telemetry)
+            raise
+        finally:
+            for fd in ends:
+                os.close(fd)
+        return NativeProcess(self, token, ended, (output, telemetry))
+
+    def _pipe(self) -> tuple[int, int]:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reader, False)
+        # So that the program may open /dev/stdout anew, as shell scripts do.
+        os.fchown(writer, self.holdings.uid, self.holdings.uid)
+        return reader, writer
+
+    def signal(self, token: int, number: signal.Signals) -> None:
+        """Send a signal to one program."""
+        with suppress(HostUnfit):
+            self._init.signal(token, number)
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel has killed for memory since the last spawn."""
+        return self._cgroup.oom_kills() > self._oom_kills_before
+
+    async def kill_processes(self) -> None:
+        """See `Sandbox`."""
+        self.thaw()
+        with suppress(HostUnfit):
+            await self._init.kill_all()
+
+    def freeze(self) -> None:
+        """See `Sandbox`."""
+        if self._destruction is None:
+            self._cgroup.freeze()
+
+    def thaw(self) -> None:
+        """See `Sandbox`."""
+        if self._destruction is None:
+            self._cgroup.thaw()
+
+    def set_limits(self, limits: ResourceLimits) -> None:
+        """See `Sandbox`.
+
+        Raises:
+            HostUnfit: more memory is in use than would be allowed.
+        """
+        if self._destruction is not None:
+            return
+        try:
+            self._cgroup.set_limits(limits, extra_memory_mb=self.holdings.extra_memory_mb)
+        except OSError as error:
+            raise HostUnfit(f"Limits cannot be set: {error}.", "Use a new sandbox.") from error
+
+    def memory_peak_bytes(self) -> int:
+        """See `Sandbox`."""
+        return self._cgroup.memory_peak()
+
+    def reset_memory_peak(self) -> None:
+        """See `Sandbox`."""
+        if self._destruction is None:
+            self._cgroup.reset_memory_peak()
+
+    def guest_path(self, path: str) -> str:
+        """See `Sandbox`."""
+        return path
+
+    async def destroy(self) -> None:
+        """See `Sandbox`."""
+        if self._destruction is None:
+            self._destruction = self._own(self)
+        await asyncio.shield(self._destruction)
+
+    def _kill(self) -> None:
+        """Kill PID 1, and by that everything."""
+        if self._pidfd is not None and not self._dead.is_set():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        # v1 keeps what is frozen alive.
+        with suppress(OSError):
+            self._cgroup.thaw()
+
+    def _init_ended(self) -> None:
+        if self._pidfd is not None:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._dead.set()
+        self._init.lose()
+
+    async def dismantle(self) -> None:
+        """Do what `destroy` promises; once, in the backend's task."""
+        self._init.lose()
+        if self._pidfd is not None:
+            await self._dead.wait()
+            os.close(self._pidfd)
+        for listener in self.listeners.values():
+            # Its user has closed it; if not, it would keep the network device alive.
+            listener.socket.close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self.holdings.free)
+        if self.holdings.device is not None:
+            await _device_gone(self.holdings.device)
+        self._on_destroyed(self)
+
+
+async def _device_gone(name: str) -> None:
+    for pause_s in _DEVICE_PAUSES_S:
+        try:
+            socket.if_nametoindex(name)
+        except OSError:
+            return
+        await asyncio.sleep(pause_s)
+    # Something holds the namespace, a connection perhaps.
+    with suppress(OSError), Netlink() as netlink:
+        netlink.delete_link(netlink.index(name))
