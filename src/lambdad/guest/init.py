@@ -16,6 +16,7 @@ Reports, all of `<cIi`: kind, token, value:
 """
 
 import array
+import contextlib
 import errno
 import os
 import select
@@ -149,12 +150,19 @@ class Init:
         try:
             while True:
                 # Again after each wait: what was just being forked may have missed the first.
-                os.kill(-1, signal.SIGKILL)
+                self.strike()
                 self._collect(*os.waitpid(-1, 0))
                 self._reap()
         except (ProcessLookupError, ChildProcessError):
             self._reap()
         self._report(KILLED, token)
+
+    def strike(self) -> None:
+        """Kill every process but this one; ProcessLookupError when there is none.
+
+        PID 1 of a namespace sees the sandbox and nothing else.
+        """
+        os.kill(-1, signal.SIGKILL)
 
     def _reap(self) -> None:
         """Collect what has ended until now; orphans come to PID 1 as well."""
@@ -189,8 +197,6 @@ def receive(control: socket.socket) -> "tuple[bytes, list[int]]":
 
 def main(control: socket.socket, oom_score_fd: int) -> None:
     """Be PID 1 until the supervisor lets go of its end of the socket."""
-    try:
+    # The supervisor is gone: so is the sandbox.
+    with contextlib.suppress(BrokenPipeError):
         Init(control, oom_score_fd).run()
-    except BrokenPipeError:
-        # The supervisor is gone: so is the sandbox.
-        pass
