@@ -30,7 +30,7 @@ class SandboxConfig:
     Attributes:
         backend: `auto`, or the name of one backend (`native`, `bwrap`, `process`).
         first_uid: environments run as this uid and the `max_environments` - 1 following ones.
-        max_environments: at once on this host.
+        max_environments: how many there may be at once on this host.
         egress: whether functions may reach public addresses.
         subnet: IPv4 network of sandbox addresses, `a.b.0.0/16`.
         allow_private: destinations in private ranges that functions may reach, as
