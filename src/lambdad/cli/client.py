@@ -61,7 +61,7 @@ def endpoint_option(command: Command) -> Command:
     """Add `--endpoint-url`."""
     return click.option(
         "--endpoint-url",
-        envvar=["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"],
+        envvar=["LAMBDAD_ENDPOINT", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"],
         default=DEFAULT_ENDPOINT,
         show_default=True,
         show_envvar=True,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from typing import Literal
 from lambdad.config.sections import Config, RuntimesConfig
 from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.base import RuntimeReport
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, SandboxBackend
 from lambdad.sandbox.registry import choose
@@ -38,6 +40,8 @@ TOOLS = (
     ("mkfs.ext4", "makes the file system that is a function's /tmp", "e2fsprogs"),
     ("bwrap", "isolates functions when lambdad does not run as root", "bubblewrap"),
 )
+
+_WORDS = re.compile(r"(\D+)(\d*)")
 
 # Administrators' programs are often not on the PATH of others.
 SEARCH = (*os.get_exec_path(), "/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -142,8 +146,13 @@ def _runtimes(config: RuntimesConfig, place: Path) -> list[Finding]:
             detail=f"{report.version or ''} {report.source}".strip(),
             remedy=report.remedy,
         )
-        for report in Catalogue(config, place).report()
+        for report in sorted(Catalogue(config, place).report(), key=_by_version)
     ]
+
+
+def _by_version(report: RuntimeReport) -> list[tuple[str, int]]:
+    """Order `python3.9` before `python3.10`."""
+    return [(text, int(number or 0)) for text, number in _WORDS.findall(report.identifier)]
 
 
 def _tools() -> list[Finding]:

@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 
 from lambdad.cli.main import main
 
-
 VARIABLES = (
+    "LAMBDAD_CONFIG",
+    "LAMBDAD_ENDPOINT",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_LAMBDA",
     "AWS_ACCESS_KEY_ID",

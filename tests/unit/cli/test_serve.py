@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lambdad.cli.banner import Banner
-from lambdad.cli.commands.serve import why_not_listening
+from lambdad.cli.commands.serve import KEYS, serve, why_not_listening
+from lambdad.config.keys import keys
 from lambdad.server.announcements import Readiness
 
 
@@ -64,3 +65,18 @@ def test_a_port_for_root_is_named_with_a_remedy():
 @pytest.mark.parametrize("arguments", [["--port", "70000"], ["--config", "/does/not/exist"]])
 def test_wrong_options_are_wrong_usage(run, arguments):
     assert run("serve", *arguments).exit_code == 2
+
+
+def test_a_wrong_setting_is_told_with_its_source_and_remedy(run, tmp_path):
+    file = tmp_path / "lambdad.toml"
+    file.write_text("[server]\nprot = 1\n")
+    result = run("serve", "--config", str(file))
+    assert result.exit_code == 2
+    assert f"lambdad: {file}: there is no key server.prot." in result.stderr
+    assert "server.port" in result.stderr
+
+
+def test_every_option_overrides_a_key_that_exists():
+    options = {each.name for each in serve.params} - {"path"}
+    assert set(KEYS) == options
+    assert set(KEYS.values()) <= set(keys())

@@ -11,7 +11,7 @@ import click
 
 from lambdad.cli.errors import FAILURE, FUNCTION_ERROR, SUCCESS
 from lambdad.cli.output import on_terminal, write_json, write_table
-from lambdad.cli.settings import configuration
+from lambdad.cli.settings import config_option, configuration
 
 if TYPE_CHECKING:
     from lambdad.server.doctor import Diagnosis, Finding
@@ -24,12 +24,7 @@ VERDICTS = {
 
 
 @click.command()
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file; see docs/configuration.md.",
-)
+@config_option
 @click.option("--backend", help="Examine this one: auto, native, bwrap or process.")
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="As for `serve`."

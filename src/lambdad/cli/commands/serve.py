@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lambdad.cli.errors import Failure
-from lambdad.cli.settings import configuration
+from lambdad.cli.settings import config_option, configuration
 
 # Which configuration key an option overrides.
 KEYS = {
@@ -31,12 +31,7 @@ KEYS = {
     type=click.Path(file_okay=False, path_type=Path),
     help="Where everything durable lives.  [default: .lambdad]",
 )
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file; see docs/configuration.md.",
-)
+@config_option
 @click.option(
     "--backend",
     help="Isolation: auto, native, bwrap or process.  [default: auto]",

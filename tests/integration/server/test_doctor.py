@@ -1,0 +1,68 @@
+"""`lambdad doctor` builds a real sandbox on this host and leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def doctor(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lambdad", "doctor", "--data-dir", str(data_dir), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def sandbox_devices() -> set[str]:
+    return {each.name for each in Path("/sys/class/net").iterdir()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="the native backend needs root: run as root")
+@pytest.mark.root
+def test_the_native_backend_is_examined_and_taken_down(tmp_path):
+    before = sandbox_devices()
+    done = doctor("--backend", "native", "--json", data_dir=tmp_path)
+    document = json.loads(done.stdout)
+    assert document["backend"] == "native"
+    assert document["isolated"] is True
+    assert document["status"] == done.returncode
+    guards = {each["name"]: each for each in document["findings"] if each["section"] == "guards"}
+    assert guards["seccomp"]["state"] == "ok"
+    assert all(each["stops"] for each in guards.values())
+    assert sandbox_devices() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_host_without_isolation_is_told_so_by_the_exit_status(tmp_path):
+    done = doctor("--backend", "process", data_dir=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "not every guard protects" in done.stdout
+
+
+@pytest.mark.slow
+def test_an_unknown_backend_is_no_backend(tmp_path):
+    done = doctor("--backend", "magic", "--json", data_dir=tmp_path)
+    assert done.returncode == 2
+    (finding,) = (
+        each for each in json.loads(done.stdout)["findings"] if each["section"] == "sandbox"
+    )
+    assert finding["state"] == "missing"
+    assert "native" in finding["remedy"]
+
+
+@pytest.mark.slow
+def test_runtimes_are_listed_in_the_order_of_their_versions(tmp_path):
+    done = doctor("--backend", "magic", "--json", data_dir=tmp_path)
+    names = [
+        each["name"]
+        for each in json.loads(done.stdout)["findings"]
+        if each["section"] == "runtimes" and each["name"].startswith("python")
+    ]
+    assert names.index("python3.9") < names.index("python3.10")
