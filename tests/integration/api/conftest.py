@@ -1,0 +1,88 @@
+"""An `App` on the in-memory engine, with an invoker that does what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lambdad.api.app import App
+from lambdad.api.context import Services
+from lambdad.api.lambda_ import LAMBDA
+from lambdad.api.sts import STS
+from lambdad.controlplane.functions import Functions
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.neighbours.services import ServiceDirectory
+from lambdad.storage.registry import engine
+from lambdad.testing.clients import Client
+from lambdad.testing.clock import FakeClock
+from lambdad.testing.controlplane import FakeRuntimes, MemoryPackages, RecordingObserver
+
+SECRET = b"secret of the test"
+
+
+@dataclass
+class FakeInvoker:
+    """Answers what it is told, and remembers what it was asked."""
+
+    result: InvocationResult = field(
+        default_factory=lambda: InvocationResult(payload=b"null", executed_version="$LATEST")
+    )
+    failure: Exception | None = None
+    calls: list[tuple[FunctionKey, str | None, Invocation]] = field(default_factory=list)
+
+    async def invoke(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation
+    ) -> InvocationResult:
+        self.calls.append((key, qualifier, invocation))
+        if self.failure is not None:
+            raise self.failure
+        return self.result
+
+
+@dataclass
+class Endpoint:
+    app: App
+    functions: Functions
+    invoker: FakeInvoker
+    clock: FakeClock
+    packages: MemoryPackages
+
+    def client(self, service: str = "lambda", **options: str) -> Client:
+        return Client(self.app, service, **options)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    clock, packages = FakeClock(), MemoryPackages()
+    storage = engine("memory")(Path("/nowhere"), clock)
+    invoker = FakeInvoker()
+    async with Functions(
+        store=storage.functions,
+        packages=packages,
+        runtimes=FakeRuntimes(),
+        clock=clock,
+        observer=RecordingObserver(),
+    ) as functions:
+        services = Services(
+            functions=functions,
+            invoker=invoker,
+            log_store=storage.logs,
+            clock=clock,
+            code_location_key=SECRET,
+        )
+        offered = (LAMBDA, STS)
+        app = App(
+            offered=offered,
+            services=services,
+            directory=ServiceDirectory([service.model for service in offered]),
+        )
+        yield Endpoint(app, functions, invoker, clock, packages)
+
+
+@pytest.fixture
+async def aws(endpoint: Endpoint) -> Client:
+    return endpoint.client()
