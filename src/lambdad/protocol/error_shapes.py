@@ -58,7 +58,8 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
         status = _COMMON.get(code, 400)
         return ErrorForm(code=code, status=status, fault=status >= 500)
     error = shape.metadata.get("error") or {}
-    fault = bool(shape.metadata.get("fault"))
+    # botocore keeps the trait in the model but does not pass it on as metadata.
+    fault = bool(shape._shape_model.get("fault"))
     habit = _BY_NAME_OF_FAULT.get(shape.name, 500) if fault else _COMMON.get(shape.name, 400)
     status = error.get("httpStatusCode", habit)
     keys = [name for name in shape.members if name.lower() == "message"]

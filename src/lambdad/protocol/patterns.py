@@ -11,7 +11,15 @@ import sys
 import unicodedata
 from functools import cache
 
-_SHORTHANDS = {"d": "0-9", "w": "0-9A-Za-z_", "s": r" \t\n\r\f\v"}
+# Java's classes are ASCII.
+_CLASSES = {
+    "d": "0-9",
+    "w": "0-9A-Za-z_",
+    "s": r" \t\n\r\f\v",
+    "D": r"\x00-/:-\U0010ffff",
+    "W": r"\x00-/:-@\[-\^`{-\U0010ffff",
+    "S": r"\x00-\x08\x0e-\x1f!-\U0010ffff",
+}
 # Java's dot stops at more line ends than Python's.
 _DOT = r"[^\n\r\u0085\u2028\u2029]"
 _SEPARATORS = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -61,10 +69,8 @@ class _Translation:
 
     def _escape_outside(self) -> str:
         char = self._take()
-        if char in _SHORTHANDS:
-            return f"[{_SHORTHANDS[char]}]"
-        if char.lower() in _SHORTHANDS:
-            return f"[^{_SHORTHANDS[char.lower()]}]"
+        if char in _CLASSES:
+            return f"[{_CLASSES[char]}]"
         if char == "p":
             return f"[{_category(self._property())}]"
         return f"\\{char}"
@@ -100,10 +106,8 @@ class _Translation:
         if char == "p":
             categories.append(self._property())
             return ""
-        if char in _SHORTHANDS:
-            return _SHORTHANDS[char]
-        if char.lower() in _SHORTHANDS:
-            raise ValueError(f"{self._pattern!r}: a negated class in a set")
+        if char in _CLASSES:
+            return _CLASSES[char]
         if char == "u":
             code = self._pattern[self._at : self._at + 4]
             self._at += 4
@@ -112,7 +116,7 @@ class _Translation:
 
 
 def _is_class(text: str) -> bool:
-    return text == "" or text in _SHORTHANDS.values()
+    return text == "" or text in _CLASSES.values()
 
 
 def _categories(names: list[str], *, underscore: bool) -> list[str]:
