@@ -175,16 +175,14 @@ class CgroupTree:
         root = self.hierarchies.v2
         if root is None:
             return
-        wanted = [
+        groups = (root, root / _SUBTREE, self._base(root))
+        self._v2_usable = frozenset(
             name
             for name in _WANTED
-            if name in self.hierarchies.v2_controllers and name not in self.hierarchies.v1
-        ]
-        usable = []
-        for name in wanted:
-            if all(_enable(group, name) for group in (root, root / _SUBTREE, self._base(root))):
-                usable.append(name)
-        self._v2_usable = frozenset(usable)
+            if name in self.hierarchies.v2_controllers
+            and name not in self.hierarchies.v1
+            and all(_enable(group, name) for group in groups)
+        )
 
 
 def _enable(group: Path, controller: str) -> bool:
@@ -336,7 +334,8 @@ class Cgroup:
         Blocks: call it from a thread.
         """
         self.close()
-        return all([_rmdir(directory) for directory in self._directories])
+        removed = [_rmdir(directory) for directory in self._directories]
+        return all(removed)
 
 
 def _choose(

@@ -76,7 +76,7 @@ def shed(private: socket.socket, descriptors: Sequence[int]) -> socket.socket:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]
+    sys.stdin = sys.stdout = sys.stderr = None
     return private
 
 

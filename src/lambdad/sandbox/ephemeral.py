@@ -64,7 +64,7 @@ class EphemeralStorage:
             os.close(self.create(512))
         except OSError as error:
             raise HostUnfit(
-                f"/tmp of functions cannot be a disk image: {error}.",
+                f"Ephemeral storage of functions cannot be a disk image: {error}.",
                 "Load the kernel module loop (modprobe loop).",
             ) from error
 

@@ -3,7 +3,9 @@
 Runs in the sandbox's process before it gives up its privileges. Standard library only.
 """
 
-# ruff: noqa: PTH - pathlib is not loaded into the launcher
+# pathlib is not loaded into the launcher.
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116
+# ruff: noqa: PTH120, PTH208
 
 from __future__ import annotations
 

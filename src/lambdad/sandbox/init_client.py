@@ -73,8 +73,8 @@ class InitClient:
         Raises:
             HostUnfit: it could not be built.
         """
-        arrived = self._loop.create_future()
-        self._loop.add_reader(self._control, lambda: arrived.done() or arrived.set_result(None))
+        arrived: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._control, _settle, arrived)
         try:
             await arrived
         finally:
@@ -201,6 +201,11 @@ class InitClient:
                 killed.set_result(None)
             return True
         return False
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _exit_status(wait_status: int) -> ExitStatus:

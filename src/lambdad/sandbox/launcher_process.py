@@ -149,12 +149,17 @@ async def _send(control: socket.socket, message: bytes, descriptors: Sequence[in
             return
 
 
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 async def _writable(control: socket.socket) -> None:
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
+    ready: asyncio.Future[None] = loop.create_future()
     # A descriptor of its own: the reader of the same socket must stay as it is.
     fd = os.dup(control.fileno())
-    loop.add_writer(fd, lambda: ready.done() or ready.set_result(None))
+    loop.add_writer(fd, _settle, ready)
     try:
         await ready
     finally:

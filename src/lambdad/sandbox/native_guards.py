@@ -66,7 +66,7 @@ def _freezer(cgroups: CgroupTree) -> Guard:
             state=GuardState.DEGRADED,
             stops=stops,
             detail="cgroup v1: frozen processes outlive a killed lambdad until its next start",
-            remedy="Mount a cgroup2 file system as well: mount -t cgroup2 none /sys/fs/cgroup/unified",
+            remedy="mount -t cgroup2 none /sys/fs/cgroup/unified",
         )
     return Guard(
         name=name,
@@ -85,7 +85,7 @@ def _storage(no_ephemeral: str) -> Guard:
         name=name,
         state=GuardState.DEGRADED,
         stops=stops,
-        detail=f"/tmp is in memory, and the memory limit larger by its size. {no_ephemeral}",
+        detail=f"it is in memory, and the memory limit larger by its size. {no_ephemeral}",
         remedy="Install e2fsprogs and load the kernel module loop.",
     )
 

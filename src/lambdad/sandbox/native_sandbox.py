@@ -1,4 +1,7 @@
-"""One sandbox of the `native` backend: the handles that are held of it, and what is done by them."""
+"""One sandbox of the `native` backend: the handles held of it, and what is done by them.
+
+How its parts are made is not known here, only how they are used and given back.
+"""
 
 from __future__ import annotations
 

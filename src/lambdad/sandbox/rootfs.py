@@ -6,7 +6,9 @@ is in it but its programs and libraries (`/usr` and what belongs to it) and a fe
 the standard library, and nothing heavy.
 """
 
-# ruff: noqa: PTH - pathlib is not loaded into the launcher
+# pathlib is not loaded into the launcher.
+# ruff: noqa: PTH101, PTH102, PTH103, PTH112, PTH114, PTH115
+# ruff: noqa: PTH120, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -165,7 +167,7 @@ def _make_device(name: str, major: int, minor: int) -> None:
     path = f"dev/{name}"
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
-        os.chmod(path, 0o666)
+        os.chmod(path, 0o666)  # noqa: S103 - as everywhere
     except PermissionError:
         # Some containers may not make devices, but may show the host's.
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o666))
@@ -177,7 +179,7 @@ def _write_etc(
 ) -> None:
     uids = range(first_uid, first_uid + environments)
     passwd = ["root:x:0:0:root:/root:/usr/sbin/nologin\n"]
-    passwd += [f"{USER_NAME}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n" for uid in uids]  # noqa: S108
+    passwd += [f"{USER_NAME}:x:{uid}:{uid}::/tmp:/usr/sbin/nologin\n" for uid in uids]
     group = ["root:x:0:\n"]
     group += [f"{USER_NAME}:x:{uid}:\n" for uid in uids]
     files = {

@@ -46,7 +46,7 @@ _libc.syscall.restype = ctypes.c_long
 class _Program(ctypes.Structure):
     """`struct sock_fprog` of linux/filter.h."""
 
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def _checked(result: int, task: str) -> int:
@@ -61,19 +61,19 @@ def _syscall(number: int, task: str, *arguments: object) -> int:
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
-    """See mount(2); `kind` is the file system type, empty for binds and remounts."""
+    """Attach a file system; `kind` is its type, empty for binds and remounts."""
     arguments = (source.encode(), os.fsencode(target), kind.encode() or None)
     result = _libc.mount(*arguments, ctypes.c_ulong(flags), options.encode() or None)
     _checked(result, f"mount {kind or source} on {target}")
 
 
 def umount(target: str, flags: int = MNT_DETACH) -> None:
-    """See umount2(2)."""
+    """Detach a file system."""
     _checked(_libc.umount2(os.fsencode(target), flags), f"unmount {target}")
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """See pivot_root(2)."""
+    """Change the root of the mount namespace."""
     _checked(_libc.pivot_root(os.fsencode(new_root), os.fsencode(put_old)), "pivot_root")
 
 
@@ -135,17 +135,17 @@ def new_mount(kind: str, options: dict[str, str | None], attributes: int) -> int
 
 
 def unshare(flags: int) -> None:
-    """See unshare(2)."""
+    """Put this process (for PID: its children) into new namespaces, `CLONE_NEW*`."""
     _checked(_libc.unshare(ctypes.c_int(flags)), f"make namespaces {flags:#x}")
 
 
 def setns(fd: int, kind: int) -> None:
-    """See setns(2)."""
+    """Put this process into the namespace of a descriptor; `kind` is its `CLONE_NEW*`."""
     _checked(_libc.setns(fd, ctypes.c_int(kind)), "enter a namespace")
 
 
 def prctl(option: int, value: int) -> None:
-    """See prctl(2), for options that take one number."""
+    """Set one of the process options that take one number, `PR_*`."""
     arguments = (ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
     _checked(_libc.prctl(ctypes.c_int(option), *arguments), f"set process option {option}")
 
@@ -157,7 +157,7 @@ def set_name(name: str) -> None:
 
 
 def sethostname(name: str) -> None:
-    """See sethostname(2)."""
+    """Set the host name of the UTS namespace."""
     encoded = name.encode()
     _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "set the host name")
 

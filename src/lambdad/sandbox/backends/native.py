@@ -137,10 +137,10 @@ class NativeBackend:
         for group in groups:
             group.remove()
         with Netlink() as netlink:
-            for link in netlink.links(firewall.interface_prefix(self._instance)):
+            for index, _ in netlink.links(firewall.interface_prefix(self._instance)):
                 # Gone already if its namespace was faster.
                 with suppress(OSError):
-                    netlink.delete_link(link.index)
+                    netlink.delete_link(index)
 
     async def _open_egress(self) -> None:
         if not self._config.egress:
