@@ -41,7 +41,7 @@ class Client:
         self._app = app
         self.responses: list[HttpResponse] = []
         self.boto3: Any = boto3.client(
-            service,  # type: ignore[call-overload]
+            service,
             endpoint_url=BASE_URL,
             region_name=region,
             aws_access_key_id=access_key,
@@ -63,17 +63,15 @@ class Client:
         answer = self._app.handle(to_http_request(request), base_url=BASE_URL)
         response = asyncio.run_coroutine_threadsafe(answer, self._loop).result(timeout=30)
         self.responses.append(response)
-        headers = {**response.headers, "Content-Length": str(len(response.body))}
+        headers: Any = {**response.headers, "Content-Length": str(len(response.body))}
         return AWSResponse(request.url, response.status, headers, _Body(response.body))
 
 
 def to_http_request(request: AWSPreparedRequest) -> HttpRequest:
     """What a server would read from the wire."""
     url = urlsplit(request.url)
-    body = request.body
-    if body is None:
-        body = b""
-    elif isinstance(body, str):
+    body: Any = request.body or b""
+    if isinstance(body, str):
         body = body.encode()
     elif not isinstance(body, bytes | bytearray):
         body = body.read()

@@ -7,38 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
 
 from lambdad.api import code_location
 from lambdad.testing.clients import BASE_URL, Client
 from lambdad.testing.controlplane import a_zip
-
-ROLE = "arn:aws:iam::000000000000:role/r"
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:hello"
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def a_request(**members: Any) -> dict[str, Any]:
-    return {
-        "FunctionName": "hello",
-        "Runtime": "python3.12",
-        "Handler": "app.handler",
-        "Role": ROLE,
-        "Code": {"ZipFile": a_zip()},
-        **members,
-    }
-
-
-async def error_of(call: Any) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as caught:
-        await call
-    response = caught.value.response
-    assert UUID.fullmatch(response["ResponseMetadata"]["RequestId"])
-    return (
-        response["ResponseMetadata"]["HTTPStatusCode"],
-        response["Error"]["Code"],
-        response["Error"]["Message"],
-    )
+from lambdad.testing.requests import FUNCTION_ARN as ARN
+from lambdad.testing.requests import ROLE_ARN, UUID, a_request, error_of
 
 
 def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +34,7 @@ async def test_create_answers_with_every_default_of_aws(aws: Client) -> None:
         "FunctionName": "hello",
         "FunctionArn": ARN,
         "Runtime": "python3.12",
-        "Role": ROLE,
+        "Role": ROLE_ARN,
         "Handler": "app.handler",
         "CodeSize": len(a_zip()),
         "Description": "",
@@ -190,9 +164,7 @@ async def test_the_code_link_leads_to_the_package_for_ten_minutes(endpoint: Any)
     now = endpoint.clock.time()
 
     def verified(path: str = url.path, query: str = url.query, now_s: float = now) -> Any:
-        return code_location.verify(
-            b"secret of the test", path=path, query=query, now_s=now_s
-        )
+        return code_location.verify(b"secret of the test", path=path, query=query, now_s=now_s)
 
     package = verified(now_s=now + 599)
     assert endpoint.packages.packages[package.digest] == a_zip()
@@ -298,30 +270,38 @@ async def test_creating_twice_answers_409(aws: Client) -> None:
             {"Runtime": "cobol85"},
             400,
             "InvalidParameterValueException",
-            "Value cobol85 at 'runtime' failed to satisfy constraint: Member must satisfy enum "
-            "value set: [python3.12, nodejs22.x] or be a valid ARN",
+            (
+                "Value cobol85 at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+                "value set: [python3.12, nodejs22.x] or be a valid ARN"
+            ),
         ),
         (
             {"Runtime": "nodejs12.x"},
             400,
             "InvalidParameterValueException",
-            "The runtime parameter of nodejs12.x is no longer supported for creating or updating "
-            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
-            "updating functions.",
+            (
+                "The runtime parameter of nodejs12.x is no longer supported for creating or "
+                "updating AWS Lambda functions. We recommend you use a supported runtime while "
+                "creating or updating functions."
+            ),
         ),
         (
             {"Timeout": 901},
             400,
             "ValidationException",
-            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
-            "Member must have value less than or equal to 900",
+            (
+                "1 validation error detected: Value '901' at 'timeout' failed to satisfy "
+                "constraint: Member must have value less than or equal to 900"
+            ),
         ),
         (
             {"PackageType": "Image", "Code": {"ImageUri": "i"}},
             400,
             "NotImplementedException",
-            "CreateFunction with PackageType Image is not implemented by lambdad yet. Deploy a zip "
-            "package.",
+            (
+                "CreateFunction with PackageType Image is not implemented by lambdad yet. Deploy "
+                "a zip package."
+            ),
         ),
         (
             {"Publish": True},
@@ -336,9 +316,11 @@ async def test_creating_twice_answers_409(aws: Client) -> None:
             },
             404,
             "CodeSigningConfigNotFoundException",
-            "The code signing configuration cannot be found. Check that the provided configuration "
-            "is not deleted: arn:aws:lambda:us-east-1:000000000000:code-signing-config:"
-            "csc-0123456789abcdef0.",
+            (
+                "The code signing configuration cannot be found. Check that the provided "
+                "configuration is not deleted: "
+                "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0."
+            ),
         ),
         (
             {"Code": {"ZipFile": b"no zip"}},

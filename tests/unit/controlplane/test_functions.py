@@ -157,8 +157,8 @@ async def test_while_a_version_is_prepared_it_shows_and_refuses_updates() -> Non
             (
                 "ResourceConflictException",
                 (
-                    "The operation cannot be performed at this time. The function is currently in the "
-                    "following state: Pending"
+                    "The operation cannot be performed at this time. The function is currently in "
+                    "the following state: Pending"
                 ),
             )
         ]
@@ -366,9 +366,9 @@ async def test_listing_pages_by_name_and_accounts_do_not_see_each_other() -> Non
             CodeSource(s3_bucket="b", s3_key="k"),
             "InvalidParameterValueException",
             (
-                "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The "
-                "specified bucket does not exist. lambdad has no S3 to read 'b' from; upload the "
-                "package itself as ZipFile."
+                "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: "
+                "The specified bucket does not exist. lambdad has no S3 to read 'b' from; upload "
+                "the package itself as ZipFile."
             ),
         ),
         (

@@ -60,9 +60,9 @@ def test_an_arn_resolves_to_what_it_was_made_from(name: str, qualifier: str | No
             None,
             "AccessDeniedException",
             (
-                "User: arn:aws:iam::111122223333:root is not authorized to perform: lambda:GetFunction "
-                "on resource: arn:aws:lambda:eu-west-1:999999999999:function:hello because no "
-                "resource-based policy allows the lambda:GetFunction action"
+                "User: arn:aws:iam::111122223333:root is not authorized to perform: "
+                "lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:999999999999:function:"
+                "hello because no resource-based policy allows the lambda:GetFunction action"
             ),
         ),
         (
@@ -70,8 +70,8 @@ def test_an_arn_resolves_to_what_it_was_made_from(name: str, qualifier: str | No
             None,
             "InvalidParameterValueException",
             (
-                f"1 validation error detected: Value '{'x' * 65}' at 'functionName' failed to satisfy "
-                "constraint: Member must have length less than or equal to 64"
+                f"1 validation error detected: Value '{'x' * 65}' at 'functionName' failed to "
+                "satisfy constraint: Member must have length less than or equal to 64"
             ),
         ),
         (

@@ -46,8 +46,8 @@ def test_an_unknown_runtime_is_refused_with_those_that_can_be_had() -> None:
     assert refusal(runtime="cobol85") == (
         "InvalidParameterValueException",
         (
-            "Value cobol85 at 'runtime' failed to satisfy constraint: Member must satisfy enum value "
-            "set: [python3.12, nodejs22.x] or be a valid ARN"
+            "Value cobol85 at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+            "value set: [python3.12, nodejs22.x] or be a valid ARN"
         ),
     )
 
@@ -56,9 +56,9 @@ def test_a_retired_runtime_is_refused_as_no_longer_supported() -> None:
     assert refusal(runtime="nodejs12.x") == (
         "InvalidParameterValueException",
         (
-            "The runtime parameter of nodejs12.x is no longer supported for creating or updating AWS "
-            "Lambda functions. We recommend you use a supported runtime while creating or updating "
-            "functions."
+            "The runtime parameter of nodejs12.x is no longer supported for creating or updating "
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
         ),
     )
 
@@ -75,8 +75,8 @@ def test_a_runtime_that_the_host_lacks_is_refused_with_cause_and_remedy() -> Non
     assert refusal(runtime="nodejs22.x") == (
         "InvalidParameterValueException",
         (
-            "The runtime nodejs22.x is not available on this host. No Node.js 22 was found: install it "
-            "and restart lambdad."
+            "The runtime nodejs22.x is not available on this host. No Node.js 22 was found: "
+            "install it and restart lambdad."
         ),
     )
 
