@@ -53,8 +53,9 @@ def decode(body: bytes) -> "Any":
         value, end = _scan(text, 0)
         if end == len(text):
             return value
-    except (StopIteration, ValueError, RecursionError):
-        # Parsed again below for the exact complaint.
+    except (StopIteration, ValueError, RecursionError, SystemError):
+        # Parsed again below for the exact complaint. Before Python 3.11 the accelerator cannot
+        # even raise one without the package, which is a SystemError.
         pass
     import json
 
@@ -84,7 +85,8 @@ def dumps(value: object) -> str:
         done = _encoder(_default, _escape)(value, 0)
         if not _has_named_tuples():
             return "".join(done)
-    except _BeyondJson:
+    except (_BeyondJson, TypeError):
+        # Decimals and bytes, as values or keys; what is really wrong fails again.
         pass
     return "".join(_encoder(_default, _escape_all_but_numbers)(_plain(value), 0))
 
