@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -89,11 +89,11 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless there are too many."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP servers give these
         if len(self._door.connections) >= self._door.connections_max:
-            transport.abort()
+            cast("asyncio.Transport", transport).abort()
             return
-        self._transport = transport
+        # TCP servers give these; uvloop's are no subclass.
+        self._transport = cast("asyncio.Transport", transport)
         self._door.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

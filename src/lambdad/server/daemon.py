@@ -30,7 +30,7 @@ from lambdad.storage.base import Engine
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 
-_OFFERED = (lambda_.SERVICE, logs.SERVICE, sts.SERVICE)
+_OFFERED = (lambda_.LAMBDA, logs.LOGS, sts.STS)
 
 
 class Daemon:

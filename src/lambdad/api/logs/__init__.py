@@ -5,4 +5,4 @@ from lambdad.api.logs import filtering as filtering
 from lambdad.api.logs import groups as groups
 from lambdad.api.logs import streams as streams
 from lambdad.api.logs import tags as tags
-from lambdad.api.logs.service import SERVICE as SERVICE
+from lambdad.api.logs.service import LOGS as LOGS

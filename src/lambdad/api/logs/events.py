@@ -9,7 +9,7 @@ from typing import Any
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.logs.service import (
-    SERVICE,
+    LOGS,
     InvalidParameterException,
     existing_group,
     key_of,
@@ -35,7 +35,7 @@ PAGE_BYTES = 1_048_576
 _END_OF_TIME = 2**63 - 1
 
 
-@SERVICE.operation("PutLogEvents")
+@LOGS.operation("PutLogEvents")
 async def put_log_events(context: RequestContext, params: Params) -> Result:
     """Store events in an existing stream."""
     key = key_of_name(context, params["logGroupName"])
@@ -111,7 +111,7 @@ def accept(
     return events[max(too_old, expired) : fit], rejected
 
 
-@SERVICE.operation("GetLogEvents")
+@LOGS.operation("GetLogEvents")
 async def get_log_events(context: RequestContext, params: Params) -> Result:
     """Read a stream, forward or backward, a page at a time."""
     key = key_of(context, params)

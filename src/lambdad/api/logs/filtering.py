@@ -11,7 +11,7 @@ from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.logs.events import PAGE_BYTES, PAGE_EVENTS
 from lambdad.api.logs.service import (
-    SERVICE,
+    LOGS,
     InvalidParameterException,
     existing_group,
     key_of,
@@ -30,7 +30,7 @@ _CHUNK_MAX = 1_000
 _SCAN_BYTES = 8 * 1024 * 1024
 
 
-@SERVICE.operation("FilterLogEvents")
+@LOGS.operation("FilterLogEvents")
 async def filter_log_events(context: RequestContext, params: Params) -> Result:
     """Return a page of the events that match, by time."""
     key = key_of(context, params)

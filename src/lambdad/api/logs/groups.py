@@ -7,7 +7,7 @@ from typing import Any
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.logs.service import (
-    SERVICE,
+    LOGS,
     InvalidParameterException,
     ResourceAlreadyExistsException,
     existing_group,
@@ -27,7 +27,7 @@ RETENTION_DAYS = (
 _PAGE = 50
 
 
-@SERVICE.operation("CreateLogGroup")
+@LOGS.operation("CreateLogGroup")
 async def create_log_group(context: RequestContext, params: Params) -> Result:
     """Create a group; it keeps events for ever until told otherwise."""
     key = key_of_name(context, params["logGroupName"])
@@ -39,7 +39,7 @@ async def create_log_group(context: RequestContext, params: Params) -> Result:
     return {}
 
 
-@SERVICE.operation("DeleteLogGroup")
+@LOGS.operation("DeleteLogGroup")
 async def delete_log_group(context: RequestContext, params: Params) -> Result:
     """Delete a group with everything in it."""
     key = key_of_name(context, params["logGroupName"])
@@ -48,7 +48,7 @@ async def delete_log_group(context: RequestContext, params: Params) -> Result:
     return {}
 
 
-@SERVICE.operation("DescribeLogGroups")
+@LOGS.operation("DescribeLogGroups")
 async def describe_log_groups(context: RequestContext, params: Params) -> Result:
     """List groups by name."""
     prefix, part = params.get("logGroupNamePrefix"), params.get("logGroupNamePattern")
@@ -66,7 +66,7 @@ async def describe_log_groups(context: RequestContext, params: Params) -> Result
     return result
 
 
-@SERVICE.operation("PutRetentionPolicy")
+@LOGS.operation("PutRetentionPolicy")
 async def put_retention_policy(context: RequestContext, params: Params) -> Result:
     """Say for how many days a group keeps events."""
     days = params["retentionInDays"]
@@ -78,13 +78,13 @@ async def put_retention_policy(context: RequestContext, params: Params) -> Resul
     return await _put_retention(context, params["logGroupName"], days)
 
 
-@SERVICE.operation("DeleteRetentionPolicy")
+@LOGS.operation("DeleteRetentionPolicy")
 async def delete_retention_policy(context: RequestContext, params: Params) -> Result:
     """Let a group keep events for ever."""
     return await _put_retention(context, params["logGroupName"], None)
 
 
-@SERVICE.operation("DescribeSubscriptionFilters")
+@LOGS.operation("DescribeSubscriptionFilters")
 async def describe_subscription_filters(context: RequestContext, params: Params) -> Result:
     """List what a group's events are sent to; nothing can be subscribed here yet."""
     await existing_group(context, key_of_name(context, params["logGroupName"]))

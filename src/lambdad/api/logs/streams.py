@@ -7,7 +7,7 @@ from typing import Any
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.logs.service import (
-    SERVICE,
+    LOGS,
     InvalidParameterException,
     ResourceAlreadyExistsException,
     existing_group,
@@ -27,7 +27,7 @@ _CHUNK = 1_000
 _BY_TIME = "LastEventTime"
 
 
-@SERVICE.operation("CreateLogStream")
+@LOGS.operation("CreateLogStream")
 async def create_log_stream(context: RequestContext, params: Params) -> Result:
     """Create an empty stream."""
     key = key_of_name(context, params["logGroupName"])
@@ -41,7 +41,7 @@ async def create_log_stream(context: RequestContext, params: Params) -> Result:
     return {}
 
 
-@SERVICE.operation("DeleteLogStream")
+@LOGS.operation("DeleteLogStream")
 async def delete_log_stream(context: RequestContext, params: Params) -> Result:
     """Delete a stream with its events."""
     key = key_of_name(context, params["logGroupName"])
@@ -51,7 +51,7 @@ async def delete_log_stream(context: RequestContext, params: Params) -> Result:
     return {}
 
 
-@SERVICE.operation("DescribeLogStreams")
+@LOGS.operation("DescribeLogStreams")
 async def describe_log_streams(context: RequestContext, params: Params) -> Result:
     """List streams by name or by the time of their last event."""
     key = key_of(context, params)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.logs.service import (
-    SERVICE,
+    LOGS,
     existing_group,
     group_absent,
     key_of_arn,
@@ -22,39 +22,39 @@ class TooManyTagsException(ServiceException):
     """A resource can have no more than 50 tags."""
 
 
-@SERVICE.operation("ListTagsForResource")
+@LOGS.operation("ListTagsForResource")
 async def list_tags_for_resource(context: RequestContext, params: Params) -> Result:
     """Return a group's tags."""
     group = await existing_group(context, key_of_arn(context, params["resourceArn"]))
     return {"tags": dict(group.tags)}
 
 
-@SERVICE.operation("TagResource")
+@LOGS.operation("TagResource")
 async def tag_resource(context: RequestContext, params: Params) -> Result:
     """Add tags to a group or overwrite them."""
     return await _add(context, key_of_arn(context, params["resourceArn"]), params["tags"])
 
 
-@SERVICE.operation("UntagResource")
+@LOGS.operation("UntagResource")
 async def untag_resource(context: RequestContext, params: Params) -> Result:
     """Remove tags from a group."""
     return await _remove(context, key_of_arn(context, params["resourceArn"]), params["tagKeys"])
 
 
-@SERVICE.operation("ListTagsLogGroup")
+@LOGS.operation("ListTagsLogGroup")
 async def list_tags_log_group(context: RequestContext, params: Params) -> Result:
     """Return a group's tags; the older form, by name."""
     group = await existing_group(context, key_of_name(context, params["logGroupName"]))
     return {"tags": dict(group.tags)}
 
 
-@SERVICE.operation("TagLogGroup")
+@LOGS.operation("TagLogGroup")
 async def tag_log_group(context: RequestContext, params: Params) -> Result:
     """Add tags to a group or overwrite them; the older form, by name."""
     return await _add(context, key_of_name(context, params["logGroupName"]), params["tags"])
 
 
-@SERVICE.operation("UntagLogGroup")
+@LOGS.operation("UntagLogGroup")
 async def untag_log_group(context: RequestContext, params: Params) -> Result:
     """Remove tags from a group; the older form, by name."""
     return await _remove(context, key_of_name(context, params["logGroupName"]), params["tags"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.domain import limits
@@ -83,12 +84,12 @@ class RuntimeConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless the guest has opened too many."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP servers give these
         if not self._server.admit(self):
-            transport.abort()
+            cast("asyncio.Transport", transport).abort()
             return
-        self._transport = transport
-        transport.set_write_buffer_limits(high=limits.INVOKE_REQUEST_BYTES_MAX + 65536)
+        # TCP servers give these; uvloop's are no subclass.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=limits.INVOKE_REQUEST_BYTES_MAX + 65536)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was parked."""
