@@ -59,7 +59,7 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
         return ErrorForm(code=code, status=status, fault=status >= 500)
     error = shape.metadata.get("error") or {}
     # botocore keeps the trait in the model but does not pass it on as metadata.
-    fault = bool(shape._shape_model.get("fault"))
+    fault = bool(shape._shape_model.get("fault"))  # type: ignore[attr-defined]
     habit = _BY_NAME_OF_FAULT.get(shape.name, 500) if fault else _COMMON.get(shape.name, 400)
     status = error.get("httpStatusCode", habit)
     keys = [name for name in shape.members if name.lower() == "message"]

@@ -174,8 +174,6 @@ class RequestParser:
         self._reset()
         return request
 
-    # --- the head ---------------------------------------------------------------------------
-
     def _feed_head(self, data: bytes, position: int) -> int:
         """Take bytes up to the end of the head; llhttp sees only whole heads.
 
@@ -296,8 +294,6 @@ class RequestParser:
         self._parser.feed_data(head.encode("ascii"))
         self._complete = False
 
-    # --- the body ---------------------------------------------------------------------------
-
     def _feed_body(self, data: bytes, position: int) -> int:
         if self._chunked:
             end = self._chunked_piece_end(data, position)
@@ -340,8 +336,6 @@ class RequestParser:
 
     def _body_too_large(self) -> BadHttp:
         return BadHttp(413, f"The request body must be at most {self._body_limit} bytes.")
-
-    # --- callbacks of llhttp ----------------------------------------------------------------
 
     def on_url(self, url: bytes) -> None:
         """Keep the request target."""
