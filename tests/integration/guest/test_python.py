@@ -2,14 +2,13 @@
 
 import json
 import re
-import sys
 
 import pytest
 
 from lambdad.domain.functions import LoggingConfig
 
 PYTHONS = [f"python3.{minor}" for minor in range(8, 15)]
-HERE = f"python3.{sys.version_info[1]}"
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 pytestmark = pytest.mark.parametrize("python", PYTHONS)
 
@@ -283,10 +282,9 @@ def handler(event, context):
     print("no line end", end="")
 """
     served = await guest.run(python, {"app.py": app}, ["w"])
-    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
     assert re.fullmatch(
-        rf"\[INFO\]\t{stamp}\t\tat init\nprinť\n"
-        rf"\[INFO\]\t{stamp}\trequest-1\thello w\nsecond\nraw\nno line end",
+        rf"\[INFO\]\t{STAMP}\t\tat init\nprinť\n"
+        rf"\[INFO\]\t{STAMP}\trequest-1\thello w\nsecond\nraw\nno line end",
         served.log,
     )
 
@@ -354,7 +352,7 @@ def handler(event, context):
     [("sys.exit(3)", 3), ("sys.exit()", 0), ("exit(4)", 4), ("os._exit(5)", 5)],
 )
 async def test_a_handler_that_exits_ends_the_process(guest, python, statement, exit_code):
-    app = f"import os, sys\ndef handler(event, context):\n    print('bye', flush=True)\n    {statement}\n"
+    app = f"import os, sys\ndef handler(e, c):\n    print('bye', flush=True)\n    {statement}\n"
     served = await guest.run(python, {"app.py": app}, [1])
     assert served.exit_code == exit_code
     assert served.posts == []
@@ -394,7 +392,7 @@ def handler(event, context):
 
 async def test_pythonpath_and_sitecustomize_of_the_function_count(guest, python):
     files = {
-        "app.py": "import extra, builtins\ndef handler(e, c):\n    return [extra.X, builtins.customised]\n",
+        "app.py": "import extra\ndef handler(e, c):\n    return [extra.X, customised]\n",
         "lib/extra.py": "X = 1\n",
         "lib/sitecustomize.py": "import builtins\nbuiltins.customised = True\n",
     }

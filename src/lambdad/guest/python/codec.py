@@ -140,4 +140,9 @@ def _plain(value: "Any") -> "Any":
 
 
 def _key(key: "Any") -> "Any":
-    return key.decode("utf-8") if isinstance(key, bytes) else key
+    if isinstance(key, bytes):
+        return key.decode("utf-8")
+    if key is None or isinstance(key, (str, int, float)):
+        return key
+    kind = type(key).__name__
+    raise TypeError("keys must be str, int, float, bool or None, not " + kind)
