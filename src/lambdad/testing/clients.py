@@ -70,15 +70,22 @@ class Client:
 def to_http_request(request: AWSPreparedRequest) -> HttpRequest:
     """What a server would read from the wire."""
     url = urlsplit(request.url)
-    body: Any = request.body or b""
-    if isinstance(body, str):
-        body = body.encode()
-    elif not isinstance(body, bytes | bytearray):
-        body = body.read()
     headers = {
         name.lower(): value.decode() if isinstance(value, bytes) else value
         for name, value in request.headers.items()
     }
     return HttpRequest(
-        method=request.method, path=url.path, query=url.query, headers=headers, body=bytes(body)
+        method=request.method,
+        path=url.path,
+        query=url.query,
+        headers=headers,
+        body=_read(request.body),
     )
+
+
+def _read(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, bytes | bytearray) else bytes(body.read())

@@ -28,8 +28,11 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-# Only looks: numbers are not converted. Strict where Python is not, as AWS is.
-_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+# Only looks: numbers are not converted and objects not kept, which halves the time for 6 MB.
+# Strict where Python is not, as AWS is.
+_JSON = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_int=bool, parse_float=bool, object_hook=bool
+)
 
 
 def _check_size(request: HttpRequest) -> None:
@@ -118,10 +121,10 @@ def _client_context(encoded: str | None) -> str | None:
         )
     try:
         text = base64.b64decode(encoded, validate=True).decode()
-        is_object = isinstance(_JSON.decode(text), dict)
+        _JSON.decode(text)
     except (binascii.Error, ValueError, RecursionError):
-        is_object, text = False, ""
-    if not is_object:
+        text = ""
+    if not text.lstrip().startswith("{"):
         raise InvalidRequestContentException(
             "Client context must be a valid Base64-encoded JSON object."
         )
