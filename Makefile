@@ -49,9 +49,8 @@ lock:      ## Resolve dependencies anew: uv.lock and constraints.txt
 changelog: venv ## Gather changelog.d/ into CHANGELOG.md for VERSION=x.y.z
 	@$(BIN)/python scripts/gather_changelog.py $(VERSION)
 
-bench: venv ## Measure the figures in SPECIFICATION.md
-	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks $(ARGS); \
-	else for each in benchmarks/*.py; do [ -f "$$each" ] || continue; echo "== $$each"; $(BIN)/python "$$each" $(ARGS) || exit 1; done; fi
+bench: venv ## Measure the figures in SPECIFICATION.md; ARGS=--quick for a first look
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:     ## Remove .venv, caches and build products; the data directory stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build .coverage

@@ -1,4 +1,4 @@
-"""Make the pages that come from code: docs/cli.md and the index of docs/adr.
+"""Make the pages that come from code: docs/cli.md, docs/configuration.md, the index of docs/adr.
 
 `make docs` writes them; `tests/unit/project` fails when they are not current.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from lambdad.cli.main import main
+from lambdad.config.document import configuration_page
 
 ROOT = Path(__file__).resolve().parent.parent
 ADR_DIR = ROOT / "docs" / "adr"
@@ -86,6 +87,7 @@ def adr_index() -> str:
 
 PAGES = {
     ROOT / "docs" / "cli.md": cli_page,
+    ROOT / "docs" / "configuration.md": configuration_page,
     ADR_DIR / "README.md": adr_index,
 }
 

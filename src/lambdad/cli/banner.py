@@ -35,6 +35,9 @@ class Banner:
 
     def draining(self, running: int) -> None:
         """Say what is waited for."""
+        if running == 0:
+            self._say("Stopping ...")
+            return
         plural = "" if running == 1 else "s"
         self._say(f"Draining: {running} running invocation{plural} may finish ...")
 

@@ -43,7 +43,7 @@ def test_missing_isolation_is_loud(capsys):
 
 @pytest.mark.parametrize(
     ("running", "line"),
-    [(0, "0 running invocations"), (1, "1 running invocation "), (2, "2 running invocations")],
+    [(0, "Stopping"), (1, "1 running invocation "), (2, "2 running invocations")],
 )
 def test_draining_is_one_line(capsys, running, line):
     Banner().draining(running)
