@@ -17,7 +17,7 @@ from lambdad.api.dispatch import Answer, Service
 from lambdad.api.request_ids import request_ids
 from lambdad.authz.principals import DEFAULT_REGION, account_of
 from lambdad.domain.errors import NotImplementedException, ServiceException
-from lambdad.protocol.errors import ProtocolError
+from lambdad.protocol.errors import ProtocolError, ValidationError
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.parser import parse
 from lambdad.protocol.router import Router
@@ -88,7 +88,7 @@ async def _answer(
     except ProtocolError as error:
         return serialize_error(
             service.model,
-            code=error.code,
+            code=service.invalid if isinstance(error, ValidationError) else error.code,
             message=error.message,
             members={},
             request_id=context.request_id,

@@ -47,9 +47,13 @@ class Operation:
 class Service:
     """A service and the operations of it that are served."""
 
-    def __init__(self, name: str) -> None:
-        """`name` is botocore's, for example `lambda`."""
+    def __init__(self, name: str, *, invalid: str = "ValidationException") -> None:
+        """`name` is botocore's, for example `lambda`.
+
+        `invalid` is what the service calls a request that breaks a constraint of its model.
+        """
         self.name = name
+        self.invalid = invalid
         self.model = load_service(name)
         self._operations: dict[str, Operation] = {}
 

@@ -69,18 +69,18 @@ class TestPutLogEvents:
         assert messages(client.filter_log_events(logGroupName=GROUP)) == ["kept"]
 
     @pytest.mark.parametrize(
-        ("texts", "step_ms", "complaint"),
+        ("batch", "complaint"),
         [
-            (["b", "a"], -1, "must be in chronological order"),
-            (["a", "b"], DAY_MS + 1, "cannot span more than 24 hours"),
-            (["x" * 600_000, "y" * 600_000], 0, "exceeds limit of 1048576"),
+            ({"texts": ["b", "a"], "step_ms": -1}, "must be in chronological order"),
+            ({"texts": ["a", "b"], "step_ms": DAY_MS + 1}, "cannot span more than 24 hours"),
+            ({"texts": ["x" * 600_000] * 2, "step_ms": 0}, "exceeds limit of 1048576"),
         ],
     )
     def test_a_batch_beyond_the_limits_is_refused_whole(
-        self, client, errors, put, texts, step_ms, complaint
+        self, client, errors, put, batch, complaint
     ):
         with pytest.raises(errors.InvalidParameterException, match=complaint):
-            put("a", *texts, age_ms=2 * DAY_MS, step_ms=step_ms)
+            put("a", *batch["texts"], age_ms=2 * DAY_MS, step_ms=batch["step_ms"])
         assert messages(client.filter_log_events(logGroupName=GROUP)) == []
 
     def test_any_text_is_given_back(self, client, put):
@@ -235,7 +235,7 @@ class TestFilterLogEvents:
             client.filter_log_events(logGroupName=GROUP, filterPattern="{ $.level = }")
 
     def test_following_sees_each_event_once(self, world, client, put):
-        """The way of `aws logs tail --follow`: go on from the newest time, leave out what it knows."""
+        # As `aws logs tail --follow` does: on from the newest time, without what it has shown.
         seen: dict[str, str] = {}
         start = world.now_ms
         for number in range(4):

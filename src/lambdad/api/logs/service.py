@@ -10,7 +10,7 @@ from lambdad.domain.arns import PARTITION
 from lambdad.domain.errors import ResourceNotFoundException, ServiceException
 from lambdad.domain.logs import LogGroup, LogGroupKey
 
-LOGS = Service("logs")
+LOGS = Service("logs", invalid="InvalidParameterException")
 
 _GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:logs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):log-group:"
