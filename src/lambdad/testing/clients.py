@@ -70,9 +70,10 @@ class Client:
 def to_http_request(request: AWSPreparedRequest) -> HttpRequest:
     """What a server would read from the wire."""
     url = urlsplit(request.url)
+    given: Any = request.headers  # botocore mixes bytes and text
     headers = {
         name.lower(): value.decode() if isinstance(value, bytes) else value
-        for name, value in request.headers.items()
+        for name, value in given.items()
     }
     return HttpRequest(
         method=request.method,
