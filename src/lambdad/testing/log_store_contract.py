@@ -86,6 +86,16 @@ class LogStoreContract:
             assert group.retention_days == days
         assert await logs.put_retention(group_key("other"), 3) is False
 
+    async def test_tags_are_replaced_as_a_whole(self, logs: LogStore) -> None:
+        await logs.create_group(LogGroup(key=KEY, created_ms=5, tags={"team": "a"}))
+        group = await logs.group(KEY)
+        assert group is not None
+        assert group.tags == {"team": "a"}
+        assert await logs.put_tags(KEY, {"stage": "zażółć \ud800"}) is True
+        page = await logs.groups(KEY.account_id, KEY.region, prefix="", after=None, limit=1)
+        assert page[0].tags == {"stage": "zażółć \ud800"}
+        assert await logs.put_tags(group_key("other"), {}) is False
+
     async def test_groups_are_paged_by_name_and_prefix(self, logs: LogStore) -> None:
         for name in ("/a/2", "/a/1", "/b", "/a%", "/a/3"):
             await logs.create_group(LogGroup(key=group_key(name), created_ms=1))
@@ -119,6 +129,19 @@ class LogStoreContract:
         page = await logs.streams(KEY, prefix="b", after="b2", limit=9)
         assert [stream.name for stream in page] == ["b3"]
         assert list(await logs.streams(group_key("other"), prefix="", after=None, limit=9)) == []
+
+    async def test_a_deleted_stream_is_gone_with_its_events(self, logs: LogStore) -> None:
+        await logs.append([(KEY, [at(1, "kept", stream="kept")])])
+        group = await logs.group(KEY)
+        many = [at(number, stream="gone") for number in range(4_500)]
+        await logs.append([(KEY, many)])
+        assert await logs.delete_stream(KEY, "gone") is True
+        assert await logs.group(KEY) == group
+        assert await read(logs) == ["kept"]
+        page = await logs.streams(KEY, prefix="", after=None, limit=9)
+        assert [stream.name for stream in page] == ["kept"]
+        assert await logs.delete_stream(KEY, "gone") is False
+        assert await logs.delete_stream(group_key("other"), "kept") is False
 
     async def test_append_makes_group_and_stream(self, logs: LogStore) -> None:
         await logs.append([(KEY, [at(20, "later"), at(10, "é")])])
