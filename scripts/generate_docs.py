@@ -1,4 +1,4 @@
-"""Make the pages that come from code: docs/cli.md, docs/configuration.md, the index of docs/adr.
+"""Make the pages that come from code: command line, configuration, API coverage, index of ADRs.
 
 `make docs` writes them; `tests/unit/project` fails when they are not current.
 """
@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from lambdad.api import lambda_, logs, sts
 from lambdad.cli.main import main
 from lambdad.config.document import configuration_page
 
@@ -37,6 +38,16 @@ the record's revisions, or a new record that supersedes it.
 
 | | decision | status |
 |---|---|---|
+"""
+
+COVERAGE_INTRODUCTION = """\
+# API coverage
+
+<!-- Made from the registered operations by `make docs`; do not edit. -->
+
+Counted against the service models of the botocore that lambdad is built with. An operation that
+is not served answers `NotImplementedException` with its name. Where something cannot be created
+yet, the operations that read it answer as AWS does when there is none.
 """
 
 _TITLE = re.compile(r"^# (\d{4}) (.+)$", re.MULTILINE)
@@ -85,7 +96,28 @@ def adr_index() -> str:
     return ADR_INTRODUCTION + "\n".join(rows.values()) + "\n"
 
 
+def coverage_page() -> str:
+    """Return docs/api-coverage.md."""
+    parts = [COVERAGE_INTRODUCTION]
+    for title, service in (
+        ("Lambda", lambda_.LAMBDA),
+        ("CloudWatch Logs", logs.LOGS),
+        ("STS", sts.STS),
+    ):
+        served, missing = service.served(), service.missing()
+        parts.append(
+            f"## {title}: {len(served)} of {len(served) + len(missing)}\n\n"
+            f"Served: {_names(served)}.\n\nNot served yet: {_names(missing)}.\n"
+        )
+    return "\n".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{each}`" for each in names) or "none"
+
+
 PAGES = {
+    ROOT / "docs" / "api-coverage.md": coverage_page,
     ROOT / "docs" / "cli.md": cli_page,
     ROOT / "docs" / "configuration.md": configuration_page,
     ADR_DIR / "README.md": adr_index,
