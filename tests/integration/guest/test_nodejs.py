@@ -140,8 +140,10 @@ INIT_FAILURES = {
         "app.handler",
         "require('absent')",
         "Runtime.ImportModuleError",
-        "Error: Cannot find module 'absent'\n"
-        "Require stack:\n- {task}/app.js\n- {runtime}/index.mjs",
+        (
+            "Error: Cannot find module 'absent'\n"
+            "Require stack:\n- {task}/app.js\n- {runtime}/index.mjs"
+        ),
     ),
     "absent file": (
         "gone.handler",
@@ -165,8 +167,10 @@ INIT_FAILURES = {
         "../app.handler",
         "",
         "Runtime.MalformedHandlerName",
-        "'../app.handler' is not a valid handler name. "
-        "Use absolute paths when specifying root directories in handler names.",
+        (
+            "'../app.handler' is not a valid handler name. "
+            "Use absolute paths when specifying root directories in handler names."
+        ),
     ),
     "no export named": ("app", "", "Runtime.MalformedHandlerName", "Bad handler"),
     "no JavaScript": (
