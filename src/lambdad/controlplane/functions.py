@@ -132,7 +132,7 @@ class Functions:
                 "Runtime and Handler are mandatory parameters for functions created with "
                 "deployment packages."
             )
-        validation.check_configuration(change, self._runtimes)
+        await self._check(change)
         validation.check_tag_count(new.tags)
         code.check_source(new.source, verb="creating")
         if self._store.get(target.key) is not None:
@@ -147,11 +147,7 @@ class Functions:
                 tags=new.tags,
                 now=self._clock.now(),
             )
-            try:
-                await self._store.insert(function)
-            except AlreadyExists as error:
-                raise _exists(target.key) from error
-        self._transitions.begin(function)
+            await self._transitions.uninterrupted(self._insert(function))
         return function
 
     def find(self, target: Target) -> Function:
@@ -204,7 +200,7 @@ class Functions:
                 )
                 if update.dry_run:
                     return replace(current, code=stored, architectures=changed.architectures)
-                await self._replace(current, changed)
+                await self._transitions.uninterrupted(self._replace(current, changed))
         return changed
 
     async def update_configuration(
@@ -216,11 +212,11 @@ class Functions:
             ServiceException: as :meth:`update_code`.
         """
         await self._changeable(target, revision_id)
-        validation.check_configuration(change, self._runtimes)
+        await self._check(change)
         async with self._locks.of(target.key):
             current = await self._changeable(target, revision_id, locked=True)
             changed = configuration.reconfigured(current, change, now=self._clock.now())
-            await self._replace(current, changed)
+            await self._transitions.uninterrupted(self._replace(current, changed))
         return changed
 
     async def delete(self, target: Target) -> None:
@@ -247,8 +243,7 @@ class Functions:
                 )
             if qualifier is not None:
                 return
-            await self._store.delete(key)
-        self._observer.function_deleted(function)
+            await self._transitions.uninterrupted(self._delete(function))
 
     def list(self, account_id: str, region: str, *, after: str | None, limit: int) -> FunctionPage:
         """Return up to `limit` functions by name, beginning behind `after`."""
@@ -323,6 +318,23 @@ class Functions:
                 "GetFunction/GetAlias API to retrieve the latest Revision Id"
             )
         return current
+
+    async def _check(self, change: ConfigurationChange) -> None:
+        validation.check_configuration(change)
+        if change.runtime is not None:
+            # The first question for a runtime may start its interpreter to learn the version.
+            await asyncio.to_thread(validation.check_runtime, change.runtime, self._runtimes)
+
+    async def _delete(self, function: Function) -> None:
+        await self._store.delete(function.key)
+        self._observer.function_deleted(function)
+
+    async def _insert(self, function: Function) -> None:
+        try:
+            await self._store.insert(function)
+        except AlreadyExists as error:
+            raise _exists(function.key) from error
+        self._transitions.begin(function)
 
     async def _replace(self, current: Function, changed: Function) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
@@ -67,6 +68,15 @@ class Transitions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def uninterrupted(self, write: Awaitable[None]) -> None:
+        """Await a write that goes on to its end even if the caller is cancelled meanwhile.
+
+        Raises what the write raises.
+        """
+        outcome = await asyncio.shield(self._group.create_task(_outcome(write)))
+        if outcome is not None:
+            raise outcome
+
     async def settled(self, key: FunctionKey, version: str) -> None:
         """Wait for the write that ends a transition, if that write is all there is to wait for.
 
@@ -113,3 +123,9 @@ class Transitions:
             )
             with contextlib.suppress(RevisionMismatch):
                 await self._store.replace(ended, expected_revision=current.revision_id)
+
+
+async def _outcome(write: Awaitable[None]) -> BaseException | None:
+    """Return what the write raised: raised in a task of the group, it would end the others."""
+    [outcome] = await asyncio.gather(write, return_exceptions=True)
+    return outcome

@@ -98,16 +98,14 @@ RETIRED_RUNTIMES = frozenset(
 )
 
 
-def check_configuration(change: ConfigurationChange, runtimes: RuntimeCatalogue) -> None:
-    """Refuse a configuration that no function may have.
+def check_configuration(change: ConfigurationChange) -> None:
+    """Refuse a configuration that no function may have; the runtime is not looked at.
 
     Raises:
-        InvalidParameterValueException: environment, runtime, layers or logging.
+        InvalidParameterValueException: environment, layers or logging.
         ValidationException: a number is out of range.
     """
     _check_ranges(change)
-    if change.runtime is not None:
-        check_runtime(change.runtime, runtimes)
     if change.environment is not None:
         check_environment(change.environment)
     if change.layers:

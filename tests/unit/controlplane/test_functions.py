@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +17,7 @@ from lambdad.controlplane.functions import CodeUpdate, Functions, NewFunction
 from lambdad.controlplane.ports import ObjectSource, VersionPreparer
 from lambdad.controlplane.references import Target
 from lambdad.domain.errors import InvalidParameterValueException, PlatformError, ServiceException
-from lambdad.domain.functions import State, UpdateStatus
+from lambdad.domain.functions import Function, State, UpdateStatus
 from lambdad.storage.base import FunctionStore
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
@@ -193,6 +194,35 @@ async def test_what_a_stopped_server_left_unfinished_is_finished_at_the_next_sta
     assert stored.status.state is State.PENDING
     async with plane(store=store) as p:
         assert (await p.functions.get(TARGET)).status.state is State.ACTIVE
+
+
+class SlowDisk:
+    """A store whose row is there, but whose insertion is answered only when it is durable."""
+
+    def __init__(self) -> None:
+        self.store = memory_store()
+        self.written, self.durable = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def insert(self, function: Function) -> None:
+        await self.store.insert(function)
+        self.written.set()
+        await self.durable.wait()
+
+
+async def test_a_caller_that_goes_away_does_not_leave_a_function_half_made() -> None:
+    disk = SlowDisk()
+    async with plane(store=cast("FunctionStore", disk)) as p:
+        creation = asyncio.ensure_future(p.functions.create(TARGET, new_function()))
+        await disk.written.wait()
+        creation.cancel()
+        await asyncio.gather(creation, return_exceptions=True)
+        disk.durable.set()
+    stored = disk.store.get(FUNCTION_KEY)
+    assert stored is not None
+    assert stored.status.state is State.ACTIVE
 
 
 async def test_a_stale_revision_is_refused() -> None:

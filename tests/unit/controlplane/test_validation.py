@@ -10,12 +10,15 @@ from lambdad.domain.errors import ServiceException
 from lambdad.testing.controlplane import FakeRuntimes
 
 
+def check(change: ConfigurationChange) -> None:
+    validation.check_configuration(change)
+    if change.runtime is not None:
+        validation.check_runtime(change.runtime, FakeRuntimes())
+
+
 def refusal(**members: object) -> tuple[str, str]:
     with pytest.raises(ServiceException) as caught:
-        validation.check_configuration(
-            ConfigurationChange(**members),  # type: ignore[arg-type]
-            FakeRuntimes(),
-        )
+        check(ConfigurationChange(**members))  # type: ignore[arg-type]
     return caught.value.code, caught.value.message
 
 
