@@ -27,13 +27,14 @@ def main(control_fd: int, settings: str) -> None:
 
     Args:
         control_fd: the private socket.
-        settings: JSON: `uid` (null to stay who we are) and `limits`, soft limits by number.
+        settings: JSON: `uid` (null to stay who we are) and `limits` by number.
     """
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     init = importlib.import_module("lambdad.guest.init")
-    _become(json.loads(settings))
+    # Before the change of user, after which the kernel shows it to root alone.
     score = oom_score_fd()
+    _become(json.loads(settings))
     own = os.pidfd_open(os.getpid())
     socket.send_fds(control, [READY], [own])
     os.close(own)
@@ -50,7 +51,7 @@ def _become(settings: dict[str, Any]) -> None:
     for kind, soft in settings["limits"].items():
         _, hard = resource.getrlimit(int(kind))
         within = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
-        resource.setrlimit(int(kind), (within, hard))
+        resource.setrlimit(int(kind), (within, within))
     uid = settings["uid"]
     if uid is not None:
         os.setgroups([])

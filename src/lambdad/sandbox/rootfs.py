@@ -24,17 +24,17 @@ HOST_NAME = "sandbox"
 # Where the skeleton is put together; only the launcher's own mount namespace sees it there.
 _SCRATCH = "/tmp"  # noqa: S108 - never written to, only mounted over
 
-_PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_MOUNT_POINTS = ("proc", "tmp", "opt", "mnt", "var/task", "var/lang", "var/runtime")
-_DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
-_DEVICE_LINKS = {
+PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+MOUNT_POINTS = ("proc", "tmp", "opt", "mnt", "var/task", "var/lang", "var/runtime")
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
+DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
 # Public on every distribution, and needed: the loader's cache, certificates, service names, ...
-_ETC_FILES = (
+ETC_FILES = (
     "ld.so.cache",
     "ld.so.conf",
     "mime.types",
@@ -45,7 +45,7 @@ _ETC_FILES = (
     "gai.conf",
     "os-release",
 )
-_ETC_DIRECTORIES = (
+ETC_DIRECTORIES = (
     "alternatives",
     "ca-certificates",
     "ld.so.conf.d",
@@ -54,8 +54,8 @@ _ETC_DIRECTORIES = (
     "ssl/certs",
 )
 # Debian's Java keeps its configuration there, with links from /usr/lib/jvm.
-_ETC_PREFIXES = ("java-",)
-_NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
+ETC_PREFIXES = ("java-",)
+NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
 _STUB_RESOLVER_UPSTREAM = "/run/systemd/resolve/resolv.conf"
 
 
@@ -69,14 +69,16 @@ def enter(first_uid: int, environments: int) -> None:
     os.umask(0o022)
     resolv_conf = usable_resolv_conf()
     # Copies of the host's directories first: the skeleton may hide what they are reached by.
-    programs = {name: _program_directory(name) for name in _PROGRAMS}
+    programs = {name: _program_directory(name) for name in PROGRAMS}
     usr = syscalls.read_only_tree("/usr")
-    etc_directories = [(name, syscalls.read_only_tree(f"/etc/{name}")) for name in _etc_present()]
-    etc_files = {name: text for name in _ETC_FILES if (text := _content(f"/etc/{name}"))}
+    etc_directories = [
+        (name, syscalls.read_only_tree(f"/etc/{name}")) for name in etc_directories_present()
+    ]
+    etc_files = {name: text for name in ETC_FILES if (text := _content(f"/etc/{name}"))}
 
     _mount_tmpfs(_SCRATCH, "mode=0755")
     os.chdir(_SCRATCH)
-    for point in _MOUNT_POINTS:
+    for point in MOUNT_POINTS:
         os.makedirs(point)
     os.mkdir("usr")
     _attach(usr, "usr")
@@ -128,12 +130,13 @@ def _program_directory(name: str) -> str | int | None:
     return syscalls.read_only_tree(path) if os.path.isdir(path) else None
 
 
-def _etc_present() -> Iterator[str]:
-    for name in _ETC_DIRECTORIES:
+def etc_directories_present() -> Iterator[str]:
+    """Name the directories of the host's `/etc` that a sandbox shows, relative to `/etc`."""
+    for name in ETC_DIRECTORIES:
         if os.path.isdir(f"/etc/{name}"):
             yield name
     for name in os.listdir("/etc"):
-        if name.startswith(_ETC_PREFIXES) and os.path.isdir(f"/etc/{name}"):
+        if name.startswith(ETC_PREFIXES) and os.path.isdir(f"/etc/{name}"):
             yield name
 
 
@@ -157,9 +160,9 @@ def _attach(fd: int, target: str) -> None:
 def _make_devices() -> None:
     os.mkdir("dev")
     _mount_tmpfs("dev", "mode=0755,size=64k", syscalls.MS_NOEXEC)
-    for name, (major, minor) in _DEVICES.items():
+    for name, (major, minor) in DEVICES.items():
         _make_device(name, major, minor)
-    for name, target in _DEVICE_LINKS.items():
+    for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"dev/{name}")
 
 
@@ -188,7 +191,7 @@ def _write_etc(
         "group": "".join(group).encode(),
         "hosts": f"127.0.0.1 localhost {HOST_NAME}\n".encode(),
         "hostname": f"{HOST_NAME}\n".encode(),
-        "nsswitch.conf": _NSSWITCH.encode(),
+        "nsswitch.conf": NSSWITCH.encode(),
         "resolv.conf": resolv_conf.encode(),
     }
     for name, content in files.items():
