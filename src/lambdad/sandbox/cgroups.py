@@ -249,12 +249,16 @@ class Cgroup:
         Raises:
             OSError: the host refused; what was made is removed.
         """
+        made: list[Path] = []
         try:
             for directory in self._directories:
                 directory.mkdir()
+                made.append(directory)
             self.set_limits(limits, extra_memory_mb=extra_memory_mb)
         except OSError:
-            self.remove()
+            # Those of this call alone: what was there before is somebody's.
+            for directory in made:
+                directory.rmdir()
             raise
 
     def set_limits(self, limits: ResourceLimits, *, extra_memory_mb: int = 0) -> None:

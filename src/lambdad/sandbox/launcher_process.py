@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lambdad
@@ -37,10 +37,10 @@ class LauncherProcess:
     Args:
         first_uid: of the range of users in the template's `/etc/passwd`.
         environments: size of that range.
-        seccomp: the filter that every sandbox gets.
+        seccomp: makes the filter that every sandbox gets.
     """
 
-    def __init__(self, first_uid: int, environments: int, seccomp: bytes) -> None:
+    def __init__(self, first_uid: int, environments: int, seccomp: Callable[[], bytes]) -> None:
         self._configuration = {"first_uid": first_uid, "environments": environments}
         self._seccomp = seccomp
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,13 +80,14 @@ class LauncherProcess:
                 await self._start()
 
     async def _start(self) -> socket.socket:
+        seccomp = self._seccomp()
         self._process, control = _popen()
         control.setblocking(False)
         self._control = control
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await _send(control, json.dumps(self._configuration).encode(), ())
-                await _send(control, self._seccomp, ())
+                await _send(control, seccomp, ())
                 answer = await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES)
         except (OSError, TimeoutError) as error:
             self._reap()

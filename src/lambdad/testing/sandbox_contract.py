@@ -34,8 +34,8 @@ PYTHON = "/usr/bin/python3"
 TIMEOUT_S = 60
 
 READ_ONLY_MOUNTS = "mounts are read-only"
-PRIVATE_TMP = "each sandbox has its own /tmp"
-CAPPED_TMP = "/tmp is capped"
+PRIVATE_TMP = "each sandbox has its own ephemeral storage"
+CAPPED_TMP = "ephemeral storage is capped"
 PRIVATE_NETWORK = "each sandbox has its own loopback"
 HIDDEN_HOST = "the host's files and processes are hidden"
 MEMORY_LIMIT = "memory is limited"
@@ -182,9 +182,12 @@ class SandboxContract:
         code = tmp_path / "code"
         (code / "inner").mkdir(parents=True)
         (code / "file").write_text("code")
+        # Only the mount may protect it.
+        (code / "file").chmod(0o666)
         (code / "inner" / "file").write_text("hidden by a mount")
-        for path in (tmp_path, code, code / "inner"):
+        for path in (tmp_path, code / "inner"):
             path.chmod(0o755)
+        code.chmod(0o777)
         return code
 
     @pytest.fixture
@@ -344,8 +347,6 @@ class SandboxContract:
     async def test_mounts_are_read_only(self, sandbox: Sandbox, code: Path) -> None:
         """SECURITY: code is shared between environments."""
         self.needs(READ_ONLY_MOUNTS)
-        code.chmod(0o777)
-        (code / "file").chmod(0o666)
         for attempt in ("echo x > /var/task/file", "touch /var/task/new", "rm /var/task/file"):
             status, output = await shell(sandbox, attempt)
             assert status.code not in (0, None)
@@ -548,7 +549,8 @@ class SandboxContract:
         self.needs(PROCESS_LIMIT)
         bomb = (
             "import os, signal\nn = 0\ntry:\n while n < 5000:\n  if os.fork() == 0:\n"
-            "   signal.pause()\n  n += 1\nexcept OSError: pass\nprint(n, flush=True)\nsignal.pause()"
+            "   signal.pause()\n  n += 1\nexcept OSError: pass\n"
+            "print(n, flush=True)\nsignal.pause()"
         )
         process = await spawn(sandbox, PYTHON, "-I", "-S", "-c", bomb)
         count = int(await read_some(process.output))

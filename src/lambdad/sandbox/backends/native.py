@@ -8,13 +8,13 @@ and go. How they work is known to the modules it is made of: launcher (processes
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,17 +22,16 @@ from typing import Any, TypeVar
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
-from lambdad.sandbox import firewall, mounts, native_guards, syscalls
+from lambdad.sandbox import firewall, mounts, seccomp
 from lambdad.sandbox.base import Guard, SandboxSpec
-from lambdad.sandbox.cgroups import CgroupTree, Hierarchies
 from lambdad.sandbox.confinement import Request, Wire
-from lambdad.sandbox.ephemeral import EphemeralStorage
 from lambdad.sandbox.launcher_process import LauncherProcess
+from lambdad.sandbox.native_host import NativeHost
 from lambdad.sandbox.native_sandbox import Holdings, NativeSandbox
-from lambdad.sandbox.netlink import Netlink
-from lambdad.sandbox.seccomp import filter_program
 
 _T = TypeVar("_T")
+# SECURITY: it names directories.
+_ENVIRONMENT_ID = re.compile(r"[0-9a-z-]{1,64}")
 # Built at once; more would only wait for the same processors and locks of the kernel.
 _BUILDING_AT_ONCE = 8
 _THREADS = 4
@@ -69,13 +68,13 @@ class NativeBackend:
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
         del clock
         self._config = config
-        self._state_dir = state_dir
-        self._instance = firewall.instance_of(state_dir)
-        self._ephemeral: EphemeralStorage | None = None
-        self._no_ephemeral = self._no_egress = ""
-        self._egress: firewall.Firewall | None = None
-        self._lock_fd: int | None = None
-        self._dynmods_fd: int | None = None
+        self._host = NativeHost(config, state_dir)
+        self._launcher = LauncherProcess(
+            config.first_uid, config.max_environments, seccomp.filter_program
+        )
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
+        self._building = asyncio.Semaphore(_BUILDING_AT_ONCE)
+        self._is_open = False
         self._sandboxes: dict[NativeSandbox, int] = {}
         self._free_slots = self._slots()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -84,77 +83,24 @@ class NativeBackend:
         """All slots; different daemons begin at different ones, since they share the ranges."""
         count = self._config.max_environments
         slots = deque(range(count))
-        slots.rotate(-(int(self._instance, 16) % count))
+        slots.rotate(-(int(self._host.instance, 16) % count))
         return slots
 
     async def open(self) -> None:
         """See `SandboxBackend`."""
-        if os.geteuid() != 0:
-            raise HostUnfit("The native backend needs root.", "Run lambdad as root.")
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
-        self._building = asyncio.Semaphore(_BUILDING_AT_ONCE)
-        self._launcher = LauncherProcess(
-            self._config.first_uid, self._config.max_environments, filter_program()
-        )
+        self._is_open = True
         try:
-            await self._in_thread(self._claim_host)
-            await self._open_egress()
+            await self._in_thread(self._host.claim)
+            await self._host.open_egress()
             await self._launcher.start()
         except BaseException:
             await self.close()
             raise
 
-    def _claim_host(self) -> None:
-        self._state_dir.mkdir(parents=True, exist_ok=True)
-        self._lock_fd = os.open(self._state_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HostUnfit(
-                f"Another lambdad uses {self._state_dir}.", "Stop it, or use another directory."
-            ) from error
-        proc = Path("/proc/self")
-        hierarchies = Hierarchies.discover(
-            (proc / "mountinfo").read_text(), (proc / "cgroup").read_text()
-        )
-        self._cgroups = CgroupTree(hierarchies, self._instance)
-        self._sweep()
-        self._cgroups.open()
-        if self._config.favordynmods:
-            self._dynmods_fd = _favor_dynamic_modifications()
-        storage = EphemeralStorage(self._state_dir / "tmp")
-        try:
-            storage.open()
-            self._ephemeral = storage
-        except HostUnfit as error:
-            self._no_ephemeral = str(error)
-
-    def _sweep(self) -> None:
-        """Remove what a killed predecessor left: processes, groups, devices."""
-        groups = [self._cgroups.group(name) for name in self._cgroups.leftovers()]
-        for group in groups:
-            group.kill_all()
-        for group in groups:
-            group.remove()
-        with Netlink() as netlink:
-            for index, _ in netlink.links(firewall.interface_prefix(self._instance)):
-                # Gone already if its namespace was faster.
-                with suppress(OSError):
-                    netlink.delete_link(index)
-
-    async def _open_egress(self) -> None:
-        if not self._config.egress:
-            self._no_egress = "switched off by sandbox.egress"
-            return
-        rules = firewall.Firewall(self._config, self._state_dir, firewall.host_resolvers())
-        try:
-            await rules.apply()
-            self._egress = rules
-        except HostUnfit as error:
-            self._no_egress = str(error)
-
     async def create(self, spec: SandboxSpec) -> NativeSandbox:
         """See `SandboxBackend`."""
+        if not _ENVIRONMENT_ID.fullmatch(spec.environment_id):
+            raise ValueError(f"not an environment id: {spec.environment_id!r}")
         construction = self._own(self._construct(spec))
         try:
             return await asyncio.shield(construction)
@@ -169,6 +115,8 @@ class NativeBackend:
 
     async def _construct(self, spec: SandboxSpec) -> NativeSandbox:
         async with self._building:
+            if not self._is_open:
+                raise HostUnfit("The sandbox backend is closed.", "Open it first.")
             if not self._free_slots:
                 raise HostUnfit(
                     f"There are {self._config.max_environments} environments already.",
@@ -184,32 +132,37 @@ class NativeBackend:
 
     def _prepare(self, spec: SandboxSpec, slot: int) -> _Parts:
         """Make everything that needs no process; in a thread."""
-        views = mounts.read_only_views(spec.mounts)
-        tmp: int | None = None
-        try:
-            size_mb = spec.limits.ephemeral_storage_mb
-            if self._ephemeral:
-                tmp = self._ephemeral.create(size_mb)
-            extra_memory_mb = 0 if self._ephemeral else size_mb
-            cgroup = self._cgroups.group(spec.environment_id)
-            cgroup.create(spec.limits, extra_memory_mb=extra_memory_mb)
-            device = None
-            if spec.egress and self._egress:
-                device = firewall.interface_name(self._instance, slot)
-            holdings = Holdings(
-                uid=self._config.first_uid + slot,
-                cgroup=cgroup,
-                tmp=tmp,
-                extra_memory_mb=extra_memory_mb,
-                device=device,
-            )
-            return _Parts(holdings, cgroup.open_procs(), views)
-        except OSError as error:
-            for fd in (*views, *([] if tmp is None else [tmp])):
-                os.close(fd)
-            raise HostUnfit(
-                f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`."
-            ) from error
+        size_mb = spec.limits.ephemeral_storage_mb
+        extra_memory_mb = 0 if self._host.ephemeral else size_mb
+        cgroup = self._host.cgroups.group(spec.environment_id)
+        device = None
+        if spec.egress and self._host.egress:
+            device = firewall.interface_name(self._host.instance, slot)
+        with ExitStack() as undo:
+            views = mounts.read_only_views(spec.mounts)
+            for view in views:
+                undo.callback(os.close, view)
+            tmp: int | None = None
+            try:
+                if self._host.ephemeral:
+                    tmp = self._host.ephemeral.create(size_mb)
+                    undo.callback(os.close, tmp)
+                cgroup.create(spec.limits, extra_memory_mb=extra_memory_mb)
+                undo.callback(cgroup.remove)
+                procs = cgroup.open_procs()
+            except OSError as error:
+                raise HostUnfit(
+                    f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`."
+                ) from error
+            undo.pop_all()
+        holdings = Holdings(
+            uid=self._config.first_uid + slot,
+            cgroup=cgroup,
+            tmp=tmp,
+            extra_memory_mb=extra_memory_mb,
+            device=device,
+        )
+        return _Parts(holdings, procs, views)
 
     async def _launch(self, spec: SandboxSpec, slot: int, parts: _Parts) -> NativeSandbox:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -267,32 +220,21 @@ class NativeBackend:
 
     def guards(self) -> Sequence[Guard]:
         """See `SandboxBackend`."""
-        return native_guards.guards(
-            self._cgroups, no_ephemeral=self._no_ephemeral, no_egress=self._no_egress
-        )
+        return self._host.guards()
 
     async def close(self) -> None:
         """See `SandboxBackend`."""
+        if not self._is_open:
+            return
+        self._is_open = False
         while self._tasks or self._sandboxes:
             for sandbox in list(self._sandboxes):
                 self._own(sandbox.destroy())
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._lock_fd is None:
-            return
         await self._launcher.close()
-        if self._egress:
-            with suppress(HostUnfit):
-                await self._egress.remove()
-            self._egress = None
-        await self._in_thread(self._release_host)
+        await self._host.close_egress()
+        await self._in_thread(self._host.release)
         self._threads.shutdown()
-
-    def _release_host(self) -> None:
-        self._cgroups.close()
-        for fd in (self._dynmods_fd, self._lock_fd):
-            if fd is not None:
-                os.close(fd)
-        self._dynmods_fd = self._lock_fd = None
 
     def _own(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Start a task that `close` waits for."""
@@ -304,16 +246,3 @@ class NativeBackend:
     async def _in_thread(self, work: Any, *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, work, *arguments)
-
-
-def _favor_dynamic_modifications() -> int | None:
-    """Make attaching to v1 groups take 0.1 instead of 7 ms: a kernel-wide switch.
-
-    It comes with any hierarchy that is mounted so, also an empty one that nobody sees. Older
-    kernels take it back when the hierarchy goes, so the descriptor is kept.
-    """
-    options: dict[str, str | None] = {"none": None, "name": "lambdad", "favordynmods": None}
-    try:
-        return syscalls.new_mount("cgroup", options, 0)
-    except OSError:
-        return None
