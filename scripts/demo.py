@@ -55,25 +55,33 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(port: int, data_dir: str) -> subprocess.Popen[bytes]:
-    """Start the daemon; its banner goes to the terminal."""
+def start(port: int, directory: Path) -> subprocess.Popen[bytes]:
+    """Start the daemon; what it says is kept, to be shown where it belongs."""
     command = [sys.executable, "-m", "lambdad", "serve", "--port", str(port)]
-    print(paint("2", f"$ lambdad serve --port {port} --data-dir {data_dir}"), flush=True)
-    return subprocess.Popen([*command, "--data-dir", data_dir])
+    print(paint("2", f"$ lambdad serve --port {port}"), flush=True)
+    with (directory / "log").open("wb") as log:
+        return subprocess.Popen([*command, "--data-dir", str(directory / "data")], stderr=log)
 
 
-def wait_until_ready(daemon: subprocess.Popen[bytes], url: str) -> None:
+def said(directory: Path) -> str:
+    """Return what the daemon has said."""
+    return (directory / "log").read_text(encoding="utf-8", errors="replace")
+
+
+def wait_until_ready(daemon: subprocess.Popen[bytes], url: str, directory: Path) -> None:
     """Return when the daemon answers."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         if daemon.poll() is not None:
-            fail(f"lambdad ended with status {daemon.returncode}; the reason stands above.")
+            fail(f"lambdad ended with status {daemon.returncode}:\n{said(directory)}")
         try:
             with urllib.request.urlopen(f"{url}/_lambdad/health", timeout=5):
+                # Up to the first empty line: the exports that follow are for a daemon that stays.
+                print(said(directory).partition("\n\n")[0])
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.02)
-    fail(f"lambdad was not ready after {READY_TIMEOUT_S} s.")
+    fail(f"lambdad was not ready after {READY_TIMEOUT_S} s:\n{said(directory)}")
 
 
 def package() -> bytes:
@@ -96,7 +104,6 @@ def deploy(client: Any) -> str:
     """Create the function with the first runtime that this host has."""
     refusal = ""
     for runtime in runtimes():
-        print(paint("2", f"client.create_function(FunctionName='hello', Runtime='{runtime}', ...)"))
         try:
             client.create_function(
                 FunctionName="hello",
@@ -106,11 +113,14 @@ def deploy(client: Any) -> str:
                 Code={"ZipFile": package()},
             )
         except client.exceptions.InvalidParameterValueException as error:
-            refusal = str(error)
+            refusal = error.response["Error"]["Message"]
+            if runtime not in refusal:
+                fail(refusal)
             continue
         client.get_waiter("function_active_v2").wait(
             FunctionName="hello", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
         )
+        print(paint("2", f"client.create_function(FunctionName='hello', Runtime='{runtime}', ...)"))
         return runtime
     fail(f"no Python runtime was accepted. {refusal}")
 
@@ -167,11 +177,12 @@ def main() -> None:
     """Run the demo."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="lambdad-demo-") as data_dir:
+    with tempfile.TemporaryDirectory(prefix="lambdad-demo-") as scratch:
+        directory = Path(scratch)
         step("Start the daemon")
-        daemon = start(port, data_dir)
+        daemon = start(port, directory)
         try:
-            wait_until_ready(daemon, url)
+            wait_until_ready(daemon, url, directory)
             client = boto3.client(
                 "lambda",
                 endpoint_url=url,
@@ -182,7 +193,6 @@ def main() -> None:
             )
             step("Deploy examples/hello with boto3")
             runtime = deploy(client)
-            print(f"deployed as {paint('32', runtime)}")
             step("Invoke it cold: a new sandbox is made")
             invoke(client, {"name": "cold"})
             step("Invoke it warm: the same sandbox is thawed")
@@ -194,6 +204,7 @@ def main() -> None:
         finally:
             step("Stop the daemon")
             stop(daemon)
+            print(said(directory).splitlines()[-1])
     show_what_next(runtime)
 
 

@@ -23,5 +23,5 @@ def test_the_demo_deploys_and_invokes_cold_and_warm():
     assert len(reports) == 2
     assert "Init Duration" in reports[0]
     assert "Init Duration" not in reports[1]
-    assert "Stopped." in done.stderr
+    assert "Stopped." in done.stdout
     assert "What to try next" in done.stdout
