@@ -282,10 +282,15 @@ class Functions:
         """Return the digests of all packages that a function of any account refers to."""
         return self._store.digests()
 
-    async def collect_packages(self) -> int:
-        """Remove packages that no function refers to; returns how many. 0 while uploads go on."""
+    async def collect_packages(self, in_use: frozenset[str] = frozenset()) -> int:
+        """Remove packages that no function refers to; returns how many. 0 while uploads go on.
+
+        `in_use` are the digests of code that still runs though its function has other code now.
+        """
         async with self._collecting:
-            return 0 if self._uploads else await self._packages.collect(self.used_packages())
+            if self._uploads:
+                return 0
+            return await self._packages.collect(self.used_packages() | in_use)
 
     def _scan(self, account_id: str, region: str) -> Iterator[Function]:
         after: str | None = None

@@ -325,6 +325,7 @@ async def test_packages_are_collected_once_no_function_refers_to_them() -> None:
         assert p.functions.used_packages() == {created.code.digest}
         assert await p.functions.collect_packages() == 0
         await p.functions.delete(TARGET)
+        assert await p.functions.collect_packages(frozenset({created.code.digest})) == 0
         assert await p.functions.collect_packages() == 1
         assert p.packages.packages == {}
 
