@@ -20,6 +20,7 @@ from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.services import ServiceDirectory
 from lambdad.observability.logs import LogWriter
+from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
@@ -104,6 +105,7 @@ class Daemon:
         config = self._config
         logs = LogWriter(store.logs, self._clock, config.logs)
         self._tasks.spawn(logs.run())
+        self._tasks.spawn(LogRetention(store.logs, self._clock).run())
         self._stack.push_async_callback(logs.close)
         packages = FilePackageStore(data_dir / "code")
         catalogue = Catalogue(config.runtimes, data_dir / "runtimes")
