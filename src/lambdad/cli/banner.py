@@ -10,6 +10,9 @@ import click
 from lambdad import __version__
 from lambdad.server.announcements import Readiness
 
+# More would hide the address; `lambdad doctor` has them all.
+MOST_WARNINGS = 4
+
 
 class Banner:
     """A `lambdad.server.announcements.Announcer` for people."""
@@ -23,8 +26,12 @@ class Banner:
         self._say(f"  endpoint   {click.style(readiness.endpoint_url, fg='cyan')}")
         self._say(f"  isolation  {_isolation(readiness)}")
         self._say(f"  data       {readiness.data_dir}")
-        for warning in readiness.warnings:
+        for warning in readiness.warnings[:MOST_WARNINGS]:
             self._say(click.style(f"  warning    {warning}", fg="yellow"))
+        if (more := len(readiness.warnings) - MOST_WARNINGS) > 0:
+            self._say(
+                click.style(f"  warning    and {more} more: see `lambdad doctor`", fg="yellow")
+            )
         self._say("")
         self._say(click.style("In another shell:", dim=True))
         self._say(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdad.cli.banner import Banner
+from lambdad.cli.banner import MOST_WARNINGS, Banner
 from lambdad.cli.commands.serve import KEYS, serve, why_not_listening
 from lambdad.config.keys import keys
 from lambdad.server.announcements import Readiness
@@ -39,6 +39,13 @@ def test_missing_isolation_is_loud(capsys):
     assert "process: NONE." in err
     assert "lambdad doctor" in err
     assert "warning    cgroups: none\n" in err
+
+
+def test_many_warnings_do_not_hide_the_address(capsys):
+    Banner().ready(readiness(warnings=tuple(f"w{number}" for number in range(14))))
+    err = capsys.readouterr().err
+    assert err.count("warning") == MOST_WARNINGS + 1
+    assert "and 10 more: see `lambdad doctor`" in err
 
 
 @pytest.mark.parametrize(
