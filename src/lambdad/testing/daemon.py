@@ -110,8 +110,10 @@ class DaemonProcess:
         return self._process is not None and self._process.poll() is None
 
     def _read_log(self) -> None:
-        self._log.seek(0)
-        self.stderr = self._log.read().decode(errors="replace")
+        if not self._log.closed:
+            self._log.seek(0)
+            self.stderr = self._log.read().decode(errors="replace")
+            self._log.close()
 
     def __enter__(self) -> Self:
         return self.start()

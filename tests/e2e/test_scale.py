@@ -1,0 +1,91 @@
+"""Many environments at once, and many one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.leaks import Holdings, holdings
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+# `make test` runs a shorter form; set to 3000 for the full one.
+CYCLES = int(os.environ.get("LAMBDAD_TEST_CYCLES", "150"))
+
+
+def environments(daemon: DaemonProcess) -> dict[str, int]:
+    with urllib.request.urlopen(f"{daemon.endpoint_url}/_lambdad/health") as answer:  # noqa: S310
+        counts: dict[str, int] = json.load(answer)["environments"]
+    return counts
+
+
+def await_quiet(daemon: DaemonProcess) -> None:
+    """Each question is answered when the daemon has time: when it says 0, it is so."""
+    for _ in range(20_000):
+        if not any(environments(daemon).values()):
+            return
+    raise AssertionError(environments(daemon))
+
+
+def test_200_concurrent_requests_get_200_environments_and_none_stays(
+    start: Callable[..., DaemonProcess],
+) -> None:
+    daemon = start(LAMBDAD_DATAPLANE_IDLE_TIMEOUT_S="20")
+    user = Deployer(daemon.endpoint_url)
+    user.deploy(
+        "slow",
+        "import os, time\nID = os.urandom(8).hex()\n"
+        "def handler(event, context):\n    time.sleep(0.1)\n    return [event, ID]\n",
+    )
+    before = holdings(daemon.data_dir, daemon.pid)
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(lambda n: user.invoke("slow", n).payload, range(200)))
+    assert [n for n, _ in answers] == list(range(200))
+    assert len({environment for _, environment in answers}) >= 190
+    daemon_idle = environments(daemon)["idle"]
+    assert daemon_idle == len({environment for _, environment in answers})
+    user.lambda_.delete_function(FunctionName="slow")
+    await_quiet(daemon)
+    after = holdings(daemon.data_dir, daemon.pid)
+    assert after.beyond(before) == {}
+    assert after.descriptors <= before.descriptors + 200  # the client's kept connections
+
+
+def test_create_invoke_delete_leaves_nothing(start: Callable[..., DaemonProcess]) -> None:
+    daemon = start()
+    user = Deployer(daemon.endpoint_url)
+    package = zip_of({"app.py": "def handler(event, context):\n    return event\n"})
+
+    def cycle(number: int) -> None:
+        name = f"cycle-{number}"
+        user.lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.12",
+            Handler="app.handler",
+            Role=ROLE,
+            Code={"ZipFile": package},
+        )
+        user.lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
+        assert user.invoke(name, number).payload == number
+        user.lambda_.delete_function(FunctionName=name)
+
+    def settled() -> Holdings:
+        await_quiet(daemon)
+        return holdings(daemon.data_dir, daemon.pid)
+
+    for number in range(30):
+        cycle(number)
+    before = settled()
+    for number in range(30, 30 + CYCLES):
+        cycle(number)
+    after = settled()
+    assert after.beyond(before) == {}
+    assert after.descriptors == before.descriptors
+    assert after.resident_kib < before.resident_kib + 8 * 1024 + CYCLES // 2
