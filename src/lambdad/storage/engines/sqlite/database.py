@@ -127,12 +127,15 @@ class SqliteDb:
             )
         try:
             self.path.touch(FILE_MODE)
-            connection = self._connect()
         except OSError as error:
             raise HostUnfit(
                 f"{self.path} cannot be opened: {error.strerror}.",
                 "Give the user that runs lambdad read and write access to it and its directory.",
             ) from error
+        try:
+            connection = self._connect()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
         try:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -154,7 +157,11 @@ class SqliteDb:
             cached_statements=256,
         )
         # FULL: a commit has returned only after the write-ahead log was flushed to the medium.
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _read(self, job: Job[T]) -> T:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.errors import HostUnfit
 from lambdad.domain.functions import Function
 from lambdad.storage.base import AlreadyExists, RevisionMismatch
 from lambdad.storage.documents import decode, encode
@@ -33,8 +34,18 @@ class SqliteFunctionStore:
         self._index = FunctionIndex()
 
     async def load(self) -> None:
-        """Fill the memory from the database."""
-        self._index = await self._db.read(_load)
+        """Fill the memory from the database.
+
+        Raises:
+            HostUnfit: a row is not what lambdad wrote.
+        """
+        try:
+            self._index = await self._db.read(_load)
+        except (ValueError, TypeError, KeyError) as error:
+            raise HostUnfit(
+                f"{self._db.path} holds a function that cannot be read ({error}).",
+                "Restore it from a backup, or move it away to begin anew.",
+            ) from error
 
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
         """Return the stored version, or None."""

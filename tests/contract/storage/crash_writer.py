@@ -1,0 +1,40 @@
+"""Run as a program: write without end and print what was answered. Killed by its parent."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.clock import SystemClock
+from lambdad.storage.base import LogEvent, LogGroupKey
+from lambdad.storage.registry import engine
+from lambdad.testing.functions import a_function
+
+WORKERS = 32
+GROUP = LogGroupKey(account_id="000000000000", region="us-east-1", name="g")
+
+
+async def main(data_dir: Path) -> None:
+    store = engine("sqlite")(data_dir, SystemClock())
+    await store.open()
+
+    async def work(worker: int) -> None:
+        for number in range(1_000_000):
+            name = f"f{worker}-{number}"
+            key = FunctionKey(account_id="000000000000", region="us-east-1", name=name)
+            await store.functions.insert(a_function(key=key))
+            if number % 4 == 3:
+                changed = a_function(key=key, revision_id="r2")
+                await store.functions.replace(changed, expected_revision="r1")
+            os.write(1, f"{name}\n".encode())
+            if worker == 0:
+                event = LogEvent(stream="s", timestamp_ms=number, message=name)
+                await store.logs.append([(GROUP, [event])])
+                os.write(1, f"log {name}\n".encode())
+
+    await asyncio.gather(*map(work, range(WORKERS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,45 @@
+"""What was answered is there after `kill -9`."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lambdad.domain.arns import FunctionKey
+from lambdad.storage.base import LogQuery
+from lambdad.storage.registry import engine
+from lambdad.testing.clock import FakeClock
+
+WRITER = Path(__file__).with_name("crash_writer.py")
+
+
+def answered_before_death(data_dir: Path, lines: int) -> list[str]:
+    """Let the writer answer at least so many writes, kill it, return all it had answered."""
+    with subprocess.Popen(
+        [sys.executable, WRITER, str(data_dir)], stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        output = b"".join(writer.stdout.readline() for _ in range(lines))
+        writer.kill()
+        output += writer.stdout.read()
+    assert output.count(b"\n") >= lines, "the writer ended by itself"
+    return [line.decode() for line in output.split(b"\n")[:-1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(3))
+async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: int) -> None:
+    answered = answered_before_death(tmp_path, random.randint(50, 4_000))  # noqa: S311
+    store = engine("sqlite")(tmp_path, FakeClock())
+    await store.open()
+    for name in (line for line in answered if not line.startswith("log ")):
+        key = FunctionKey(account_id="000000000000", region="us-east-1", name=name)
+        found = store.functions.get(key)
+        assert found is not None, f"{name} was answered and is lost"
+        assert found.revision_id == ("r2" if int(name.split("-")[1]) % 4 == 3 else "r1")
+    (group,) = await store.logs.groups("000000000000", "us-east-1", prefix="", after=None, limit=9)
+    messages = {event.message for event in await store.logs.events(group.key, LogQuery())}
+    assert {line[4:] for line in answered if line.startswith("log ")} <= messages
+    await store.close()
