@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+HEADING = f"{'':4}{'':54}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
@@ -13,7 +15,7 @@ class Series:
 
     Attributes:
         row: of SPECIFICATION.md, or empty for a reference.
-        unit: `ms`, `1/s` or `s`.
+        unit: `ms`, `1/s` or `MiB`.
     """
 
     row: str
@@ -28,13 +30,19 @@ class Series:
 
     def line(self) -> str:
         """Return one line for people."""
-        figures = "  ".join(
-            f"{label} {value:9.2f}"
-            for label, value in (
-                ("min", min(self.values)),
-                ("p50", self.quantile(0.5)),
-                ("p99", self.quantile(0.99)),
-                ("max", max(self.values)),
-            )
-        )
-        return f"{self.row:4}{self.name:52}{figures} {self.unit:4} n = {len(self.values)}"
+        if len(self.values) == 1:
+            figures = f"{self.values[0]:10.2f}{'':30}"
+        else:
+            figures = "".join(f"{self.quantile(share):10.2f}" for share in (0.5, 0.95, 0.99, 1))
+        return f"{self.row:4}{self.name:54}{figures} {self.unit:4} n = {len(self.values)}"
+
+    def document(self) -> dict[str, object]:
+        """Return what is written as JSON."""
+        return {
+            "row": self.row,
+            "name": self.name,
+            "unit": self.unit,
+            "p50": self.quantile(0.5),
+            "p95": self.quantile(0.95),
+            "values": list(self.values),
+        }
