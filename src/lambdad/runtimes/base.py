@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,15 +35,6 @@ class Runtime:
     entrypoints: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     telemetry: bool = False
-
-    def command(self, exists: Callable[[str], bool]) -> Sequence[str] | None:
-        """Return what to execute, or None when nothing can be: `Runtime.InvalidEntrypoint`.
-
-        `exists` says whether the sandbox will have a file at a guest path.
-        """
-        if self.argv:
-            return self.argv
-        return next(([path] for path in self.entrypoints if exists(path)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
