@@ -21,8 +21,11 @@ _Reader = Callable[[Any], Any]
 
 
 def encode(value: Any) -> str:
-    """Return the compact JSON text of a dataclass instance."""
-    return json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False)
+    """Return the compact JSON text of a dataclass instance, in ASCII.
+
+    Escaped, because a request may hold lone surrogates, which no UTF-8 column takes.
+    """
+    return json.dumps(_plain(value), separators=(",", ":"))
 
 
 def decode(kind: type[T], text: str) -> T:

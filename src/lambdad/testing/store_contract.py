@@ -56,7 +56,7 @@ class FunctionStoreContract:
 
     async def test_an_inserted_version_is_read_back_whole(self, engine: Engine) -> None:
         function = a_function(
-            environment={"A": "ä", "EMPTY": ""},
+            environment={"A": "ä", "EMPTY": "", "HALF": "\ud800"},
             layers=("arn:1", "arn:2"),
             echoed={"VpcConfig": {"SubnetIds": ["s"], "Ipv6": True}},
             tags={"team": "x"},
