@@ -58,7 +58,7 @@ class NativeHost:
         """
         if os.geteuid() != 0:
             raise HostUnfit("The native backend needs root.", "Run lambdad as root.")
-        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._state_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -93,6 +93,9 @@ class NativeBackend:
             await self._in_thread(self._host.claim)
             await self._host.open_egress()
             await self._launcher.start()
+        except OSError as error:
+            await self.close()
+            raise HostUnfit(f"The host refuses: {error}.", "See `lambdad doctor`.") from error
         except BaseException:
             await self.close()
             raise
