@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lambdad.config.sections import RuntimesConfig
-from lambdad.domain.environments import LANGUAGE_DIR, RUNTIME_DIR, TASK_ROOT, Mount
+from lambdad.domain.environments import LANGUAGE_DIR, LAYER_ROOT, RUNTIME_DIR, TASK_ROOT, Mount
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.guest_files import python_runtime_dir
@@ -138,7 +138,19 @@ class PythonProvider:
 
 
 def _environment(minor: int) -> dict[str, str]:
-    environment = {"PYTHONPATH": RUNTIME_DIR, "PWD": TASK_ROOT, "SHLVL": "0"}
+    packages = f"lib/python3.{minor}/site-packages"
+    places = (
+        f"{LAYER_ROOT}/python/{packages}",
+        f"{LAYER_ROOT}/python",
+        f"{LANGUAGE_DIR}/{packages}",
+    )
+    environment = {
+        "PYTHONPATH": RUNTIME_DIR,
+        "PWD": TASK_ROOT,
+        "SHLVL": "0",
+        # For the guest, which takes it out before the function starts.
+        "_LAMBDAD_PYTHON_PATH": ":".join(places),
+    }
     if minor >= 12:
         environment["LC_CTYPE"] = "C.UTF-8"
     return environment

@@ -374,20 +374,20 @@ def handler(event, context):
 
 async def test_sees_its_own_modules_first_and_none_of_the_hosts(guest, python):
     app = """
-import sys
+import os, sys
 def handler(event, context):
     try:
         import pip
         found = pip.__file__
     except ImportError:
         found = None
-    return [sys.path[:3], found]
+    return [sys.path[:3], found, [name for name in os.environ if name.startswith("_LAMBDAD")]]
 """
     served = await guest.run(python, {"app.py": app}, [1])
-    path, pip = served.documents[0]
+    path, pip, ours = served.documents[0]
     packages = f"/opt/python/lib/{python}/site-packages"
     assert path == [str(guest.task), f"{guest.root}{packages}", f"{guest.root}/opt/python"]
-    assert pip is None
+    assert (pip, ours) == (None, [])
 
 
 async def test_pythonpath_and_sitecustomize_of_the_function_count(guest, python):

@@ -13,28 +13,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-_RUNTIME_SUFFIX = "/var/runtime"
+_PLACES = "_LAMBDAD_PYTHON_PATH"
 
 
 def prepare(environment: "os._Environ[str]") -> None:
-    """Set `sys.path` and the builtins that `site` would have set."""
-    task = environment.get("LAMBDA_TASK_ROOT", "/var/task")
-    runtime = environment.get("LAMBDA_RUNTIME_DIR", _RUNTIME_SUFFIX)
-    # Below another root when nothing isolates the process, else below "".
-    root = runtime[: -len(_RUNTIME_SUFFIX)] if runtime.endswith(_RUNTIME_SUFFIX) else ""
-    packages = "/lib/python%d.%d/site-packages" % sys.version_info[:2]
-    first = [task, root + "/opt/python" + packages, root + "/opt/python"]
-    last = [root + "/var/lang" + packages]
+    """Set `sys.path` and the builtins that `site` would have set.
+
+    The platform says in a variable, which the function does not get to see, where layers and
+    last the AWS SDK are: without a sandbox they are elsewhere on each host.
+    """
+    places = environment.pop(_PLACES, "").split(":")
+    first = [environment.get("LAMBDA_TASK_ROOT", "/var/task"), *places[:-1]]
     # The first entry is the directory of the script, which AWS's list does not have.
-    sys.path[:] = _unique(first + sys.path[1:] + last)
+    sys.path[:] = _unique(first + sys.path[1:] + places[-1:])
     _add_builtins()
+    runtime = environment.get("LAMBDA_RUNTIME_DIR")
     if environment.get("PYTHONPATH", runtime) != runtime:
         _customize()
 
 
 def _unique(entries: "List[str]") -> "List[str]":
     seen = set()
-    return [entry for entry in entries if not (entry in seen or seen.add(entry))]  # type: ignore[func-returns-value]
+    return [entry for entry in entries if entry and not (entry in seen or seen.add(entry))]  # type: ignore[func-returns-value]
 
 
 def _add_builtins() -> None:
