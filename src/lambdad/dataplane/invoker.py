@@ -95,6 +95,12 @@ class Invoker:
                 for environment in fleet.idle:
                     self._close(environment)
 
+    def digests(self) -> frozenset[str]:
+        """Packages that environments have mounted, whatever the control plane has now."""
+        fleets = self._fleets.values()
+        everything = {*self._busy, *self._closing, *(e for f in fleets for e in f.idle)}
+        return frozenset(environment.function.code.digest for environment in everything)
+
     def counts(self) -> dict[str, int]:
         """Environments by what they do."""
         fleets = self._fleets.values()

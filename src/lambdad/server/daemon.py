@@ -24,6 +24,7 @@ from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
+from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.site import Site
 from lambdad.server.tasks import Tasks
@@ -98,6 +99,7 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         await self._listeners.open(listener)
         self._tasks.spawn(self._invoker.run_reaper())
+        self._tasks.spawn(collect_packages(services.functions, self._invoker))
 
     async def _planes(
         self, store: Engine, data_dir: Path, port: int

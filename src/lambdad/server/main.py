@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 
 import uvloop
@@ -23,6 +24,7 @@ def serve(config: Config, announcer: Announcer | None = None) -> int:
         HostUnfit: the data directory or the chosen backend cannot be used.
         OSError: the address cannot be listened on.
     """
+    _raise_descriptor_limit()
     try:
         return uvloop.run(_serve(config, announcer or Silence()))
     except BaseExceptionGroup as group:
@@ -76,3 +78,12 @@ def _quieten_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all descriptors the host allows: an environment needs nine of them.
+
+    Guests get their own limit, which is lower.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,27 @@
+"""Work that nobody waits for: removing code that no function has any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lambdad.controlplane.functions import Functions
+from lambdad.dataplane.invoker import Invoker
+from lambdad.domain.errors import LambdadError
+
+_LOGGER = logging.getLogger(__name__)
+
+INTERVAL_S = 3_600.0
+
+
+async def collect_packages(functions: Functions, invoker: Invoker) -> None:
+    """Remove unused packages now and every hour, until cancelled."""
+    while True:
+        try:
+            removed = await functions.collect_packages(invoker.digests())
+        except (LambdadError, OSError) as error:
+            _LOGGER.warning("unused code could not be removed: %s", error)
+        else:
+            if removed:
+                _LOGGER.info("removed %d packages that no function has any more", removed)
+        await asyncio.sleep(INTERVAL_S)
