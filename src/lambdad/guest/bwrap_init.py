@@ -89,7 +89,9 @@ def _become(settings: "dict[str, Any]") -> None:
     for kind, limit in settings["limits"].items():
         _, hard = resource.getrlimit(int(kind))
         within = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(int(kind), (within, within))
+        # Memory alone may be raised later on.
+        ceiling = hard if int(kind) == resource.RLIMIT_DATA else within
+        resource.setrlimit(int(kind), (within, ceiling))
     uid = settings["uid"]
     if uid is not None:
         os.setgroups([])

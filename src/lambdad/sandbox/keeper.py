@@ -51,7 +51,9 @@ def _become(settings: dict[str, Any]) -> None:
     for kind, soft in settings["limits"].items():
         _, hard = resource.getrlimit(int(kind))
         within = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
-        resource.setrlimit(int(kind), (within, within))
+        # Memory alone may be raised later on.
+        ceiling = hard if int(kind) == resource.RLIMIT_DATA else within
+        resource.setrlimit(int(kind), (within, ceiling))
     uid = settings["uid"]
     if uid is not None:
         os.setgroups([])

@@ -38,9 +38,7 @@ class PathTranslation:
 
     def text(self, text: str) -> str:
         """Rewrite an argument or a value; whatever is no guest path stays."""
-        return ":".join(
-            part if self._is_hosts(part) else self.path(part) for part in text.split(":")
-        )
+        return ":".join(map(self._part, text.split(":")))
 
     def process(self, spec: ProcessSpec) -> ProcessSpec:
         """Return the program in the host's view, with `TMPDIR` set."""
@@ -49,12 +47,13 @@ class PathTranslation:
             spec,
             argv=[self.text(argument) for argument in spec.argv],
             environment={"TMPDIR": str(self.tmp), **variables},
-            cwd=self.path(spec.cwd),
+            cwd=self._part(spec.cwd),
         )
 
-    def _is_hosts(self, path: str) -> bool:
+    def _part(self, path: str) -> str:
+        # The host's may lie below the guest's: /tmp/code for /var/task, where /tmp is one's own.
         hosts = (str(self.tmp), *(str(mount.source) for mount in self.mounts))
-        return any(_is_below(path, host) for host in hosts)
+        return path if any(_is_below(path, host) for host in hosts) else self.path(path)
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -25,6 +25,7 @@ from lambdad.sandbox.init_client import InitClient
 # Between two looks a program can take as much as it gets from the kernel in this time.
 WATCH_INTERVAL_S = 0.1
 _END_TIMEOUT_S = 5.0
+_HEADROOM_MB = 1024
 _MIB = 1024 * 1024
 
 
@@ -56,8 +57,8 @@ class PolledProcess:
 class PolledSandbox:
     """See `Sandbox`.
 
-    State: `_root` is the init's process id in the host's count, 0 before it is ready and after
-    it has ended. `_destruction` is there from the first call of `destroy` on.
+    State: `_pidfd` is the init's, there from `ready` to the end of `destroy`. `_gone` is there from
+    the first call of `destroy` on, and done at its end.
 
     Args:
         environment_id: its name.
@@ -87,13 +88,20 @@ class PolledSandbox:
         self._uid = uid
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
-        self._root = 0
         self._frozen = False
         self._peak = 0
         # Processes whose own count of the peak could not be started anew.
         self._stale: set[int] = set()
         self._watch: asyncio.TimerHandle | None = None
         self._gone: asyncio.Future[None] | None = None
+
+    @property
+    def _root(self) -> int:
+        """The init's process id in the host's count; 0 before it is ready and once it has ended.
+
+        Asked each time: the number of a process that is gone may be another's by now.
+        """
+        return 0 if self._pidfd is None else _pid_of(self._pidfd)
 
     async def ready(self, ports: Sequence[int]) -> None:
         """Wait until it stands, with a listener inside for each port.
@@ -102,7 +110,6 @@ class PolledSandbox:
             HostUnfit: it could not be built.
         """
         self._pidfd, sockets = await self._init.ready(len(ports))
-        self._root = _pid_of(self._pidfd)
         inside = {
             port: Listener(socket=listener, address=f"127.0.0.1:{port}")
             for port, listener in zip(ports, sockets, strict=True)
@@ -152,36 +159,43 @@ class PolledSandbox:
 
     def freeze(self) -> None:
         """See `Sandbox`."""
-        if self._root and not self._frozen:
-            self._note_memory()
+        root = self._root
+        if root and not self._frozen:
+            self._note_memory(root)
             self._frozen = True
-            process_tree.stop(self._root)
+            process_tree.stop(root)
 
     def thaw(self) -> None:
         """See `Sandbox`."""
-        if self._root and self._frozen:
-            process_tree.resume(self._root)
+        root = self._root
+        if root and self._frozen:
+            process_tree.resume(root)
         self._frozen = False
 
     def set_limits(self, limits: ResourceLimits) -> None:
         """See `Sandbox`; processor time is not limited."""
         self._limits = limits
+        root = self._root
+        for pid in (root, *process_tree.descendants(root)) if root else ():
+            process_tree.limit_data(pid, data_bytes(limits))
 
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`: the kernel's count for single processes, ours for all together."""
-        if self._root:
-            self._note_memory()
-            for pid in process_tree.descendants(self._root):
+        root = self._root
+        if root:
+            self._note_memory(root)
+            for pid in process_tree.descendants(root):
                 if pid not in self._stale:
                     self._peak = max(self._peak, process_tree.peak_bytes(pid))
         return self._peak
 
     def reset_memory_peak(self) -> None:
         """See `Sandbox`."""
-        if self._root:
-            pids = process_tree.descendants(self._root)
+        root = self._root
+        if root:
+            pids = process_tree.descendants(root)
             self._stale = {pid for pid in pids if not process_tree.forget_peak(pid)}
-            self._peak = process_tree.memory_bytes(self._root)
+            self._peak = process_tree.memory_bytes(root)
 
     def guest_path(self, path: str) -> str:
         """See `Sandbox`."""
@@ -205,32 +219,45 @@ class PolledSandbox:
             listener.socket.close()
         # An init whose conversation has ended kills all it has, and ends.
         self._init.lose()
+        if self._pidfd is None:
+            # It is not there yet, and need not come any more.
+            self._process.kill()
         await _ended(self._process)
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
-        self._root = 0
         self._on_destroyed()
 
     def _kill(self) -> None:
         """The conversation is over: kill everything."""
-        if self._root:
-            process_tree.kill(self._root)
+        root = self._root
+        if root:
+            process_tree.kill(root)
 
     def _look(self) -> None:
         """Weigh the processes, kill them if they are too heavy, and look again later."""
-        if not self._root or self._gone is not None:
+        root = self._root
+        if not root or self._gone is not None:
             return
-        if not self._frozen and self._note_memory() > self._limits.memory_mb * _MIB:
+        if not self._frozen and self._note_memory(root) > self._limits.memory_mb * _MIB:
             self.ran_out_of_memory = True
-            process_tree.kill(self._root)
+            process_tree.kill(root)
         loop = asyncio.get_running_loop()
         self._watch = loop.call_later(WATCH_INTERVAL_S, self._look)
 
-    def _note_memory(self) -> int:
-        used = process_tree.memory_bytes(self._root)
+    def _note_memory(self, root: int) -> int:
+        used = process_tree.memory_bytes(root)
         self._peak = max(self._peak, used)
         return used
+
+
+def data_bytes(limits: ResourceLimits) -> int:
+    """Return how much one process may ask of the kernel between two looks, in bytes.
+
+    Generous: it is to save the host, not to be met; a program that is refused memory fails in
+    other ways than one that is killed.
+    """
+    return (limits.memory_mb + _HEADROOM_MB) * _MIB
 
 
 def start(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,14 @@ def forget_peak(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def limit_data(pid: int, size: int) -> None:
+    """Set how much memory of its own one process may have, as far as we may; in bytes."""
+    with contextlib.suppress(OSError):
+        _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+        within = size if hard == resource.RLIM_INFINITY else min(size, hard)
+        resource.prlimit(pid, resource.RLIMIT_DATA, (within, hard))
 
 
 def with_variable(variable: str) -> Iterator[int]:

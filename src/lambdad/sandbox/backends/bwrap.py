@@ -26,7 +26,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import bwrap_command
 from lambdad.sandbox.base import Guard, GuardState, SandboxSpec
-from lambdad.sandbox.polled_sandbox import PolledSandbox, start
+from lambdad.sandbox.polled_sandbox import PolledSandbox, data_bytes, start
 from lambdad.sandbox.seccomp import filter_program
 
 _PYTHON = "/usr/bin/python3"
@@ -215,6 +215,7 @@ class BwrapBackend:
 def _limits(spec: SandboxSpec) -> dict[int, int]:
     return {
         resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_DATA: data_bytes(spec.limits),
         resource.RLIMIT_MEMLOCK: _MEMLOCK_BYTES,
         resource.RLIMIT_NOFILE: spec.limits.descriptors,
         resource.RLIMIT_NPROC: spec.limits.processes + 1,

@@ -27,7 +27,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import process_tree
 from lambdad.sandbox.base import Guard, GuardState, Listener, ProcessSpec, SandboxSpec
 from lambdad.sandbox.path_translation import PathTranslation
-from lambdad.sandbox.polled_sandbox import PolledProcess, PolledSandbox, start
+from lambdad.sandbox.polled_sandbox import PolledProcess, PolledSandbox, data_bytes, start
 
 _READY_TIMEOUT_S = 30.0
 _MIB = 1024 * 1024
@@ -105,6 +105,7 @@ class ProcessBackend:
         """See `SandboxBackend`."""
         if not self._free_slots:
             raise HostUnfit("All environments are in use.", "Raise sandbox.max_environments.")
+        _check_sources(spec.mounts)
         slot = self._free_slots.pop()
         place = self._places / spec.environment_id
         with ExitStack() as undo:
@@ -133,6 +134,7 @@ class ProcessBackend:
         limits = {
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_NOFILE: spec.limits.descriptors,
+            resource.RLIMIT_DATA: data_bytes(spec.limits),
             resource.RLIMIT_FSIZE: spec.limits.ephemeral_storage_mb * _MIB,
         }
         if uid is not None:
@@ -203,6 +205,15 @@ def _weak(name: str, stops: str, detail: str) -> Guard:
     state = GuardState.DEGRADED if detail else GuardState.ABSENT
     detail = detail or "functions run as the daemon's user"
     return Guard(name=name, state=state, stops=stops, detail=detail, remedy=_REMEDY)
+
+
+def _check_sources(mounts: Sequence[Mount]) -> None:
+    for mount in mounts:
+        if not mount.source.exists():
+            raise HostUnfit(
+                f"A sandbox could not be built: {mount.source} does not exist.",
+                "Deploy the function again.",
+            )
 
 
 def _make_tmp(place: Path, uid: int | None) -> None:
