@@ -64,6 +64,9 @@ class LogQuery:
         end_ms: exclusive; None is unbounded.
         after: `(timestamp_ms, event_id)` of the last event already seen, or None.
         backward: newest first.
+        limit: of events.
+        max_bytes: of text and 26 for each event, which bounds memory; the first event always
+            fits. None is unbounded.
     """
 
     streams: Sequence[str] | None = None
@@ -72,3 +75,4 @@ class LogQuery:
     after: tuple[int, int] | None = None
     backward: bool = False
     limit: int = 10_000
+    max_bytes: int | None = None

@@ -1,6 +1,10 @@
-"""What a log event weighs, and what text can be stored. Pure."""
+"""What a log event weighs, what fits into a page, and what text can be stored. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lambdad.domain.logs import LogEvent, LogQuery
 
 DAY_MS = 86_400_000
 
@@ -20,3 +24,18 @@ def storable(message: str) -> str:
 def stored_size(message: str) -> int:
     """Return the bytes an event of this (storable) message counts for."""
     return len(message.encode()) + EVENT_OVERHEAD_BYTES
+
+
+def page(events: Iterable[LogEvent], query: LogQuery) -> Sequence[LogEvent]:
+    """Return the first events that fit the query; takes no more from `events` than one too many."""
+    found: list[LogEvent] = []
+    room = query.max_bytes
+    for event in events:
+        if room is not None:
+            room -= stored_size(event.message)
+            if room < 0 and found:
+                break
+        found.append(event)
+        if len(found) == query.limit:
+            break
+    return found

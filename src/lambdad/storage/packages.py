@@ -47,11 +47,13 @@ class FilePackageStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._adding: Counter[str] = Counter()
-        self._stages: set[str] = set()
+        # Tells stages of this store, which end by themselves, from those of killed ones.
+        self._stage = f"{_STAGE}{secrets.token_hex(8)}-"
         self._locks: dict[str, asyncio.Lock] = {}
         self._unpackers = asyncio.Semaphore(UNPACKERS)
         # Held while it is decided which packages are unused.
         self._marking = asyncio.Lock()
+        self._collecting = asyncio.Lock()
 
     async def add(self, package: bytes, check: Callable[[bytes], None]) -> Code:
         """Store and unpack a zip once.
@@ -87,19 +89,18 @@ class FilePackageStore:
 
         Returns how many packages went.
         """
-        async with self._marking:
-            keep = used | self._adding.keys()
-            unused = await asyncio.to_thread(self._mark, keep)
-        await asyncio.to_thread(self._sweep)
+        async with self._collecting:
+            async with self._marking:
+                keep = used | self._adding.keys()
+                unused = await asyncio.to_thread(self._mark, keep)
+            await asyncio.to_thread(self._sweep)
         return unused
 
     def _ensure(self, digest: str, package: bytes) -> None:
         target = self._root / digest
         if target.is_dir():
             return
-        name = _STAGE + secrets.token_hex(8)
-        stage = self._root / name
-        self._stages.add(name)
+        stage = self._root / (self._stage + secrets.token_hex(8))
         try:
             with _explained(self._root):
                 self._root.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
@@ -112,7 +113,6 @@ class FilePackageStore:
         finally:
             if stage.exists():
                 shutil.rmtree(stage)
-            self._stages.discard(name)
 
     def _mark(self, keep: frozenset[str]) -> int:
         unused = [path for path in self._packages() if path.name not in keep]
@@ -129,7 +129,7 @@ class FilePackageStore:
         if not self._root.is_dir():
             return
         for path in list(self._root.iterdir()):
-            abandoned = path.name.startswith(_STAGE) and path.name not in self._stages
+            abandoned = path.name.startswith(_STAGE) and not path.name.startswith(self._stage)
             if abandoned or path.name.startswith(_TRASH):
                 shutil.rmtree(path)
 

@@ -188,6 +188,14 @@ class LogStoreContract:
         assert await read(logs, start_ms=4) == ["4", "5"]
         assert await read(logs, end_ms=2) == ["1"]
 
+    async def test_a_page_is_bounded_by_bytes_but_never_empty(self, logs: LogStore) -> None:
+        """Ten thousand of the largest events would not fit into memory."""
+        await logs.append([(KEY, [at(number, "x" * 74) for number in range(5)])])
+        for streams in (None, ["s"]):
+            for max_bytes, count in ((1, 1), (199, 1), (200, 2), (10_000, 5), (None, 5)):
+                assert len(await read(logs, streams=streams, max_bytes=max_bytes)) == count
+        assert await read(logs, limit=0) == []
+
     async def test_streams_are_chosen_by_name(self, logs: LogStore) -> None:
         events = [at(number, f"{stream}{number}", stream) for number in (2, 1) for stream in "abc"]
         await logs.append([(KEY, events)])

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import sys
+from itertools import count
 from pathlib import Path
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import SystemClock
 from lambdad.storage.base import LogEvent, LogGroupKey
+from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
+from lambdad.testing.controlplane import a_zip
 from lambdad.testing.functions import a_function
 
 WORKERS = 32
@@ -33,7 +36,14 @@ async def main(data_dir: Path) -> None:
                 await store.logs.append([(GROUP, [event])])
                 os.write(1, f"log {name}\n".encode())
 
-    await asyncio.gather(*map(work, range(WORKERS)))
+    async def upload() -> None:
+        packages = FilePackageStore(data_dir / "code")
+        for number in count():
+            files = {f"{name}.py": f"{number}" for name in range(20)}
+            code = await packages.add(a_zip(files), lambda _: None)
+            os.write(1, f"package {code.digest}\n".encode())
+
+    await asyncio.gather(upload(), *map(work, range(WORKERS)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What was answered is there after `kill -9`."""
 
+import hashlib
 import random
 import subprocess
 import sys
@@ -34,7 +35,7 @@ async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: in
     answered = answered_before_death(tmp_path, random.randint(50, 4_000))  # noqa: S311
     store = engine("sqlite")(tmp_path, FakeClock())
     await store.open()
-    for name in (line for line in answered if not line.startswith("log ")):
+    for name in (line for line in answered if line.startswith("f")):
         key = FunctionKey(account_id="000000000000", region="us-east-1", name=name)
         found = store.functions.get(key)
         assert found is not None, f"{name} was answered and is lost"
@@ -43,3 +44,20 @@ async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: in
     messages = {event.message for event in await store.logs.events(group.key, LogQuery())}
     assert {line[4:] for line in answered if line.startswith("log ")} <= messages
     await store.close()
+    await FilePackageStore(tmp_path / "code").collect(packages_in(tmp_path))
+    check_packages(tmp_path, {line[8:] for line in answered if line.startswith("package ")})
+
+
+def packages_in(data_dir: Path) -> frozenset[str]:
+    return frozenset(path.name for path in (data_dir / "code").glob("*"))
+
+
+def check_packages(data_dir: Path, answered: set[str]) -> None:
+    """All that were answered are there, and none is there in part."""
+    kept = packages_in(data_dir)
+    assert answered <= kept
+    for digest in kept:
+        package = data_dir / "code" / digest
+        assert len(list((package / "tree").iterdir())) == 20
+        archive = (package / "package.zip").read_bytes()
+        assert hashlib.sha256(archive).hexdigest() == digest

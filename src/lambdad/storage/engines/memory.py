@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 from lambdad.domain.arns import LATEST, FunctionKey
@@ -25,7 +24,7 @@ from lambdad.storage.base import (
     RevisionMismatch,
 )
 from lambdad.storage.function_index import FunctionIndex
-from lambdad.storage.log_sizes import DAY_MS, storable, stored_size
+from lambdad.storage.log_sizes import DAY_MS, page, storable, stored_size
 
 
 class MemoryEngine:
@@ -203,13 +202,13 @@ class MemoryLogStore:
     async def events(self, key: LogGroupKey, query: LogQuery) -> Sequence[LogEvent]:
         """Return events by `(timestamp, id)`."""
         kept = self._groups.get(key)
-        ordered = kept.events if kept else []
+        ordered = kept.events if kept and query.limit > 0 else []
         matching = (
             event
             for *_, event in (reversed(ordered) if query.backward else ordered)
             if _matches(event, query)
         )
-        return list(islice(matching, query.limit))
+        return page(matching, query)
 
     async def expire(self, now_ms: int) -> int:
         """Delete events older than their group's retention."""

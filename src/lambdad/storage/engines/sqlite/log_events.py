@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from lambdad.storage.base import LogEvent, LogGroupKey, LogQuery
-from lambdad.storage.log_sizes import storable, stored_size
+from lambdad.storage.log_sizes import page, storable, stored_size
 
 _UPSERT_STREAM = """
 INSERT INTO log_stream
@@ -104,16 +103,18 @@ def select_events(
         rows = connection.execute(*_page("e.group_id = ?", group, query))
     else:
         rows = _merged(connection, group[0], query)
-    return [
-        LogEvent(
-            stream=stream,
-            timestamp_ms=timestamp_ms,
-            message=message,
-            ingestion_ms=ingestion_ms,
-            event_id=event_id,
-        )
-        for timestamp_ms, event_id, message, ingestion_ms, stream in islice(rows, query.limit)
-    ]
+    return page(map(_event, rows), query)
+
+
+def _event(row: _Row) -> LogEvent:
+    timestamp_ms, event_id, message, ingestion_ms, stream = row
+    return LogEvent(
+        stream=stream,
+        timestamp_ms=timestamp_ms,
+        message=message,
+        ingestion_ms=ingestion_ms,
+        event_id=event_id,
+    )
 
 
 def _merged(connection: sqlite3.Connection, group_id: int, query: LogQuery) -> Iterator[_Row]:
