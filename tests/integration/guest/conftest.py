@@ -15,7 +15,6 @@ import pytest
 
 from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.errors import HostUnfit
-from lambdad.domain.functions import Function
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.runtimes.environment import environment_of
@@ -158,16 +157,23 @@ class Guest:
         inside = path.startswith(("/var/", "/opt"))
         return f"{self.root}{path}" if inside else path
 
-    def environment(self, runtime: Runtime, api: str, function: Function) -> dict[str, str]:
+    def environment(
+        self,
+        runtime: Runtime,
+        api: str,
+        *,
+        guest_path: Callable[[str], str] | None = None,
+        **changes: Any,
+    ) -> dict[str, str]:
         return environment_of(
             runtime,
-            function,
+            a_function(runtime=runtime.identifier, **changes),
             runtime_api=api,
             endpoint_url=None,
             log_stream="2026/01/01/[$LATEST]0123",
             credentials={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
             initialization_type="on-demand",
-            guest_path=self.at,
+            guest_path=guest_path or self.at,
         )
 
     async def run(
@@ -187,8 +193,7 @@ class Guest:
         api = RuntimeApi([_event(event) for event in events])
         server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        function = a_function(runtime=identifier, handler=handler, **changes)
-        environment = self.environment(runtime, f"127.0.0.1:{port}", function)
+        environment = self.environment(runtime, f"127.0.0.1:{port}", handler=handler, **changes)
         argv = command or [runtime.source, *map(self.at, runtime.argv[1:])]
         async with _process(argv, environment, self.task, framed) as (process, frames):
             log = asyncio.ensure_future(process.stdout.read())
@@ -257,3 +262,8 @@ def awslambdaric() -> list[str]:
     """AWS's own client, run by the interpreter of these tests."""
     pytest.importorskip("awslambdaric")
     return [sys.executable, "-m", "awslambdaric"]
+
+
+@pytest.fixture
+def runtime_api() -> Callable[[Sequence[object]], RuntimeApi]:
+    return lambda events: RuntimeApi([_event(event) for event in events])
