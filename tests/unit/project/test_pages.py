@@ -54,3 +54,12 @@ def test_every_package_is_in_the_architecture():
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     described = set(re.findall(r"^\*\*`([a-z_]+)/`\*\*", text, re.MULTILINE))
     assert described == packages
+
+
+def test_what_holds_a_promise_exists():
+    text = (ROOT / "SPECIFICATION.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:tests|benchmarks)/[^`:]+)`", text))
+    assert named
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    rows = [line for line in text.splitlines() if re.match(r"\| [SR]\d", line)]
+    assert all("tests/" in row or "[test pending]" in row for row in rows)
