@@ -10,6 +10,7 @@ import pytest
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.storage.base import LogQuery
+from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
 
