@@ -42,12 +42,17 @@ class PolledProcess:
         self.output, self.telemetry = pipes
         self._sandbox = sandbox
         self._token = token
-        self._ended = ended
+        self._status: asyncio.Future[ExitStatus] = ended.get_loop().create_future()
+        ended.add_done_callback(self._settle)
+
+    def _settle(self, ended: asyncio.Future[ExitStatus]) -> None:
+        # Now, because the next program's start forgets why this one ended.
+        out_of_memory = self._sandbox.ran_out_of_memory
+        self._status.set_result(replace(ended.result(), out_of_memory=out_of_memory))
 
     async def wait(self) -> ExitStatus:
         """See `GuestProcess`."""
-        status = await asyncio.shield(self._ended)
-        return replace(status, out_of_memory=self._sandbox.ran_out_of_memory)
+        return await asyncio.shield(self._status)
 
     def signal(self, number: signal.Signals) -> None:
         """See `GuestProcess`."""

@@ -108,7 +108,7 @@ class BwrapBackend:
         except BaseException:
             self._free_slots.add(slot)
             raise
-        with open(complaints, "rb", closefd=True) as stderr:  # noqa: PTH123, ASYNC230
+        with os.fdopen(complaints, "rb") as stderr:
             try:
                 async with asyncio.timeout(_READY_TIMEOUT_S):
                     await sandbox.ready(spec.ports)
