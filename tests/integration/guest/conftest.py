@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -118,13 +119,25 @@ class RuntimeApi:
 
 
 @pytest.fixture(scope="session")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
+def a_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Catalogue]]:
+    """Catalogues of this host; LAMBDAD_TEST_RUNTIMES names places with further runtimes."""
     search = [Path(item) for item in os.environ.get("LAMBDAD_TEST_RUNTIMES", "").split(":") if item]
-    catalogue = Catalogue(
-        RuntimesConfig(search=tuple(search)), tmp_path_factory.mktemp("cache"), variables=os.environ
-    )
-    yield catalogue
-    catalogue.close()
+    cache = tmp_path_factory.mktemp("cache")
+    made = []
+
+    def make(variables: Mapping[str, str] = os.environ, **config: Any) -> Catalogue:
+        settings = RuntimesConfig(**{"search": tuple(search), **config})
+        made.append(Catalogue(settings, cache, variables=variables))
+        return made[-1]
+
+    yield make
+    for catalogue in made:
+        catalogue.close()
+
+
+@pytest.fixture(scope="session")
+def catalogue(a_catalogue: Callable[..., Catalogue]) -> Catalogue:
+    return a_catalogue()
 
 
 class Guest:
@@ -147,10 +160,17 @@ class Guest:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
         for mount in runtime.mounts:
-            # The language itself is run where it is: nothing could be mounted inside it.
             place = self.root / mount.target.lstrip("/")
-            if mount.target != "/var/lang" and not place.exists():
+            if place.is_symlink():
+                continue
+            if mount.target == "/var/runtime":
+                # A copy, as something may be shown inside it.
+                shutil.copytree(mount.source, place, dirs_exist_ok=True)
+            elif mount.target != "/var/lang":
+                # The language itself is run where it is.
                 place.parent.mkdir(parents=True, exist_ok=True)
+                if place.is_dir():
+                    place.rmdir()
                 place.symlink_to(mount.source)
 
     def at(self, path: str) -> str:
@@ -248,6 +268,18 @@ def _event(event: Event | object) -> Event:
 @pytest.fixture
 def guest(catalogue: Catalogue, tmp_path: Path) -> Guest:
     guest = Guest(catalogue, tmp_path / "root")
+    guest.task.mkdir(parents=True)
+    return guest
+
+
+@pytest.fixture
+def guest_with_sdk(tmp_path: Path, a_catalogue: Callable[..., Catalogue]) -> Guest:
+    """A guest whose host has an AWS SDK for Node.js."""
+    package = tmp_path / "modules" / "@aws-sdk" / "client-x"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"name": "@aws-sdk/client-x", "main": "./index.js"}')
+    (package / "index.js").write_text("exports.name = 'sdk';")
+    guest = Guest(a_catalogue(nodejs_sdk=tmp_path / "modules"), tmp_path / "root")
     guest.task.mkdir(parents=True)
     return guest
 

@@ -375,3 +375,24 @@ async def test_modules_of_layers_are_found(guest, node):
     app = "const layered = require('layered');\nexports.handler = async () => layered;\n"
     served = await guest.run(node, {"app.js": app}, [1])
     assert served.documents == [9]
+
+
+SDK_USERS = {
+    "app.js": "const { name } = require('@aws-sdk/client-x');\nexports.handler = async () => name;",
+    "app.mjs": "import { name } from '@aws-sdk/client-x';\nexport async function handler() {\n"
+    "  return name;\n}\n",
+}
+
+
+@pytest.mark.parametrize("file", SDK_USERS)
+async def test_both_kinds_of_modules_find_the_sdk(guest_with_sdk, node, file):
+    served = await guest_with_sdk.run(node, {file: SDK_USERS[file]}, [1])
+    assert served.documents == ["sdk"]
+
+
+async def test_a_missing_package_of_a_module_is_reported_as_aws_does(guest_with_sdk, node):
+    app = "import 'absent';\nexport const handler = async () => 1;\n"
+    served = await guest_with_sdk.run(node, {"app.mjs": app})
+    assert served.documents[0]["errorType"] == "Error"
+    message = served.documents[0]["errorMessage"]
+    assert message.startswith("Cannot find package 'absent' imported from")

@@ -77,6 +77,7 @@ function isFile(file) {
 }
 
 function importFile(file) {
+  require('./sdk.cjs').offerToModules();
   return import(require('url').pathToFileURL(file).href);
 }
 
