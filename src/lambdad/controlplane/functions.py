@@ -339,6 +339,7 @@ class Functions:
             await self._store.insert(function)
         except AlreadyExists as error:
             raise _exists(function.key) from error
+        self._observer.version_changed(function)
         self._transitions.begin(function)
 
     async def _replace(self, current: Function, changed: Function) -> None:

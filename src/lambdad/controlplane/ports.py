@@ -11,7 +11,7 @@ class VersionObserver(Protocol):
     """Told of changes after they are durable; implemented by the data plane."""
 
     def version_changed(self, function: Function) -> None:
-        """Code or configuration of a version changed: its idle environments are stale."""
+        """Code or configuration of a version is new: idle environments of the old are stale."""
         ...
 
     def function_deleted(self, function: Function) -> None:

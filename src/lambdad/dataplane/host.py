@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,7 +14,7 @@ from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT, TASK_ROOT, Mount, ResourceLimits
-from lambdad.domain.errors import LambdadError
+from lambdad.domain.errors import HostUnfit, LambdadError
 from lambdad.domain.functions import Function
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
@@ -48,7 +50,7 @@ class RuntimeFinder(Protocol):
 
 
 class EnvironmentHost:
-    """Makes sandboxes and runtime processes for functions.
+    """Makes sandboxes and runtime processes for functions. Mutable: the runtimes found so far.
 
     `serve_endpoint` serves lambdad's AWS endpoint on a listener inside a sandbox and returns
     what ends it; `endpoint_port` is where the guest finds it.
@@ -78,6 +80,7 @@ class EnvironmentHost:
         self._serve_endpoint = serve_endpoint
         self._endpoint_port = endpoint_port
         self._egress = egress
+        self._found: dict[str, Runtime] = {}
 
     def new_environment_id(self) -> str:
         """A name that was never used before."""
@@ -91,6 +94,23 @@ class EnvironmentHost:
             ephemeral_storage_mb=function.ephemeral_storage_mb,
         )
 
+    async def runtime(self, identifier: str) -> Runtime:
+        """Find a runtime; the first look may take a second, so it is taken in a thread.
+
+        Raises:
+            HostUnfit: this host lacks it.
+        """
+        runtime = self._found.get(identifier)
+        if runtime is None:
+            runtime = await asyncio.to_thread(self._runtimes.find, identifier)
+            self._found[identifier] = runtime
+        return runtime
+
+    async def prepare(self, function: Function) -> None:
+        """Do ahead what the first environment of a function would wait for."""
+        with contextlib.suppress(HostUnfit):  # said to whoever invokes the function
+            await self.runtime(function.runtime)
+
     async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
         """Build a sandbox with the function's code and runtime in it.
 
@@ -99,7 +119,7 @@ class EnvironmentHost:
         Raises:
             HostUnfit: the host lacks the runtime or refused the sandbox.
         """
-        runtime = self._runtimes.find(function.runtime)
+        runtime = await self.runtime(function.runtime)
         task = Mount(source=self._packages.tree(function.code.digest), target=TASK_ROOT)
         full = self.limits(function)
         return await self._backend.create(
@@ -133,7 +153,7 @@ class EnvironmentHost:
             NoEntrypoint: the function brings no program to start.
             HostUnfit: the sandbox is gone.
         """
-        runtime = self._runtimes.find(function.runtime)
+        runtime = await self.runtime(function.runtime)
         process = await sandbox.spawn(
             ProcessSpec(
                 argv=runtime.argv or (self._entrypoint(runtime, function),),

@@ -83,6 +83,7 @@ class Invoker:
 
     def version_changed(self, function: Function) -> None:
         """See `VersionObserver`."""
+        self._host.spawn_task(self._host.prepare(function))
         fleet = self._fleets.get((function.key, function.version))
         if fleet is not None:
             self._update(fleet, function)

@@ -265,22 +265,23 @@ async def test_dry_run_answers_with_the_new_code_and_changes_nothing() -> None:
     async with plane() as p:
         await p.functions.create(TARGET, new_function())
         before = await p.functions.get(TARGET)
+        heard = list(p.observer.changed)
         shown = await p.functions.update_code(
             TARGET, CodeUpdate(source=CodeSource(zip_file=a_zip({"b.py": ""})), dry_run=True)
         )
         assert shown.code != before.code
         assert await p.functions.get(TARGET) == before
-        assert p.observer.changed == []
+        assert p.observer.changed == heard
 
 
 async def test_the_data_plane_hears_of_changes_and_of_the_end() -> None:
     async with plane() as p:
-        await p.functions.create(TARGET, new_function())
+        created = await p.functions.create(TARGET, new_function())
         changed = await p.functions.update_code(
             TARGET,
             CodeUpdate(source=CodeSource(zip_file=a_zip({"b.py": ""})), architectures=("arm64",)),
         )
-        assert p.observer.changed == [changed]
+        assert p.observer.changed == [created, changed]
         assert changed.architectures == ("arm64",)
         await p.functions.delete(TARGET)
         assert [function.key for function in p.observer.deleted] == [FUNCTION_KEY]
