@@ -54,7 +54,31 @@ async def read_all(descriptor):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("identifier", IDENTIFIERS)
 async def test_a_function_runs_with_its_sdk(guest, runtime_api, backend, identifier):
-    runtime = guest.runtime(identifier)
+    await check(guest, guest.runtime(identifier), runtime_api, backend)
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_a_python_of_the_distribution_has_the_sdk_too(
+    guest, a_catalogue, runtime_api, backend
+):
+    """It lies in /usr, which every sandbox sees: there is nothing to mount but the SDK."""
+    catalogue = a_catalogue({"PYENV_ROOT": "/nonexistent"}, search=())
+    below_usr = [
+        line.identifier
+        for line in catalogue.report()
+        if line.version and line.source.startswith("/usr/bin/python")
+    ]
+    if not below_usr:
+        pytest.skip("this host has no Python in /usr/bin")
+    runtime = catalogue.find(below_usr[0])
+    assert "/var/lang" not in [mount.target for mount in runtime.mounts]
+    await check(guest, runtime, runtime_api, backend)
+
+
+async def check(guest, runtime, runtime_api, backend):
+    identifier = runtime.identifier
     guest.lay_out(runtime, {"app.py": PYTHON, "app.js": NODE})
     for path in (guest.root, *guest.root.rglob("*")):
         if not path.is_symlink():
