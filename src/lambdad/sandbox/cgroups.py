@@ -231,6 +231,7 @@ class Cgroup:
         self._memory = _choose(controllers.MEMORY, "memory", v1, v2, v2_controllers)
         self._cpu = _choose(controllers.CPU, "cpu", v1, v2, v2_controllers)
         self._pids = _choose(controllers.PIDS, "pids", v1, v2, v2_controllers)
+        self._vcpus: float | None = None
         self._freezer: controllers.Freezer
         if v2 is not None:
             self._freezer = controllers.FreezerV2(v2)
@@ -269,11 +270,21 @@ class Cgroup:
         """
         if self._memory:
             self._memory.limit((limits.memory_mb + extra_memory_mb) * 1024 * 1024)
-        if self._cpu:
-            self._cpu.limit(limits.vcpus)
+        self._vcpus = limits.vcpus
+        self.throttle()
         if self._pids:
             # PID 1 counts too.
             self._pids.limit(limits.processes + 1)
+
+    def throttle(self) -> None:
+        """Put the limit of processor time in force."""
+        if self._cpu:
+            self._cpu.limit(self._vcpus)
+
+    def unthrottle(self) -> None:
+        """Lift it: processes that have used their share up could not even die before the next."""
+        if self._cpu and self._vcpus is not None:
+            self._cpu.limit(None)
 
     def open_procs(self) -> list[int]:
         """Return descriptors: a process that writes `0` to all of them is in the group."""

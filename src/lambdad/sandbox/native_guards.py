@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lambdad.sandbox.base import Guard, GuardState
 from lambdad.sandbox.cgroups import CgroupTree
 
@@ -26,20 +28,23 @@ _CGROUPS = (
 )
 
 
-def guards(cgroups: CgroupTree, *, no_ephemeral: str, no_egress: str) -> list[Guard]:
+def guards(
+    cgroups: CgroupTree, *, no_ephemeral: str, no_egress: str, resolvers: Sequence[str]
+) -> list[Guard]:
     """Describe all guards.
 
     Args:
         cgroups: of the host, opened.
         no_ephemeral: why `/tmp` is no disk image; empty when it is one.
         no_egress: why functions have no network; empty when they have.
+        resolvers: name servers that functions can reach.
     """
     found = [
         Guard(name=name, state=GuardState.ACTIVE, stops=stops, detail=detail)
         for name, stops, detail in _ALWAYS
     ]
     found += [_limit(cgroups, *row) for row in _CGROUPS]
-    found += [_freezer(cgroups), _storage(no_ephemeral), _egress(no_egress)]
+    found += [_freezer(cgroups), _storage(no_ephemeral), _egress(no_egress, resolvers)]
     return found
 
 
@@ -90,8 +95,16 @@ def _storage(no_ephemeral: str) -> Guard:
     )
 
 
-def _egress(no_egress: str) -> Guard:
+def _egress(no_egress: str, resolvers: Sequence[str]) -> Guard:
     name, stops = "egress filter", "reaching private networks and the host's services"
+    if not no_egress and not resolvers:
+        return Guard(
+            name=name,
+            state=GuardState.DEGRADED,
+            stops=stops,
+            detail="functions cannot resolve names: the host's name server is on its loopback",
+            remedy="Name a server in /etc/resolv.conf that is reachable from elsewhere.",
+        )
     if not no_egress:
         detail = "veth and nftables: public addresses only"
         return Guard(name=name, state=GuardState.ACTIVE, stops=stops, detail=detail)

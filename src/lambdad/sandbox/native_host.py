@@ -46,7 +46,8 @@ class NativeHost:
         self.ephemeral: EphemeralStorage | None = None
         self.egress = False
         self._no_ephemeral = self._no_egress = ""
-        self._firewall = firewall.Firewall(config, state_dir, firewall.host_resolvers())
+        self._resolvers = firewall.host_resolvers()
+        self._firewall = firewall.Firewall(config, state_dir, self._resolvers)
         self._lock_fd: int | None = None
         self._dynmods_fd: int | None = None
 
@@ -126,7 +127,10 @@ class NativeHost:
     def guards(self) -> Sequence[Guard]:
         """What protects here."""
         return native_guards.guards(
-            self.cgroups, no_ephemeral=self._no_ephemeral, no_egress=self._no_egress
+            self.cgroups,
+            no_ephemeral=self._no_ephemeral,
+            no_egress=self._no_egress,
+            resolvers=self._resolvers,
         )
 
 

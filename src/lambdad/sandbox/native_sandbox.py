@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
@@ -23,6 +24,7 @@ from lambdad.sandbox.init_client import InitClient
 from lambdad.sandbox.netlink import Netlink
 
 _LOG = logging.getLogger(__name__)
+_KILL_TIMEOUT_S = 10.0
 # A network device goes some 20 ms after its namespace, in the kernel's own time.
 _DEVICE_PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032, *([0.064] * 30))
 
@@ -46,8 +48,14 @@ class Holdings:
     extra_memory_mb: int
     device: str | None
 
-    def free(self) -> None:
-        """Give back files and groups once the processes are dead. Blocks; for a thread."""
+    def free(self, *, alive: bool) -> None:
+        """Give back files and groups. Blocks; for a thread.
+
+        Args:
+            alive: whether there may be a process, of a sandbox that never stood.
+        """
+        if alive:
+            self.cgroup.kill_all()
         if self.tmp is not None:
             os.close(self.tmp)
         self.cgroup.remove()
@@ -176,9 +184,22 @@ class NativeSandbox:
 
     async def kill_processes(self) -> None:
         """See `Sandbox`."""
-        self.thaw()
-        with suppress(HostUnfit):
-            await self._init.kill_all()
+        if self._destruction is not None:
+            return
+        self._cgroup.thaw()
+        self._cgroup.unthrottle()
+        try:
+            async with asyncio.timeout(_KILL_TIMEOUT_S):
+                await self._init.kill_all()
+        except HostUnfit:
+            # It ended by itself meanwhile.
+            return
+        except TimeoutError:
+            _LOG.warning("sandbox %s does not end its processes: killed", self.environment_id)
+            self._init.lose()
+        finally:
+            if self._destruction is None:
+                self._cgroup.throttle()
 
     def freeze(self) -> None:
         """See `Sandbox`."""
@@ -230,6 +251,7 @@ class NativeSandbox:
         # v1 keeps what is frozen alive.
         with suppress(OSError):
             self._cgroup.thaw()
+            self._cgroup.unthrottle()
 
     def _init_ended(self) -> None:
         if self._pidfd is not None:
@@ -240,6 +262,7 @@ class NativeSandbox:
     async def dismantle(self) -> None:
         """Do what `destroy` promises; once, in the backend's task."""
         self._init.lose()
+        stood = self._pidfd is not None
         if self._pidfd is not None:
             await self._dead.wait()
             os.close(self._pidfd)
@@ -247,7 +270,7 @@ class NativeSandbox:
             # Its user has closed it; if not, it would keep the network device alive.
             listener.socket.close()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, self.holdings.free)
+        await loop.run_in_executor(self._threads, partial(self.holdings.free, alive=not stood))
         if self.holdings.device is not None:
             await _device_gone(self.holdings.device)
         self._on_destroyed(self)

@@ -505,6 +505,17 @@ class SandboxContract:
         os.close(process.output)
         assert (await shell(sandbox, "exit 5"))[0] == ExitStatus(code=5)
 
+    async def test_kill_is_quick_when_processor_time_is_used_up(self, sandbox: Sandbox) -> None:
+        """A function of 128 MB has 7 % of a processor; its end must not wait for that."""
+        self.needs(SURVIVING_KILL)
+        sandbox.set_limits(replace(SMALL, vcpus=0.07))
+        script = "for i in $(seq 40); do (while :; do :; done) & done; echo up; wait"
+        process = await spawn(sandbox, "/bin/sh", "-c", script)
+        assert await read_some(process.output) == b"up\n"
+        async with asyncio.timeout(1):
+            await sandbox.kill_processes()
+        assert await read_all(process.output) == b""
+
     # Limits
 
     async def test_memory_limit_kills_and_says_so(self, sandbox: Sandbox) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import SystemClock
@@ -197,6 +198,18 @@ class TestNative(SandboxContract):
         assert not [group for group in groups(state_dir) if group.name in ("running", "frozen")]
         await successor.close()
         assert groups(state_dir) == []
+
+    def test_server_may_run_on_uvloop(self, tmp_path: Path) -> None:
+        async def main() -> tuple[ExitStatus, bytes]:
+            backend = self.make_backend(tmp_path / "state")
+            await backend.open()
+            sandbox = await backend.create(self.spec("uv", ports=(9001,)))
+            result = await shell(sandbox, "echo alive")
+            await self.dispose(sandbox)
+            await backend.close()
+            return result
+
+        assert uvloop.run(main()) == (ExitStatus(code=0), b"alive\n")
 
     @pytest.mark.slow
     async def test_two_hundred_at_once(self, backend: SandboxBackend, code: Path) -> None:
