@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from lambdad.api import lambda_, logs, sts
 from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.config.sections import Config
+from lambdad.config.service import variables
 from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
@@ -110,7 +112,9 @@ class Daemon:
         self._tasks.spawn(LogRetention(store.logs, self._clock).run())
         self._stack.push_async_callback(logs.close)
         packages = FilePackageStore(data_dir / "code")
-        catalogue = Catalogue(config.runtimes, data_dir / "runtimes")
+        catalogue = Catalogue(config.runtimes, data_dir / "runtimes", variables=variables())
+        self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
+        self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
         host = EnvironmentHost(
             backend=self._backend,
             runtimes=catalogue,

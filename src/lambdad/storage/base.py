@@ -7,6 +7,7 @@ Every engine passes `lambdad.testing.store_contract`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Code, Function
 from lambdad.domain.logs import LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
+from lambdad.domain.resources import Resource, ResourceKey
 
 __all__ = [
     "AlreadyExists",
@@ -74,9 +76,108 @@ class FunctionStore(Protocol):
         """
         ...
 
-    async def delete(self, key: FunctionKey) -> bool:
-        """Remove all versions; False when there was none."""
+    def versions(self, key: FunctionKey) -> Sequence[Function]:
+        """Return all versions, `$LATEST` first, then by number; empty when there is none."""
         ...
+
+    async def delete(self, key: FunctionKey) -> bool:
+        """Remove all versions and every resource of the function; False when there was none."""
+        ...
+
+
+class ResourceStore(Protocol):
+    """Resources by key; reads come from memory."""
+
+    def get(self, key: ResourceKey) -> Resource | None:
+        """Return the resource, or None."""
+        ...
+
+    def list(
+        self,
+        kind: str,
+        account_id: str,
+        region: str,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Sequence[Resource]:
+        """Return resources of a kind by name: those that begin with `prefix`, behind `after`."""
+        ...
+
+    def all(self, kind: str) -> Sequence[Resource]:
+        """Return the resources of a kind in all accounts and regions (to resume work)."""
+        ...
+
+    async def insert(self, resource: Resource) -> None:
+        """Store a new resource.
+
+        Raises:
+            AlreadyExists: the key is taken.
+        """
+        ...
+
+    async def put(self, resource: Resource) -> None:
+        """Store a resource, whether or not there was one."""
+        ...
+
+    async def replace(self, resource: Resource, *, expected_revision: str) -> None:
+        """Replace a resource if its revision is the expected one.
+
+        Raises:
+            RevisionMismatch: it is another one, or there is no such resource.
+        """
+        ...
+
+    async def delete(self, key: ResourceKey) -> bool:
+        """Remove a resource; False when there was none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertFunction:
+    """Part of a transaction: see `FunctionStore.insert`."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceFunction:
+    """Part of a transaction: see `FunctionStore.replace`."""
+
+    function: Function
+    expected_revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteVersion:
+    """Part of a transaction: remove one version, if it is there."""
+
+    key: FunctionKey
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutResource:
+    """Part of a transaction: see `ResourceStore.put`.
+
+    Attributes:
+        expected_revision: None to store in any case, `""` if there must be none yet, else the
+            revision that is to be replaced.
+    """
+
+    resource: Resource
+    expected_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteResource:
+    """Part of a transaction: remove a resource, if it is there."""
+
+    key: ResourceKey
+
+
+Change = InsertFunction | ReplaceFunction | DeleteVersion | PutResource | DeleteResource
 
 
 class LogStore(Protocol):
@@ -176,6 +277,19 @@ class Engine(Protocol):
     @property
     def functions(self) -> FunctionStore:
         """What exists; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    @property
+    def resources(self) -> ResourceStore:
+        """What goes with functions; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    async def apply(self, *changes: Change) -> None:
+        """Make several changes at once: all are durable, or none.
+
+        Raises:
+            AlreadyExists, RevisionMismatch: one of them cannot be made.
+        """
         ...
 
     @property
