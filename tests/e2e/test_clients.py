@@ -15,7 +15,7 @@ import pytest
 
 from lambdad import __version__
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import Deployer, zip_of
+from lambdad.testing.deploy import RUNTIME, Deployer, zip_of
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -72,7 +72,7 @@ def shell(start: Callable[..., DaemonProcess], tmp_path: Path) -> Shell:
 
 
 CREATE = (
-    *("--function-name", "hello", "--runtime", "python3.12", "--handler", "app.handler"),
+    *("--function-name", "hello", "--runtime", RUNTIME, "--handler", "app.handler"),
     *("--role", "arn:aws:iam::000000000000:role/r", "--zip-file", "fileb://hello.zip"),
 )
 

@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.deploy import ROLE, RUNTIME, Deployer, zip_of
 from lambdad.testing.leaks import Holdings, await_exit, descendants, holdings
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -38,7 +38,7 @@ def test_every_answered_create_survives_kill_9(start: Callable[..., DaemonProces
         try:
             user.lambda_.create_function(
                 FunctionName=name,
-                Runtime="python3.12",
+                Runtime=RUNTIME,
                 Handler="app.handler",
                 Role=ROLE,
                 Code={"ZipFile": package},

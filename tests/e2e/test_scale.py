@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.deploy import ROLE, RUNTIME, Deployer, zip_of
 from lambdad.testing.leaks import Holdings, holdings
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -67,7 +67,7 @@ def test_create_invoke_delete_leaves_nothing(start: Callable[..., DaemonProcess]
         name = f"cycle-{number}"
         user.lambda_.create_function(
             FunctionName=name,
-            Runtime="python3.12",
+            Runtime=RUNTIME,
             Handler="app.handler",
             Role=ROLE,
             Code={"ZipFile": package},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import boto3
 from botocore.config import Config
 
 ROLE = "arn:aws:iam::000000000000:role/r"
+
+# The Python that runs the tests is there for certain; no other version is.
+RUNTIME = f"python3.{sys.version_info.minor}"
 
 
 def zip_of(files: Mapping[str, str | bytes], *, executable: tuple[str, ...] = ()) -> bytes:
@@ -78,7 +82,7 @@ class Deployer:
         """Create a function; a string is the source of `app.py`. Waits until it is active."""
         package = {"app.py": files} if isinstance(files, str) else files
         settings: dict[str, Any] = {
-            "Runtime": "python3.12",
+            "Runtime": RUNTIME,
             "Handler": "app.handler",
             "Role": ROLE,
             "Timeout": 30,
