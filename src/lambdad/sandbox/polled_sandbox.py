@@ -222,11 +222,9 @@ class PolledSandbox:
             self._watch.cancel()
         for listener in self.listeners.values():
             listener.socket.close()
-        # An init whose conversation has ended kills all it has, and ends.
+        # An init whose conversation has ended kills all it has, and ends. So does one that is not
+        # there yet: what is half built must not be killed, lest its other half wait for ever.
         self._init.lose()
-        if self._pidfd is None:
-            # It is not there yet, and need not come any more.
-            self._process.kill()
         await _ended(self._process)
         if self._pidfd is not None:
             os.close(self._pidfd)
@@ -302,6 +300,7 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
             async with asyncio.timeout(_END_TIMEOUT_S):
                 await _readable(pidfd)
         except TimeoutError:
+            process.send_signal(signal.SIGSTOP)
             process_tree.kill(process.pid)
             process.kill()
             await _readable(pidfd)

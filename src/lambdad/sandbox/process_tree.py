@@ -100,11 +100,20 @@ def limit_data(pid: int, size: int) -> None:
 
 def with_variable(variable: str) -> Iterator[int]:
     """Find processes that were started with `NAME=value` in their environment."""
-    wanted = variable.encode(errors="surrogateescape")
+    return _started_with("environ", variable)
+
+
+def with_argument(argument: str) -> Iterator[int]:
+    """Find processes that were started with an argument."""
+    return _started_with("cmdline", argument)
+
+
+def _started_with(file: str, text: str) -> Iterator[int]:
+    wanted = text.encode(errors="surrogateescape")
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                if wanted in (entry / file).read_bytes().split(b"\0"):
                     yield int(entry.name)
 
 

@@ -61,6 +61,15 @@ class TestBwrap(SandboxContract):
         with pytest.raises(HostUnfit, match=r"bwrap: .*usr/new"):
             await backend.create(spec)
 
+    async def test_a_half_that_lost_its_other_half_is_swept(self, tmp_path: Path) -> None:
+        etc = tmp_path / "state" / "etc"
+        command = ["/bin/sh", "-c", "read nothing", "x", etc]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as stray:  # noqa: ASYNC220
+            made = self.make_backend(tmp_path / "state")
+            await made.open()
+            await made.close()
+            assert stray.wait(timeout=10) == -9
+
     async def test_what_is_weaker_than_in_a_native_sandbox_is_said(
         self, backend: SandboxBackend
     ) -> None:

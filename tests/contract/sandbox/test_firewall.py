@@ -49,6 +49,8 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.host = self.stack.enter_context(NetworkNamespace())
+        # A new namespace may have inherited what this host does.
+        self.host.run(lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("0"))
         self.internet = self._neighbourhood("up0", HOST_PUBLIC, (INTERNET,))
         self.office = self._neighbourhood(
             "up1", HOST_PRIVATE, (NEIGHBOUR, OTHER_NEIGHBOUR, METADATA)

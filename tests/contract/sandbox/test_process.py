@@ -77,8 +77,10 @@ class TestProcess(SandboxContract):
         self, backend: SandboxBackend, code: Path
     ) -> None:
         sandbox = await backend.create(self.spec("murder", code))
-        script = "(trap '' HUP; setsid sleep 1000) & kill -9 $PPID; exec sleep 1000"
+        wait = "while [ ! -e $TMPDIR/go ]; do :; done"
+        script = f"(trap '' HUP; setsid sleep 1000) & {wait}; kill -9 $PPID; exec sleep 1000"
         process = await spawn(sandbox, "/bin/sh", "-c", script)
+        Path(sandbox.guest_path("/tmp/go")).touch()  # noqa: ASYNC240
         await process.wait()
         await sandbox.destroy()
         # The end of the pipe: nobody holds it any more.

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ import lambdad
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
-from lambdad.sandbox import bwrap_command
+from lambdad.sandbox import bwrap_command, process_tree
 from lambdad.sandbox.base import Guard, GuardState, SandboxSpec
 from lambdad.sandbox.polled_sandbox import PolledSandbox, data_bytes, start
 from lambdad.sandbox.seccomp import filter_program
@@ -91,12 +92,22 @@ class BwrapBackend:
         if not self._root:
             uids = [(bwrap_command.ROOTLESS_UID, bwrap_command.ROOTLESS_GID)]
         try:
-            shutil.rmtree(self._etc, ignore_errors=True)
+            await asyncio.to_thread(self._sweep)
             await asyncio.to_thread(bwrap_command.write_etc, self._etc, uids)
         except OSError as error:
             raise HostUnfit(
                 f"{self._etc} cannot be written: {error}.", "Choose another data directory."
             ) from error
+
+    def _sweep(self) -> None:
+        """Remove what a killed predecessor left.
+
+        bubblewrap's processes go with the one that started them, but for one moment: while it
+        builds, the inner half waits for the outer one, and would do so for ever.
+        """
+        for pid in process_tree.with_argument(str(self._etc)):
+            process_tree.send(pid, signal.SIGKILL)
+        shutil.rmtree(self._etc, ignore_errors=True)
 
     async def create(self, spec: SandboxSpec) -> PolledSandbox:
         """See `SandboxBackend`."""
