@@ -150,21 +150,24 @@ class NativeSandbox:
         if self._destruction is not None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
         self.thaw()
-        output, output_end = self._pipe()
-        telemetry, telemetry_end = self._pipe() if process.telemetry else (None, None)
-        ends = [output_end, *([] if telemetry_end is None else [telemetry_end])]
+        try:
+            pipes = [self._pipe() for _ in range(2 if process.telemetry else 1)]
+        except OSError as error:
+            raise HostUnfit(f"A program gets no pipe: {error}.", "Raise `ulimit -n`.") from error
+        readers, writers = [reader for reader, _ in pipes], [writer for _, writer in pipes]
         self._oom_kills_before = self._cgroup.oom_kills()
         try:
-            token, ended = await self._init.spawn(process, ends)
+            token, ended = await self._init.spawn(process, writers)
         except BaseException:
-            os.close(output)
-            if telemetry is not None:
-                os.close(telemetry)
+            for fd in readers:
+                os.close(fd)
             raise
         finally:
-            for fd in ends:
+            for fd in writers:
                 os.close(fd)
-        return NativeProcess(self, token, ended, (output, telemetry))
+        return NativeProcess(
+            self, token, ended, (readers[0], readers[1] if process.telemetry else None)
+        )
 
     def _pipe(self) -> tuple[int, int]:
         reader, writer = os.pipe2(os.O_CLOEXEC)

@@ -11,11 +11,11 @@ import asyncio
 import os
 import re
 import socket
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from lambdad.sandbox.confinement import Request, Wire
 from lambdad.sandbox.launcher_process import LauncherProcess
 from lambdad.sandbox.native_host import NativeHost
 from lambdad.sandbox.native_sandbox import Holdings, NativeSandbox
+from lambdad.sandbox.slots import Slot, Slots
 
 _T = TypeVar("_T")
 # SECURITY: it names directories.
@@ -54,8 +55,8 @@ class _Parts:
 class NativeBackend:
     """See `SandboxBackend`.
 
-    State: `_sandboxes` and `_free_slots` together are all slots; `_tasks` are constructions and
-    destructions under way.
+    State: `_sandboxes` are those that stand or are being built or destroyed, with their slots;
+    `_tasks` are constructions and destructions under way.
 
     Args:
         config: users, limits and egress.
@@ -75,16 +76,13 @@ class NativeBackend:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
         self._building = asyncio.Semaphore(_BUILDING_AT_ONCE)
         self._is_open = False
-        self._sandboxes: dict[NativeSandbox, int] = {}
-        self._free_slots = self._slots()
+        self._sandboxes: dict[NativeSandbox, Slot] = {}
+        self._slots = Slots(
+            config.max_environments,
+            (f"uid-from-{config.first_uid}", f"address-in-{config.subnet}"),
+            start=int(self._host.instance, 16),
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
-
-    def _slots(self) -> deque[int]:
-        """All slots; different daemons begin at different ones, since they share the ranges."""
-        count = self._config.max_environments
-        slots = deque(range(count))
-        slots.rotate(-(int(self._host.instance, 16) % count))
-        return slots
 
     async def open(self) -> None:
         """See `SandboxBackend`."""
@@ -120,16 +118,11 @@ class NativeBackend:
         async with self._building:
             if not self._is_open:
                 raise HostUnfit("The sandbox backend is closed.", "Open it first.")
-            if not self._free_slots:
-                raise HostUnfit(
-                    f"There are {self._config.max_environments} environments already.",
-                    "Raise sandbox.max_environments.",
-                )
-            slot = self._free_slots.popleft()
+            slot = self._slots.take()
             try:
-                parts = await self._in_thread(self._prepare, spec, slot)
+                parts = await self._in_thread(self._prepare, spec, slot.number)
             except BaseException:
-                self._free_slots.append(slot)
+                self._slots.release(slot)
                 raise
             return await self._launch(spec, slot, parts)
 
@@ -154,9 +147,7 @@ class NativeBackend:
                 undo.callback(cgroup.remove)
                 procs = cgroup.open_procs()
             except OSError as error:
-                raise HostUnfit(
-                    f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`."
-                ) from error
+                raise _refused(error) from error
             undo.pop_all()
         holdings = Holdings(
             uid=self._config.first_uid + slot,
@@ -167,8 +158,14 @@ class NativeBackend:
         )
         return _Parts(holdings, procs, views)
 
-    async def _launch(self, spec: SandboxSpec, slot: int, parts: _Parts) -> NativeSandbox:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    async def _launch(self, spec: SandboxSpec, slot: Slot, parts: _Parts) -> NativeSandbox:
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            parts.close_given()
+            await self._in_thread(partial(parts.holdings.free, alive=False))
+            self._slots.release(slot)
+            raise _refused(error) from error
         sandbox = NativeSandbox(
             spec.environment_id,
             parts.holdings,
@@ -182,7 +179,7 @@ class NativeBackend:
         given = [theirs.fileno(), *parts.procs, *([] if tmp is None else [tmp]), *parts.views]
         try:
             try:
-                await self._launcher.request(self._request(spec, slot, parts), given)
+                await self._launcher.request(self._request(spec, slot.number, parts), given)
             finally:
                 theirs.close()
                 parts.close_given()
@@ -219,7 +216,7 @@ class NativeBackend:
         }
 
     def _forget(self, sandbox: NativeSandbox) -> None:
-        self._free_slots.append(self._sandboxes.pop(sandbox))
+        self._slots.release(self._sandboxes.pop(sandbox))
 
     def guards(self) -> Sequence[Guard]:
         """See `SandboxBackend`."""
@@ -249,3 +246,7 @@ class NativeBackend:
     async def _in_thread(self, work: Any, *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, work, *arguments)
+
+
+def _refused(error: OSError) -> HostUnfit:
+    return HostUnfit(f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`.")
