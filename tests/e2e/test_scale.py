@@ -17,7 +17,7 @@ from lambdad.testing.leaks import Holdings, holdings
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 # `make test` runs a shorter form; set to 3000 for the full one.
-CYCLES = int(os.environ.get("LAMBDAD_TEST_CYCLES", "150"))
+CYCLES = int(os.environ.get("TEST_CYCLES", "150"))
 
 
 def environments(daemon: DaemonProcess) -> dict[str, int]:
