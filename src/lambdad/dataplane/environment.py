@@ -257,13 +257,13 @@ class ExecutionEnvironment:
         if work is None or self._sandbox is None:
             return
         self._cancel_timer()
-        self._finish_log(work, fatal=False)
+        work.tell(self.function.version, self._finish_log(work, fatal=False))
         self._enter(EnvironmentState.IDLE)
         self._sandbox.freeze()
         self.idle_since = self._host.clock.monotonic()
         self._owner.environment_free(self)
 
-    def _finish_log(self, work: Work, *, fatal: bool) -> None:
+    def _finish_log(self, work: Work, *, fatal: bool) -> bytes | None:
         if self._process is not None:
             self._process.drain()
         usage = self._log.usage(
@@ -273,17 +273,7 @@ class ExecutionEnvironment:
             peak_bytes=self._sandbox.memory_peak_bytes() if self._sandbox is not None else 0,
         )
         self._init_s = None
-        tail = self._log.finish(usage, work.error, fatal=fatal)
-        work.tell(self.function.version, tail)
-
-    def _end_work(self, error: FunctionError) -> None:
-        """End the work with an error after which the processes cannot be used again."""
-        work, self._work = self._work, None
-        if work is None:
-            return
-        self._cancel_timer()
-        work.fail(error)
-        self._finish_log(work, fatal=True)
+        return self._log.finish(usage, work.error, fatal=fatal)
 
     async def _kill_processes(self) -> None:
         self._session = RuntimeSession(self)
@@ -351,21 +341,31 @@ class ExecutionEnvironment:
             self._fail(failures.timed_out(self._request_id, self.function.timeout_s))
 
     def _fail(self, error: FunctionError) -> None:
-        self._end_work(error)
+        """End the work with an error after which the processes cannot be used again."""
+        work, self._work = self._work, None
+        if work is None:
+            return
+        self._cancel_timer()
+        work.fail(error)
+        tail = self._finish_log(work, fatal=True)
+        if self.state is EnvironmentState.DEAD:
+            work.tell(self.function.version, tail)
         self._enter(EnvironmentState.RESETTING)
-        self._host.spawn_task(self._reset())
+        self._host.spawn_task(self._reset(work, tail))
 
-    async def _reset(self) -> None:
+    async def _reset(self, work: Work, tail: bytes | None) -> None:
+        """Be free again, then tell the caller, whose next request shall find this environment."""
         try:
             await self._kill_processes()
+            if self.state is EnvironmentState.RESETTING:
+                self._enter(EnvironmentState.RESET)
+                self.idle_since = self._host.clock.monotonic()
+                self._owner.environment_free(self)
         except PlatformError as error:
             _LOGGER.error("environment %s: %s", self._environment_id, error)
             await self._give_up()
-            return
-        if self.state is EnvironmentState.RESETTING:
-            self._enter(EnvironmentState.RESET)
-            self.idle_since = self._host.clock.monotonic()
-            self._owner.environment_free(self)
+        finally:
+            work.tell(self.function.version, tail)
 
     def _enter(self, state: EnvironmentState) -> None:
         if state not in TRANSITIONS[self.state]:

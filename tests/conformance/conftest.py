@@ -1,0 +1,51 @@
+"""One daemon for all conformance tests, and users who talk to it with boto3."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import Deployer
+
+_NUMBERS = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() != 0:
+        skip = pytest.mark.skip(reason="needs root: sandboxes are made of namespaces and cgroups")
+        for item in items:
+            if item.get_closest_marker("root"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    """The daemon that most tests share. What it says at the end must be no traceback."""
+    daemon = DaemonProcess(tmp_path_factory.mktemp("conformance") / "data")
+    daemon.start()
+    yield daemon
+    assert daemon.running, daemon.stderr
+    assert daemon.stop() == 0
+    assert "Traceback" not in daemon.stderr, daemon.stderr
+
+
+@pytest.fixture(scope="session")
+def user(daemon: DaemonProcess) -> Deployer:
+    """A user in the default account."""
+    return Deployer(daemon.endpoint_url)
+
+
+@pytest.fixture
+def lonely(daemon: DaemonProcess) -> Deployer:
+    """A user in an account where nothing is yet."""
+    return Deployer(daemon.endpoint_url, account_id=f"7{next(_NUMBERS):011}")
+
+
+@pytest.fixture
+def a_name() -> Callable[[], str]:
+    """Names of functions that nobody else uses."""
+    return lambda: f"f-{next(_NUMBERS)}"

@@ -1,0 +1,133 @@
+"""Functions on real runtimes, and what the log says of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from lambdad.testing.deploy import Answer, Deployer
+
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+class Lines:
+    """The platform's lines of one invocation."""
+
+    def __init__(self, answer: Answer, memory_mb: int = 256) -> None:
+        self.memory_mb = memory_mb
+        match = re.fullmatch(
+            rf"(?s:(?P<before>.*))START RequestId: (?P<id>{UUID}) Version: \$LATEST\n"
+            # AWS: what was written without a newline is followed by END on the same line.
+            rf"(?s:(?P<output>.*))END RequestId: (?P=id)\n"
+            rf"(?P<report>REPORT RequestId: (?P=id)\t.*)\n",
+            answer.log,
+        )
+        assert match, answer.log
+        self.before, self.request_id, self.text, self.report = match.groups()
+        self.output = self.text.removesuffix("\n").split("\n") if self.text else []
+
+    def expect_report(self, tail: str = "", *, cold: bool | None = None) -> dict[str, float]:
+        """Check the REPORT line, which ends in `tail`; returns its figures."""
+        match = re.fullmatch(
+            rf"REPORT RequestId: {self.request_id}\tDuration: (\d+\.\d\d) ms\t"
+            rf"Billed Duration: (\d+) ms\tMemory Size: {self.memory_mb} MB\t"
+            rf"Max Memory Used: (\d+) MB\t(?:Init Duration: (\d+\.\d\d) ms\t)?{re.escape(tail)}",
+            self.report,
+        )
+        assert match, (tail, self.report)
+        duration, billed, used, init = match.groups()
+        if cold is not None:
+            assert (init is not None) is cold, self.report
+        total = float(duration) + float(init or 0)
+        assert total <= int(billed) < total + 1.02
+        assert 0 < int(used) <= self.memory_mb
+        return {"duration": float(duration), "used": int(used), "init": float(init or 0)}
+
+
+class Subject:
+    """One package deployed once, to be called many times."""
+
+    def __init__(self, user: Deployer, name: str, memory_mb: int) -> None:
+        self.user = user
+        self.name = name
+        self.memory_mb = memory_mb
+
+    def __call__(self, event: Any = None) -> tuple[Answer, Lines]:
+        answer = self.user.invoke(self.name, event)
+        return answer, Lines(answer, self.memory_mb)
+
+    def events(self) -> list[str]:
+        """All log events so far, once the last one is a REPORT line."""
+        messages: list[str] = []
+        for _ in range(2_000):  # the log is written in batches, behind the answer
+            with contextlib.suppress(self.user.logs.exceptions.ResourceNotFoundException):
+                messages = self._events()
+            if messages and messages[-1].startswith("REPORT"):
+                return messages
+        raise AssertionError(messages)
+
+    def _events(self) -> list[str]:
+        pages = self.user.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{self.name}"
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+
+@pytest.fixture(scope="session")
+def runtimes() -> frozenset[str]:
+    """What this host has, as the doctor says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lambdad", "doctor", "--json"],
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    findings = json.loads(done.stdout)["findings"]
+    return frozenset(
+        f["name"] for f in findings if f["section"] == "runtimes" and f["state"] == "ok"
+    )
+
+
+class Workshop:
+    """Deploys functions that live as long as the tests of one module."""
+
+    def __init__(self, user: Deployer, runtimes: frozenset[str]) -> None:
+        self.user = user
+        self._runtimes = runtimes
+        self._made: dict[str, Subject] = {}
+
+    def __call__(
+        self,
+        name: str,
+        runtime: str,
+        files: Mapping[str, str | bytes],
+        *,
+        memory_mb: int = 256,
+        **configuration: Any,
+    ) -> Subject:
+        """A function; the same one for the same name. Skips where the host lacks the runtime."""
+        if runtime not in self._runtimes:
+            pytest.skip(f"{runtime} is not on this host")
+        if name not in self._made:
+            settings = {"Runtime": runtime, "MemorySize": memory_mb, **configuration}
+            self.user.deploy(name, files, **settings)
+            self._made[name] = Subject(self.user, name, memory_mb)
+        return self._made[name]
+
+    def close(self) -> None:
+        for name in self._made:
+            self.user.lambda_.delete_function(FunctionName=name)
+
+
+@pytest.fixture(scope="module")
+def workshop(user: Deployer, runtimes: frozenset[str]) -> Iterator[Workshop]:
+    workshop = Workshop(user, runtimes)
+    yield workshop
+    workshop.close()
