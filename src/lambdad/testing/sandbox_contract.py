@@ -1,8 +1,8 @@
 """What every sandbox backend promises, as tests.
 
 A backend's own test module subclasses :class:`SandboxContract`, says how a backend is made, and
-lists in `unsupported` the promises that it does not make. The guest's programs are those of any
-small distribution: a POSIX shell, coreutils, and `/usr/bin/python3` for what needs sockets.
+lists in `unsupported` the promises that it does not make. This module holds what is promised of
+programs, files and ports; the rest is in `lambdad.testing.sandbox_life_contract`.
 """
 
 from __future__ import annotations
@@ -11,218 +11,75 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
-from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.environments import Mount
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import (
     ExitStatus,
-    GuestProcess,
-    ProcessSpec,
     Sandbox,
     SandboxBackend,
-    SandboxSpec,
 )
+from lambdad.testing.guest_programs import (
+    PYTHON,
+    descendants,
+    drain,
+    mounts_and_devices,
+    open_descriptors,
+    read_all,
+    read_some,
+    run,
+    shell,
+    spawn,
+)
+from lambdad.testing.sandbox_fixtures import (
+    CAPPED_TMP,
+    FREEZE,
+    HIDDEN_HOST,
+    MEMORY_LIMIT,
+    NO_DESCRIPTORS,
+    PRIVATE_NETWORK,
+    PRIVATE_TMP,
+    PROCESS_LIMIT,
+    READ_ONLY_MOUNTS,
+    SMALL,
+    SURVIVING_KILL,
+    TIMEOUT_S,
+)
+from lambdad.testing.sandbox_life_contract import SandboxLifeContract
 
-SMALL = ResourceLimits(memory_mb=128, vcpus=None, ephemeral_storage_mb=16, processes=64)
-PYTHON = "/usr/bin/python3"
-TIMEOUT_S = 60
-
-READ_ONLY_MOUNTS = "mounts are read-only"
-PRIVATE_TMP = "each sandbox has its own ephemeral storage"
-CAPPED_TMP = "ephemeral storage is capped"
-PRIVATE_NETWORK = "each sandbox has its own loopback"
-HIDDEN_HOST = "the host's files and processes are hidden"
-MEMORY_LIMIT = "memory is limited"
-PROCESS_LIMIT = "processes are limited"
-FREEZE = "frozen processes stop"
-SURVIVING_KILL = "nothing escapes kill_processes, daemons neither"
-NO_DESCRIPTORS = "only standard streams and telemetry are open"
-
-Spawn = Callable[..., "asyncio.Future[GuestProcess]"]
-
-
-async def read_all(fd: int) -> bytes:
-    """Read a non-blocking descriptor to its end and close it."""
-    data = bytearray()
-    try:
-        while chunk := await read_some(fd):
-            data += chunk
-    finally:
-        os.close(fd)
-    return bytes(data)
-
-
-async def read_some(fd: int) -> bytes:
-    """Wait for the next bytes of a non-blocking descriptor; empty at its end."""
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            return os.read(fd, 65536)
-        except BlockingIOError:
-            readable = asyncio.Event()
-            loop.add_reader(fd, readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(fd)
-
-
-def drain(fd: int) -> int:
-    """Read what is there; return how much it was."""
-    count = 0
-    while True:
-        try:
-            chunk = os.read(fd, 65536)
-        except BlockingIOError:
-            return count
-        if not chunk:
-            return count
-        count += len(chunk)
+__all__ = [
+    "CAPPED_TMP",
+    "FREEZE",
+    "HIDDEN_HOST",
+    "MEMORY_LIMIT",
+    "NO_DESCRIPTORS",
+    "PRIVATE_NETWORK",
+    "PRIVATE_TMP",
+    "PROCESS_LIMIT",
+    "PYTHON",
+    "READ_ONLY_MOUNTS",
+    "SMALL",
+    "SURVIVING_KILL",
+    "TIMEOUT_S",
+    "SandboxContract",
+    "descendants",
+    "drain",
+    "mounts_and_devices",
+    "open_descriptors",
+    "read_all",
+    "read_some",
+    "run",
+    "shell",
+    "spawn",
+]
 
 
-async def spawn(
-    sandbox: Sandbox,
-    *argv: str,
-    environment: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-    telemetry: bool = False,
-) -> GuestProcess:
-    """Start a program with `PATH` and nothing else set."""
-    return await sandbox.spawn(
-        ProcessSpec(
-            argv=argv,
-            environment={"PATH": "/usr/bin:/bin"} if environment is None else environment,
-            cwd=cwd or "/",
-            telemetry=telemetry,
-        )
-    )
-
-
-async def run(
-    sandbox: Sandbox,
-    *argv: str,
-    environment: Mapping[str, str] | None = None,
-    cwd: str | None = None,
-) -> tuple[ExitStatus, bytes]:
-    """Run a program to its end; return how it ended and what it wrote."""
-    process = await spawn(sandbox, *argv, environment=environment, cwd=cwd)
-    output = await read_all(process.output)
-    return await process.wait(), output
-
-
-async def shell(sandbox: Sandbox, script: str) -> tuple[ExitStatus, bytes]:
-    """Run a shell script to its end."""
-    return await run(sandbox, "/bin/sh", "-c", script)
-
-
-def open_descriptors() -> set[str]:
-    """Return what this process has open, by number and kind."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        try:
-            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")  # noqa: PTH115
-        except FileNotFoundError:
-            continue
-    return found
-
-
-def descendants(pid: int) -> set[int]:
-    """Return all processes below a process, by the host's numbers."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        try:
-            children = (task / "children").read_text().split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for child in children:
-            found |= {int(child), *descendants(int(child))}
-    return found
-
-
-def mounts_and_devices(directory: Path) -> set[str]:
-    """Return the mounts of the host and the loop devices on files below a directory."""
-    found = set(Path("/proc/self/mountinfo").read_text().splitlines())
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        try:
-            name = backing.read_text().strip()
-        except OSError:
-            continue
-        if name.startswith(str(directory)):
-            found.add(f"{backing}: {name}")
-    return found
-
-
-@pytest.mark.timeout(TIMEOUT_S)
-class SandboxContract:
+class SandboxContract(SandboxLifeContract):
     """Subclass it, define `make_backend`, and name what is `unsupported`."""
-
-    unsupported: ClassVar[frozenset[str]] = frozenset()
-
-    def make_backend(self, state_dir: Path) -> SandboxBackend:
-        """Return a backend that is not open."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    async def backend(self, tmp_path: Path) -> AsyncIterator[SandboxBackend]:
-        """An open backend."""
-        backend = self.make_backend(tmp_path / "state")
-        await backend.open()
-        yield backend
-        await backend.close()
-
-    @pytest.fixture
-    def code(self, tmp_path: Path) -> Path:
-        """A directory with a file, and a directory with another."""
-        code = tmp_path / "code"
-        (code / "inner").mkdir(parents=True)
-        (code / "file").write_text("code")
-        # Only the mount may protect it.
-        (code / "file").chmod(0o666)
-        (code / "inner" / "file").write_text("hidden by a mount")
-        for path in (tmp_path, code / "inner"):
-            path.chmod(0o755)
-        code.chmod(0o777)
-        return code
-
-    @pytest.fixture
-    async def sandbox(self, backend: SandboxBackend, code: Path) -> AsyncIterator[Sandbox]:
-        """A sandbox with `code` at `/var/task` and one port."""
-        sandbox = await backend.create(self.spec("one", code, ports=(9001,)))
-        yield sandbox
-        await self.dispose(sandbox)
-
-    @staticmethod
-    def spec(
-        environment_id: str,
-        code: Path | None = None,
-        *,
-        ports: Sequence[int] = (),
-        limits: ResourceLimits = SMALL,
-    ) -> SandboxSpec:
-        """Describe a small sandbox without egress."""
-        mounts = () if code is None else (Mount(source=code, target="/var/task"),)
-        return SandboxSpec(
-            environment_id=environment_id, mounts=mounts, limits=limits, ports=ports, egress=False
-        )
-
-    @staticmethod
-    async def dispose(sandbox: Sandbox) -> None:
-        """End a sandbox as its user should."""
-        for listener in sandbox.listeners.values():
-            listener.socket.close()
-        await sandbox.destroy()
-
-    def needs(self, *promises: str) -> None:
-        """Skip the test when the backend does not make a promise."""
-        missing = [promise for promise in promises if promise in self.unsupported]
-        if missing:
-            pytest.skip(f"not promised by this backend: {', '.join(missing)}")
 
     # Programs
 
@@ -457,209 +314,3 @@ class SandboxContract:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)), timeout=5)
         await self.dispose(other)
-
-    # Freezing and killing
-
-    async def test_frozen_processes_stop_and_go_on(
-        self, backend: SandboxBackend, sandbox: Sandbox
-    ) -> None:
-        """An idle function costs no processor time and does nothing behind one's back."""
-        self.needs(FREEZE)
-        clock = await backend.create(self.spec("clock"))
-        process = await spawn(sandbox, "/bin/sh", "-c", "while :; do echo tick; done")
-        await read_some(process.output)
-        sandbox.freeze()
-        # Time passes by the work of another sandbox.
-        await shell(clock, "seq 20000 > /dev/null")
-        drain(process.output)
-        await shell(clock, "seq 200000 > /dev/null")
-        assert drain(process.output) == 0
-        sandbox.thaw()
-        assert await read_some(process.output)
-        sandbox.thaw()
-        await self.dispose(clock)
-        await sandbox.kill_processes()
-        os.close(process.output)
-
-    async def test_kill_ends_all_programs_and_the_sandbox_stays(self, sandbox: Sandbox) -> None:
-        """A timed-out function is killed; its environment may be initialised anew."""
-        tmp = sandbox.guest_path("/tmp")  # noqa: S108
-        script = f"echo kept > {tmp}/file; setsid sleep 1000 & sleep 1000 & echo up; wait"
-        process = await spawn(sandbox, "/bin/sh", "-c", script)
-        assert await read_some(process.output) == b"up\n"
-        await sandbox.kill_processes()
-        assert await process.wait() == ExitStatus(signal=signal.SIGKILL)
-        if SURVIVING_KILL not in self.unsupported:
-            # The end of the pipe: no descendant holds it any more.
-            assert await read_all(process.output) == b""
-        else:
-            os.close(process.output)
-        assert await shell(sandbox, f"cat {tmp}/file") == (ExitStatus(code=0), b"kept\n")
-
-    async def test_kill_works_on_a_frozen_sandbox(self, sandbox: Sandbox) -> None:
-        """And thaws it."""
-        process = await spawn(sandbox, "/bin/sleep", "1000")
-        sandbox.freeze()
-        await sandbox.kill_processes()
-        assert await process.wait() == ExitStatus(signal=signal.SIGKILL)
-        os.close(process.output)
-        assert (await shell(sandbox, "exit 5"))[0] == ExitStatus(code=5)
-
-    async def test_kill_is_quick_when_processor_time_is_used_up(self, sandbox: Sandbox) -> None:
-        """A function of 128 MB has 7 % of a processor; its end must not wait for that."""
-        self.needs(SURVIVING_KILL)
-        sandbox.set_limits(replace(SMALL, vcpus=0.07))
-        script = "for i in $(seq 40); do (while :; do :; done) & done; echo up; wait"
-        process = await spawn(sandbox, "/bin/sh", "-c", script)
-        assert await read_some(process.output) == b"up\n"
-        async with asyncio.timeout(1):
-            await sandbox.kill_processes()
-        assert await read_all(process.output) == b""
-
-    # Limits
-
-    async def test_memory_limit_kills_and_says_so(self, sandbox: Sandbox) -> None:
-        """And the sandbox stays usable."""
-        self.needs(MEMORY_LIMIT)
-        hog = "b = b'x' * (300 << 20)"
-        status, _ = await run(sandbox, PYTHON, "-I", "-S", "-c", hog)
-        assert status == ExitStatus(signal=signal.SIGKILL, out_of_memory=True)
-        status, _ = await shell(sandbox, "exit 0")
-        assert status == ExitStatus(code=0, out_of_memory=False)
-
-    async def test_memory_limit_can_be_changed(self, sandbox: Sandbox) -> None:
-        """A prepared sandbox gets the function's size later."""
-        self.needs(MEMORY_LIMIT)
-        sandbox.set_limits(replace(SMALL, memory_mb=1024, vcpus=0.5))
-        hog = "b = b'x' * (300 << 20)"
-        status, _ = await run(sandbox, PYTHON, "-I", "-S", "-c", hog)
-        assert status == ExitStatus(code=0)
-        sandbox.set_limits(SMALL)
-        status, _ = await run(sandbox, PYTHON, "-I", "-S", "-c", hog)
-        assert status.out_of_memory
-
-    async def test_memory_peak_is_measured(self, sandbox: Sandbox) -> None:
-        """REPORT's Max Memory Used."""
-        self.needs(MEMORY_LIMIT)
-        await run(sandbox, PYTHON, "-I", "-S", "-c", "b = b'x' * (64 << 20)")
-        assert 64 << 20 < sandbox.memory_peak_bytes() < 128 << 20
-        sandbox.reset_memory_peak()
-        assert sandbox.memory_peak_bytes() < 64 << 20
-
-    async def test_tmp_does_not_count_as_memory(self, backend: SandboxBackend) -> None:
-        """512 MB of files beside 128 MB of memory, as on AWS."""
-        self.needs(MEMORY_LIMIT, CAPPED_TMP)
-        limits = replace(SMALL, ephemeral_storage_mb=256)
-        sandbox = await backend.create(self.spec("files", limits=limits))
-        status, _ = await shell(sandbox, "head -c 200M /dev/zero > /tmp/file")
-        await self.dispose(sandbox)
-        assert status == ExitStatus(code=0)
-
-    async def test_fork_bomb_is_held(self, sandbox: Sandbox) -> None:
-        """It gets EAGAIN, and is swept by one kill."""
-        self.needs(PROCESS_LIMIT)
-        bomb = (
-            "import os, signal\nn = 0\ntry:\n while n < 5000:\n  if os.fork() == 0:\n"
-            "   signal.pause()\n  n += 1\nexcept OSError: pass\n"
-            "print(n, flush=True)\nsignal.pause()"
-        )
-        process = await spawn(sandbox, PYTHON, "-I", "-S", "-c", bomb)
-        count = int(await read_some(process.output))
-        assert SMALL.processes - 8 <= count < SMALL.processes
-        await sandbox.kill_processes()
-        os.close(process.output)
-        # One that grows while it is being killed.
-        process = await spawn(sandbox, "/bin/sh", "-c", "b() { b | b & }; echo up; b; wait")
-        await read_some(process.output)
-        await sandbox.kill_processes()
-        os.close(process.output)
-        assert await shell(sandbox, "echo alive") == (ExitStatus(code=0), b"alive\n")
-
-    async def test_descriptors_are_limited(self, sandbox: Sandbox) -> None:
-        """1,024, as on AWS."""
-        _, output = await shell(sandbox, "ulimit -n; ulimit -Hn")
-        assert output == b"1024\n1024\n"
-
-    # The end
-
-    async def test_destroy_may_be_called_twice_and_at_once(self, backend: SandboxBackend) -> None:
-        """Whoever comes first."""
-        sandbox = await backend.create(self.spec("twice"))
-        await asyncio.gather(sandbox.destroy(), sandbox.destroy())
-        await sandbox.destroy()
-
-    @pytest.mark.parametrize("frozen", [False, True])
-    async def test_destroy_ends_what_runs(self, backend: SandboxBackend, *, frozen: bool) -> None:
-        """Frozen processes too."""
-        if frozen:
-            self.needs(FREEZE)
-        sandbox = await backend.create(self.spec("running"))
-        process = await spawn(sandbox, "/bin/sh", "-c", "echo up; sleep 1000 & wait")
-        assert await read_some(process.output) == b"up\n"
-        if frozen:
-            sandbox.freeze()
-        await sandbox.destroy()
-        assert await process.wait() == ExitStatus(signal=signal.SIGKILL)
-        assert await read_all(process.output) == b""
-
-    async def test_methods_are_harmless_after_destroy(self, backend: SandboxBackend) -> None:
-        """Callers need not know."""
-        sandbox = await backend.create(self.spec("gone"))
-        await sandbox.destroy()
-        sandbox.freeze()
-        sandbox.thaw()
-        sandbox.set_limits(SMALL)
-        sandbox.reset_memory_peak()
-        assert sandbox.memory_peak_bytes() >= 0
-        await sandbox.kill_processes()
-        with pytest.raises(HostUnfit):
-            await spawn(sandbox, "/bin/true")
-
-    async def test_cancelled_create_leaves_nothing(self, backend: SandboxBackend) -> None:
-        """A caller may lose its patience at any moment."""
-        creations = [asyncio.ensure_future(backend.create(self.spec(f"c{n}"))) for n in range(8)]
-        for turns, creation in enumerate(creations):
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            creation.cancel()
-        await asyncio.gather(*creations, return_exceptions=True)
-        await backend.close()
-        assert not descendants(os.getpid())
-
-    @pytest.mark.slow
-    async def test_nothing_is_left_of_many_sandboxes(
-        self, backend: SandboxBackend, code: Path, tmp_path: Path
-    ) -> None:
-        """Processes, mounts, loop devices, descriptors."""
-
-        async def live(number: int) -> None:
-            sandbox = await backend.create(self.spec(f"n{number}", code, ports=(9001,)))
-            process = await spawn(sandbox, "/bin/sh", "-c", "echo x > /tmp/file; sleep 1000 &")
-            await process.wait()
-            os.close(process.output)
-            await self.dispose(sandbox)
-
-        await live(0)
-        before = self.holdings(tmp_path)
-        for start in range(1, 51, 10):
-            await asyncio.gather(*(live(n) for n in range(start, start + 10)))
-        assert self.holdings(tmp_path) == before
-
-    @staticmethod
-    def holdings(directory: Path) -> tuple[set[int], set[str], int]:
-        """What of this process's may leak."""
-        return (
-            descendants(os.getpid()),
-            mounts_and_devices(directory),
-            len(open_descriptors()),
-        )
-
-    async def test_close_destroys_all(self, backend: SandboxBackend) -> None:
-        """And may be called twice."""
-        sandbox = await backend.create(self.spec("left"))
-        process = await spawn(sandbox, "/bin/sleep", "1000")
-        await backend.close()
-        assert await process.wait() == ExitStatus(signal=signal.SIGKILL)
-        os.close(process.output)
-        await backend.close()
-        assert not descendants(os.getpid())
