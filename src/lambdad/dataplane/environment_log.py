@@ -95,6 +95,9 @@ class EnvironmentLog:
 
         `fatal` says that the error took the runtime process with it.
         """
+        # A line without an end belongs to the invocation that wrote it.
+        for line in self._lines.flush():
+            self._write(line)
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
         self._write(report.end_line(usage.request_id))
         self._write(report.report_line(usage, outcome=outcome))
