@@ -47,6 +47,12 @@ class Hierarchies:
     v2_controllers: frozenset[str]
 
     @classmethod
+    def of_this_process(cls) -> Hierarchies:
+        """Return what this process can see."""
+        proc = Path("/proc/self")
+        return cls.discover((proc / "mountinfo").read_text(), (proc / "cgroup").read_text())
+
+    @classmethod
     def discover(cls, mountinfo: str, own_cgroup: str = "0::/\n") -> Hierarchies:
         """Read `/proc/self/mountinfo` and `/proc/self/cgroup`."""
         v1: dict[str, Path] = {}

@@ -137,6 +137,11 @@ class InitClient:
         self._send(KILL_REQUEST.pack(KILL, token), ())
         await done
 
+    @property
+    def lost(self) -> bool:
+        """Whether the conversation is over."""
+        return self._lost
+
     def lose(self) -> None:
         """End the conversation: whoever waits learns that the sandbox was killed."""
         if self._lost:

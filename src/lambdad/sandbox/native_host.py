@@ -27,6 +27,11 @@ _LOG = logging.getLogger(__name__)
 class NativeHost:
     """The host, as one daemon holds it.
 
+    Args:
+        config: users, limits and egress.
+        state_dir: the daemon's own directory.
+        hierarchies: control groups to use; those of this process by default.
+
     Attributes:
         instance: names the daemon's groups, devices and rules.
         cgroups: where sandboxes get their limits.
@@ -34,15 +39,13 @@ class NativeHost:
         egress: whether there is a way to the network.
     """
 
-    def __init__(self, config: SandboxConfig, state_dir: Path) -> None:
+    def __init__(
+        self, config: SandboxConfig, state_dir: Path, hierarchies: Hierarchies | None = None
+    ) -> None:
         self._config = config
         self._state_dir = state_dir
         self.instance = firewall.instance_of(state_dir)
-        proc = Path("/proc/self")
-        hierarchies = Hierarchies.discover(
-            (proc / "mountinfo").read_text(), (proc / "cgroup").read_text()
-        )
-        self.cgroups = CgroupTree(hierarchies, self.instance)
+        self.cgroups = CgroupTree(hierarchies or Hierarchies.of_this_process(), self.instance)
         self.ephemeral: EphemeralStorage | None = None
         self.egress = False
         self._no_ephemeral = self._no_egress = ""

@@ -194,15 +194,14 @@ class NativeSandbox:
         try:
             async with asyncio.timeout(_KILL_TIMEOUT_S):
                 await self._init.kill_all()
-        except HostUnfit:
-            # It ended by itself meanwhile.
-            return
         except TimeoutError:
             _LOG.warning("sandbox %s does not end its processes: killed", self.environment_id)
             self._init.lose()
-        finally:
-            if self._destruction is None:
-                self._cgroup.throttle()
+        if self._init.lost and self._destruction is None:
+            # Unthrottled it dies sooner.
+            raise HostUnfit("The sandbox is gone.", "Create a new one.")
+        if self._destruction is None:
+            self._cgroup.throttle()
 
     def freeze(self) -> None:
         """See `Sandbox`."""
@@ -251,10 +250,11 @@ class NativeSandbox:
         if self._pidfd is not None and not self._dead.is_set():
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        # v1 keeps what is frozen alive.
+        # v1 keeps what is frozen alive; and PID 1 may have to wait long for a processor while a
+        # thousand others spin, so that all are killed.
         with suppress(OSError):
-            self._cgroup.thaw()
             self._cgroup.unthrottle()
+            self._cgroup.kill_all()
 
     def _init_ended(self) -> None:
         if self._pidfd is not None:

@@ -119,8 +119,9 @@ def descendants(pid: int) -> set[int]:
 
 
 def mounts_and_devices(directory: Path) -> set[str]:
-    """Return the mounts of the host and the loop devices on files below a directory."""
-    found = set(Path("/proc/self/mountinfo").read_text().splitlines())
+    """Return the mounts and the loop devices of this host that are on files below a directory."""
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found = {line for line in mounts if str(directory) in line}
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         try:
             name = backing.read_text().strip()

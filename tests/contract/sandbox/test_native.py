@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ from lambdad.domain.clock import SystemClock
 from lambdad.domain.environments import Mount
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import ExitStatus, GuardState, Sandbox, SandboxBackend
+from lambdad.sandbox.cgroups import Hierarchies
 from lambdad.sandbox.firewall import instance_of, interface_prefix
+from lambdad.sandbox.registry import GROUP
 from lambdad.sandbox.registry import backend as backend_type
 from lambdad.testing.sandbox_contract import (
+    MEMORY_LIMIT,
     SandboxContract,
     descendants,
     read_all,
@@ -226,6 +230,44 @@ class TestNative(SandboxContract):
         assert guards["seccomp"].state is GuardState.ACTIVE
         assert guards["egress filter"].state is GuardState.ABSENT
         assert all(guard.remedy for guard in guards.values() if guard.state != GuardState.ACTIVE)
+
+
+class _OnOtherHierarchies(SandboxContract):
+    """The contract on a host that has less than this one."""
+
+    @staticmethod
+    def hierarchies() -> Hierarchies:
+        raise NotImplementedError
+
+    def make_backend(self, state_dir: Path) -> SandboxBackend:
+        config = SandboxConfig(egress=False)
+        native = entry_points(group=GROUP)["native"].load()
+        backend: SandboxBackend = native(
+            config, state_dir, SystemClock(), hierarchies=self.hierarchies()
+        )
+        return backend
+
+
+@pytest.mark.slow
+class TestNativeOnCgroupV1Alone(_OnOtherHierarchies):
+    @staticmethod
+    def hierarchies() -> Hierarchies:
+        here = Hierarchies.of_this_process()
+        if "freezer" not in here.v1:
+            pytest.skip("this host has no cgroup v1 freezer")
+        return Hierarchies(here.v1, None, frozenset())
+
+
+@pytest.mark.slow
+class TestNativeOnCgroupV2WithoutControllers(_OnOtherHierarchies):
+    unsupported = frozenset({MEMORY_LIMIT})
+
+    @staticmethod
+    def hierarchies() -> Hierarchies:
+        here = Hierarchies.of_this_process()
+        if here.v2 is None:
+            pytest.skip("this host has no cgroup v2 tree")
+        return Hierarchies({}, here.v2, frozenset())
 
 
 class TestNativeWithEgress:

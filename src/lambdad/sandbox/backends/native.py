@@ -24,6 +24,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import firewall, mounts, seccomp
 from lambdad.sandbox.base import Guard, SandboxSpec
+from lambdad.sandbox.cgroups import Hierarchies
 from lambdad.sandbox.confinement import Request, Wire
 from lambdad.sandbox.launcher_process import LauncherProcess
 from lambdad.sandbox.native_host import NativeHost
@@ -62,14 +63,22 @@ class NativeBackend:
         config: users, limits and egress.
         state_dir: the daemon's own directory; also names its groups, devices and rules.
         clock: not needed: nothing here has a date.
+        hierarchies: control groups to use; those of this process by default.
     """
 
     name = "native"
 
-    def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: SandboxConfig,
+        state_dir: Path,
+        clock: Clock,
+        *,
+        hierarchies: Hierarchies | None = None,
+    ) -> None:
         del clock
         self._config = config
-        self._host = NativeHost(config, state_dir)
+        self._host = NativeHost(config, state_dir, hierarchies)
         self._launcher = LauncherProcess(
             config.first_uid, config.max_environments, seccomp.filter_program
         )
