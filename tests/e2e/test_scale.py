@@ -87,5 +87,5 @@ def test_create_invoke_delete_leaves_nothing(start: Callable[..., DaemonProcess]
         cycle(number)
     after = settled()
     assert after.beyond(before) == {}
-    assert after.descriptors == before.descriptors
+    assert after.descriptors <= before.descriptors
     assert after.resident_kib < before.resident_kib + 8 * 1024 + CYCLES // 2

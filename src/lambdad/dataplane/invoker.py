@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.counting import ConcurrencyLedger
@@ -11,6 +12,7 @@ from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.routing import route
+from lambdad.dataplane.tracing import trace_header
 from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.functions import Function, UpdateStatus
@@ -50,6 +52,8 @@ class Invoker:
             TooManyRequestsException: a concurrency limit is reached.
             PlatformError: the host failed.
         """
+        trace = trace_header(invocation.trace_header, self._host.clock.time())
+        invocation = replace(invocation, trace_header=trace)
         function = route(self._functions, key, qualifier)
         self._ledger.acquire(key)
         self._quiet.clear()

@@ -47,6 +47,7 @@ class Work:
                 executed_version=version,
                 function_error="Unhandled" if self.error is not None else None,
                 log_tail=log_tail,
+                headers={"X-Amzn-Trace-Id": self.invocation.trace_header or ""},
             )
         )
 

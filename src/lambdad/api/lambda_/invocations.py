@@ -8,6 +8,7 @@ import json
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
+from lambdad.api.lambda_.response_stream import response_events
 from lambdad.api.lambda_.service import LAMBDA, target_of
 from lambdad.controlplane.references import Target, is_alias
 from lambdad.domain import limits
@@ -19,6 +20,7 @@ from lambdad.domain.errors import (
     ResourceNotFoundException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.protocol.eventstream import CONTENT_TYPE
 from lambdad.protocol.http import HttpRequest
 
 _EMPTY_EVENT = b"{}"
@@ -57,15 +59,28 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
     _refuse_unsupported(params)
     if kind == "DryRun":
         return Answer(result={"StatusCode": 204}, headers={})
-    invocation = Invocation(
-        request_id=context.request_id,
-        payload=_event(params.get("Payload") or b""),
-        invoked_arn=target.arn,
-        client_context=_client_context(params.get("ClientContext")),
-        trace_header=context.trace_header,
-        wants_log_tail=params.get("LogType") == "Tail",
-    )
+    invocation = _invocation(context, params, target)
     return _answer(await context.services.invoker.invoke(target.key, target.qualifier, invocation))
+
+
+@LAMBDA.operation("InvokeWithResponseStream", check=_check_size)
+async def invoke_with_response_stream(context: RequestContext, params: Params) -> Answer:
+    """Run a function; its answer comes as an event stream, log and errors at its end."""
+    target = target_of(context, params, "InvokeFunction")
+    await _check_runnable(context, target)
+    _refuse_unsupported(params)
+    if params.get("InvocationType") == "DryRun":
+        return Answer(result={"StatusCode": 204, "EventStream": b""}, headers={})
+    outcome = await context.services.invoker.invoke(
+        target.key, target.qualifier, _invocation(context, params, target)
+    )
+    result = {
+        "StatusCode": 200,
+        "ExecutedVersion": outcome.executed_version,
+        "ResponseStreamContentType": CONTENT_TYPE,
+        "EventStream": b"".join(response_events(outcome)),
+    }
+    return Answer(result=result, headers=outcome.headers)
 
 
 async def _check_runnable(context: RequestContext, target: Target) -> None:
@@ -75,6 +90,17 @@ async def _check_runnable(context: RequestContext, target: Target) -> None:
         if target.qualifier is None or not is_alias(target.qualifier):
             raise
         raise ResourceNotFoundException(f"Cannot find alias arn: {target.arn}") from error
+
+
+def _invocation(context: RequestContext, params: Params, target: Target) -> Invocation:
+    return Invocation(
+        request_id=context.request_id,
+        payload=_event(params.get("Payload") or b""),
+        invoked_arn=target.arn,
+        client_context=_client_context(params.get("ClientContext")),
+        trace_header=context.trace_header,
+        wants_log_tail=params.get("LogType") == "Tail",
+    )
 
 
 def _answer(outcome: InvocationResult) -> Answer:

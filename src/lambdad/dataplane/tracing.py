@@ -1,0 +1,30 @@
+"""The trace header of an invocation: kept from the caller where it says something, else begun."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_ROOT = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
+_SAMPLED = re.compile(r"Sampled=([01])")
+_LINEAGE = re.compile(r"Lineage=([0-9a-zA-Z:|.-]{1,256})")
+
+
+def trace_header(received: str | None, now_s: float) -> str:
+    """Return `Root=...;Parent=...;Sampled=...` for one invocation.
+
+    The caller's root, its sampling decision and its lineage go on; the parent is new, because
+    the invocation is a segment of its own. What is malformed is ignored.
+    """
+    unique = os.urandom(20).hex()
+    root = _ROOT.search(received) if received else None
+    sampled = _SAMPLED.search(received) if received else None
+    lineage = _LINEAGE.search(received) if received else None
+    parts = [
+        f"Root={root[1] if root else f'1-{int(now_s):08x}-{unique[:24]}'}",
+        f"Parent={unique[24:]}",
+        f"Sampled={sampled[1] if sampled else '0'}",
+    ]
+    if lineage:
+        parts.append(f"Lineage={lineage[1]}")
+    return ";".join(parts)
