@@ -10,40 +10,12 @@ from typing import Protocol
 
 from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.errors import HostUnfit
+from lambdad.domain.runtimes import SUPPORTED_RUNTIMES
 from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
 from lambdad.runtimes.installations import VersionCache
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.runtimes.python import PythonProvider
-
-# AWS: the order in which the service prints its enum set, which is none.
-_AWS_ORDER = (
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-)
 
 
 class Provider(RuntimeProvider, Protocol):
@@ -87,7 +59,7 @@ class Catalogue:
 
     def supported_identifiers(self) -> list[str]:
         """Every known identifier, in the order in which AWS prints them."""
-        return [identifier for identifier in _AWS_ORDER if identifier in self._providers]
+        return [identifier for identifier in SUPPORTED_RUNTIMES if identifier in self._providers]
 
     def unavailable(self, identifier: str) -> str | None:
         """None when this host serves the identifier, else cause and remedy in one sentence."""

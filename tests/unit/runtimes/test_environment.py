@@ -3,8 +3,9 @@
 import pytest
 
 from lambdad.domain.functions import LoggingConfig
+from lambdad.domain.runtimes import RESERVED_KEYS
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.environment import RESERVED_KEYS, environment_of
+from lambdad.runtimes.environment import environment_of
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.testing.functions import a_function
 
