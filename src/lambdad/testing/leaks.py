@@ -90,7 +90,7 @@ def _members(cgroups: Iterable[str]) -> Iterable[str]:
     for cgroup in cgroups:
         try:
             yield from Path(cgroup, "cgroup.procs").read_text().split()
-        except (FileNotFoundError, OSError):
+        except OSError:  # removed meanwhile
             continue
 
 
@@ -98,7 +98,7 @@ def _loops(data_dir: Path) -> Iterable[str]:
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         try:
             text = backing.read_text()
-        except FileNotFoundError:
+        except OSError:  # detached meanwhile
             continue
         yield from _mentioning(text, data_dir)
 
