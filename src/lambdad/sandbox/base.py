@@ -149,7 +149,11 @@ class Sandbox(Protocol):
         ...
 
     async def kill_processes(self) -> None:
-        """Kill every guest process; the sandbox and its `/tmp` stay. Thaws if frozen."""
+        """Kill every guest process; the sandbox and its `/tmp` stay. Thaws if frozen.
+
+        Raises:
+            HostUnfit: the sandbox is gone and has to be replaced.
+        """
         ...
 
     def freeze(self) -> None:

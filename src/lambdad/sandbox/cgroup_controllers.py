@@ -15,6 +15,8 @@ from typing import Protocol
 _PERIOD_US = 100_000
 # The kernel refuses less.
 _QUOTA_MIN_US = 1_000
+# v1 counts the buffers of Internet sockets by themselves; they get so much of the memory on top.
+_SOCKETS_SHARE = 4
 _SHARES_PER_VCPU, _SHARES_MIN, _SHARES_MAX = 1_024, 2, 262_144
 _WEIGHT_PER_VCPU, _WEIGHT_MIN, _WEIGHT_MAX = 100, 1, 10_000
 
@@ -73,6 +75,7 @@ class MemoryV1:
     def __init__(self, directory: Path) -> None:
         self._limit = directory / "memory.limit_in_bytes"
         self._limit_with_swap = directory / "memory.memsw.limit_in_bytes"
+        self._sockets = directory / "memory.kmem.tcp.limit_in_bytes"
         self._oom = directory / "memory.oom_control"
         self._peak = directory / "memory.max_usage_in_bytes"
 
@@ -86,6 +89,10 @@ class MemoryV1:
             paths.reverse()
         for path in paths:
             write(path, str(size_bytes))
+        if self._sockets.exists():
+            # Without it the buffers of Internet sockets count nowhere: a function could fill what
+            # all of the host has for TCP.
+            write(self._sockets, str(size_bytes // _SOCKETS_SHARE))
 
     def oom_kills(self) -> int:
         """See :class:`Memory`."""

@@ -40,7 +40,7 @@ sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_get_pr
 sched_get_priority_min sched_rr_get_interval mlock munlock mlockall munlockall prctl arch_prctl
 setrlimit sync gettid readahead setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr
 llistxattr flistxattr removexattr lremovexattr fremovexattr tkill time futex sched_setaffinity
-sched_getaffinity io_setup io_destroy io_getevents io_submit io_cancel epoll_create
+sched_getaffinity epoll_create
 remap_file_pages getdents64 set_tid_address restart_syscall semtimedop fadvise64 timer_create
 timer_settime timer_gettime timer_getoverrun timer_delete clock_gettime clock_getres
 clock_nanosleep exit_group epoll_wait epoll_ctl tgkill utimes mq_open mq_unlink mq_timedsend
@@ -51,7 +51,7 @@ get_robust_list splice tee sync_file_range vmsplice utimensat epoll_pwait signal
 eventfd fallocate timerfd_settime timerfd_gettime accept4 signalfd4 eventfd2 epoll_create1 dup3
 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo recvmmsg prlimit64 syncfs sendmmsg getcpu
 sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create execveat membarrier mlock2
-copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx io_pgetevents rseq
+copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc pkey_free statx rseq
 pidfd_send_signal pidfd_open close_range openat2 faccessat2 epoll_pwait2 landlock_create_ruleset
 landlock_add_rule landlock_restrict_self memfd_secret process_mrelease futex_waitv cachestat
 fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue mseal setxattrat getxattrat
@@ -70,6 +70,9 @@ _FORBIDDEN = {
     "large kernel attack surface": (
         "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register"
         " modify_ldt lookup_dcookie"
+    ),
+    "what the host has one supply of (fs.aio-max-nr)": (
+        "io_setup io_destroy io_getevents io_submit io_cancel io_pgetevents"
     ),
     "keyrings, which no namespace divides": "add_key request_key keyctl",
     "the running kernel": (
@@ -93,6 +96,18 @@ _NETLINK_ROUTE = 0
 # IP, ICMP, TCP, UDP, ICMPv6, MPTCP (tried first by Go's listeners). Others make the kernel load
 # modules (SCTP, DCCP, TIPC ...) on behalf of whoever asks.
 _INTERNET_PROTOCOLS = (0, 1, 6, 17, 58, 262)
+
+# Calls on a process named by their first argument.
+_BY_PID = (
+    "prlimit64",
+    "sched_setscheduler",
+    "sched_setparam",
+    "sched_setattr",
+    "sched_setaffinity",
+)
+_PID_ONE = 1
+# sys/resource.h, linux/ioprio.h: the second argument is a process, not a group or a user.
+_PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
 
 # linux/seccomp.h
 _KILL_PROCESS, _ERRNO, _ALLOW = 0x8000_0000, 0x0005_0000, 0x7FFF_0000
@@ -164,6 +179,12 @@ def _answers(machine: str) -> dict[int, _Block]:
     blocks["personality"] = (_load(0), *_one_of(_PERSONALITIES, errno.EPERM))
     blocks["ioctl"] = (_load(1), *_none_of((_TIOCSTI, _TIOCLINUX), errno.EPERM))
     blocks["socket"] = blocks["socketpair"] = _socket_block()
+    # SECURITY: PID 1 has the function's user, which may otherwise starve it of processor time,
+    # memory or descriptors, so that it cannot end the function's processes.
+    for name in _BY_PID:
+        blocks[name] = (_load(0), *_none_of((_PID_ONE,), errno.EPERM))
+    blocks["setpriority"] = _priority_block(_PRIO_PROCESS)
+    blocks["ioprio_set"] = _priority_block(_IOPRIO_WHO_PROCESS)
     return {numbers[name]: block for name, block in blocks.items() if name in numbers}
 
 
@@ -202,6 +223,17 @@ def _clone_block() -> _Block:
         _Instruction(_JSET, _CLONE_NAMESPACES, jf=1),
         _fail(errno.EPERM),
         _return(_ALLOW),
+    )
+
+
+def _priority_block(process: int) -> _Block:
+    """Priorities of single processes but PID 1; a group or user may include it."""
+    return (
+        _load(0),
+        _Instruction(_JEQ, process, jt=1),
+        _fail(errno.EPERM),
+        _load(1),
+        *_none_of((_PID_ONE,), errno.EPERM),
     )
 
 
