@@ -19,7 +19,13 @@ from lambdad.domain.resources import Resource, ResourceKey
 
 __all__ = [
     "AlreadyExists",
+    "Apply",
+    "Change",
+    "DeleteResource",
+    "DeleteVersion",
+    "Engine",
     "FunctionStore",
+    "InsertFunction",
     "LogEvent",
     "LogGroup",
     "LogGroupKey",
@@ -27,6 +33,11 @@ __all__ = [
     "LogStore",
     "LogStream",
     "PackageStore",
+    "PutResource",
+    "ReplaceFunction",
+    "Resource",
+    "ResourceKey",
+    "ResourceStore",
     "RevisionMismatch",
 ]
 
@@ -180,6 +191,14 @@ class DeleteResource:
 Change = InsertFunction | ReplaceFunction | DeleteVersion | PutResource | DeleteResource
 
 
+class Apply(Protocol):
+    """The shape of :meth:`Engine.apply`, for those who need nothing else of an engine."""
+
+    async def __call__(self, *changes: Change) -> None:
+        """Make several changes at once: all are durable, or none."""
+        ...
+
+
 class LogStore(Protocol):
     """Log groups, streams and events. All methods await the database, off the event loop."""
 
@@ -286,6 +305,8 @@ class Engine(Protocol):
 
     async def apply(self, *changes: Change) -> None:
         """Make several changes at once: all are durable, or none.
+
+        They are made in order: each sees what those before it did.
 
         Raises:
             AlreadyExists, RevisionMismatch: one of them cannot be made.

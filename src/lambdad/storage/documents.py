@@ -35,6 +35,16 @@ def decode(kind: type[T], text: str) -> T:
     return value
 
 
+def json_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a document that holds what JSON text would give back: no tuple, no alias.
+
+    Raises:
+        TypeError, ValueError: it holds something that is not JSON.
+    """
+    values: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
+    return values
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {member.name: _plain(getattr(value, member.name)) for member in fields(value)}
@@ -66,7 +76,8 @@ def _instance_reader(kind: type) -> _Reader:
 def _reader(hint: Any) -> _Reader | None:
     """Return what turns plain JSON into `hint`; None when it is that already."""
     if isinstance(hint, type) and is_dataclass(hint):
-        return _instance_reader(hint)
+        # Looked up when it is needed: a class may have members of its own kind.
+        return lambda document: _instance_reader(hint)(document)  # noqa: PLW0108
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
     origin, arguments = get_origin(hint), get_args(hint)

@@ -39,6 +39,11 @@ class FunctionIndex:
             position += 1
         return found
 
+    def versions(self, key: FunctionKey) -> Sequence[Function]:
+        """Return all versions, `$LATEST` first, then by number."""
+        versions = self._versions.get(key, {})
+        return [versions[version] for version in sorted(versions, key=_version_order)]
+
     def unfinished(self) -> Sequence[Function]:
         """Return all versions whose creation or update has not ended."""
         return [
@@ -50,11 +55,12 @@ class FunctionIndex:
         ]
 
     def digests(self) -> frozenset[str]:
-        """Return the package digests of all versions."""
+        """Return the package digests of all versions, and of what still serves in their stead."""
         return frozenset(
-            function.code.digest
+            code.digest
             for versions in self._versions.values()
             for function in versions.values()
+            for code in (function.code, function.serving.code)
         )
 
     def put(self, function: Function) -> None:
@@ -66,6 +72,15 @@ class FunctionIndex:
             insort(self._names.setdefault((key.account_id, key.region), []), key.name)
         versions[function.version] = function
 
+    def remove_version(self, key: FunctionKey, version: str) -> bool:
+        """Drop one version; False when there was none."""
+        versions = self._versions.get(key, {})
+        if versions.pop(version, None) is None:
+            return False
+        if not versions:
+            self.remove(key)
+        return True
+
     def remove(self, key: FunctionKey) -> bool:
         """Drop all versions; False when there was none."""
         if self._versions.pop(key, None) is None:
@@ -73,3 +88,7 @@ class FunctionIndex:
         names = self._names[key.account_id, key.region]
         del names[bisect_left(names, key.name)]
         return True
+
+
+def _version_order(version: str) -> int:
+    return 0 if version == LATEST else int(version)

@@ -1,4 +1,4 @@
-"""Functions for tests to start from."""
+"""Functions and their resources for tests to start from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.functions import Code, Function, LoggingConfig, State, Status, UpdateStatus
+from lambdad.domain.resources import Resource, ResourceKey
 
 FUNCTION_KEY = FunctionKey(account_id="000000000000", region="us-east-1", name="f")
 
@@ -24,3 +25,18 @@ def a_function(**changes: Any) -> Function:
         "last_modified": "2025-11-24T22:54:31.123+0000",
     }
     return Function(**{**values, **changes})
+
+
+def a_resource(
+    *,
+    kind: str = "alias",
+    name: str = "f:live",
+    function: str | None = "f",
+    revision: str = "r1",
+    account_id: str = "000000000000",
+    region: str = "us-east-1",
+    **document: Any,
+) -> Resource:
+    """A resource of a function, with these members in its document."""
+    key = ResourceKey(kind=kind, account_id=account_id, region=region, name=name)
+    return Resource(key=key, function=function, revision=revision, document=document)

@@ -20,14 +20,20 @@ import pytest
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.functions import Function, State, Status, UpdateStatus
-from lambdad.storage.base import AlreadyExists, Engine, RevisionMismatch
+from lambdad.storage.base import AlreadyExists, DeleteVersion, Engine, RevisionMismatch
 from lambdad.storage.registry import engine as engine_by_name
 from lambdad.testing.clock import FakeClock
 from lambdad.testing.functions import a_function
 from lambdad.testing.log_store_contract import LogStoreContract
 from lambdad.testing.package_store_contract import PackageStoreContract
+from lambdad.testing.resource_store_contract import ResourceStoreContract
 
-__all__ = ["FunctionStoreContract", "LogStoreContract", "PackageStoreContract"]
+__all__ = [
+    "FunctionStoreContract",
+    "LogStoreContract",
+    "PackageStoreContract",
+    "ResourceStoreContract",
+]
 
 
 def named(name: str, account_id: str = "000000000000", region: str = "us-east-1") -> FunctionKey:
@@ -160,6 +166,30 @@ class FunctionStoreContract:
         assert all(engine.functions.get(a_function().key, v) is None for v in ("$LATEST", "1"))
         assert all(engine.functions.get(key) is not None for key in neighbours)
         await engine.functions.insert(a_function())
+
+    async def test_versions_are_in_the_order_of_their_numbers(self, engine: Engine) -> None:
+        versions = ["10", "2", "$LATEST", "1"]
+        for version in versions:
+            await engine.functions.insert(a_function(version=version))
+        found = [function.version for function in engine.functions.versions(a_function().key)]
+        assert found == ["$LATEST", "1", "2", "10"]
+        assert list(engine.functions.versions(named("other"))) == []
+
+    async def test_digests_are_of_all_versions_of_all_accounts(self, engine: Engine) -> None:
+        owned = {
+            "aa": a_function(code=replace(a_function().code, digest="aa")),
+            "bb": a_function(version="1", code=replace(a_function().code, digest="bb")),
+            "cc": a_function(
+                key=named("f", "111111111111"), code=replace(a_function().code, digest="cc")
+            ),
+        }
+        for function in owned.values():
+            await engine.functions.insert(function)
+        assert engine.functions.digests() == owned.keys()
+        await engine.apply(DeleteVersion(key=a_function().key, version="1"))
+        assert engine.functions.digests() == {"aa", "cc"}
+        await engine.functions.delete(a_function().key)
+        assert engine.functions.digests() == {"cc"}
 
     async def test_pages_are_by_name_within_account_and_region(self, engine: Engine) -> None:
         for name in ("b", "a", "B", "c_1", "c-1"):

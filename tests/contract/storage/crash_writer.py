@@ -8,11 +8,11 @@ from pathlib import Path
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import SystemClock
-from lambdad.storage.base import LogEvent, LogGroupKey
+from lambdad.storage.base import InsertFunction, LogEvent, LogGroupKey, PutResource
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.testing.controlplane import a_zip
-from lambdad.testing.functions import a_function
+from lambdad.testing.functions import a_function, a_resource
 
 WORKERS = 32
 GROUP = LogGroupKey(account_id="000000000000", region="us-east-1", name="g")
@@ -31,6 +31,12 @@ async def main(data_dir: Path) -> None:
                 changed = a_function(key=key, revision_id="r2")
                 await store.functions.replace(changed, expected_revision="r1")
             os.write(1, f"{name}\n".encode())
+            if number % 4 == 1:
+                await store.apply(
+                    InsertFunction(function=a_function(key=key, version="1")),
+                    PutResource(resource=a_resource(name=f"{name}:live", function=name)),
+                )
+                os.write(1, f"published {name}\n".encode())
             if worker == 0:
                 event = LogEvent(stream="s", timestamp_ms=number, message=name)
                 await store.logs.append([(GROUP, [event])])

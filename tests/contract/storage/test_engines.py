@@ -1,6 +1,10 @@
 """Both engines keep what `lambdad.storage.base` promises."""
 
-from lambdad.testing.store_contract import FunctionStoreContract, LogStoreContract
+from lambdad.testing.store_contract import (
+    FunctionStoreContract,
+    LogStoreContract,
+    ResourceStoreContract,
+)
 
 
 class TestSqliteFunctions(FunctionStoreContract):
@@ -8,6 +12,15 @@ class TestSqliteFunctions(FunctionStoreContract):
 
 
 class TestMemoryFunctions(FunctionStoreContract):
+    engine_name = "memory"
+    durable = False
+
+
+class TestSqliteResources(ResourceStoreContract):
+    engine_name = "sqlite"
+
+
+class TestMemoryResources(ResourceStoreContract):
     engine_name = "memory"
     durable = False
 

@@ -82,6 +82,19 @@ async def test_functions_of_earlier_releases_are_read(tmp_path: Path, version: i
     await store.close()
 
 
+@pytest.mark.parametrize("version", range(2, len(migrations("lambdad")) + 1))
+async def test_resources_of_earlier_releases_are_read(tmp_path: Path, version: int) -> None:
+    restore("lambdad", version, tmp_path / "lambdad.db")
+    store = engine("sqlite")(tmp_path, FakeClock())
+    await store.open()
+    (alias,) = store.resources.list("alias", "000000000000", "us-east-1")
+    (layer,) = store.resources.all("layer-version")
+    await store.close()
+    assert (alias.key.name, alias.function, alias.revision) == ("hello:live", "hello", "a1")
+    assert alias.document == {"description": "Grüße", "version": "1", "weights": {"2": 0.25}}
+    assert (layer.key.name, layer.function, layer.document) == ("l:1", None, {"licence": None})
+
+
 @pytest.mark.parametrize("version", range(1, len(migrations("logs")) + 1))
 async def test_logs_of_earlier_releases_are_read(tmp_path: Path, version: int) -> None:
     restore("logs", version, tmp_path / "logs.db")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambdad.domain.arns import FunctionKey
-from lambdad.storage.base import LogQuery
+from lambdad.storage.base import Engine, LogQuery
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
@@ -36,6 +36,7 @@ async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: in
     answered = answered_before_death(tmp_path, random.randint(50, 4_000))  # noqa: S311
     store = engine("sqlite")(tmp_path, FakeClock())
     await store.open()
+    check_publications(store, {line[10:] for line in answered if line.startswith("published ")})
     for name in (line for line in answered if line.startswith("f")):
         key = FunctionKey(account_id="000000000000", region="us-east-1", name=name)
         found = store.functions.get(key)
@@ -47,6 +48,18 @@ async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: in
     await store.close()
     await FilePackageStore(tmp_path / "code").collect(packages_in(tmp_path))
     check_packages(tmp_path, {line[8:] for line in answered if line.startswith("package ")})
+
+
+def check_publications(store: Engine, answered: set[str]) -> None:
+    """All that were answered are there, and none is there in part."""
+    aliases = {resource.function for resource in store.resources.all("alias")}
+    published = {
+        function.key.name
+        for function in store.functions.list("000000000000", "us-east-1", after=None, limit=99_999)
+        if store.functions.get(function.key, "1") is not None
+    }
+    assert answered <= published
+    assert published == aliases
 
 
 def packages_in(data_dir: Path) -> frozenset[str]:

@@ -13,11 +13,11 @@ import pytest
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import HostUnfit, PlatformError
-from lambdad.storage.base import Engine
+from lambdad.storage.base import Engine, InsertFunction, PutResource
 from lambdad.storage.engines.sqlite.schema import migrations
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
-from lambdad.testing.functions import a_function
+from lambdad.testing.functions import a_function, a_resource
 
 # Opens the directory, forks a child that outlives it, says so, and waits to be killed.
 HOLDER = """
@@ -120,15 +120,18 @@ async def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     assert f"{path} is damaged" in await why_refused(tmp_path)
 
 
-async def test_a_row_that_lambdad_did_not_write_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("table", "document"), [("function", "{}"), ("resource", "{")])
+async def test_a_row_that_lambdad_did_not_write_is_reported(
+    tmp_path: Path, table: str, document: str
+) -> None:
     store = sqlite_engine(tmp_path)
     await store.open()
-    await store.functions.insert(a_function())
+    await store.apply(InsertFunction(function=a_function()), PutResource(resource=a_resource()))
     await store.close()
     with sqlite3.connect(tmp_path / "lambdad.db") as connection:
-        connection.execute("UPDATE function SET document = '{}'")
+        connection.execute(f"UPDATE {table} SET document = ?", (document,))  # noqa: S608
     connection.close()
-    assert "holds a function that cannot be read" in await why_refused(tmp_path)
+    assert "holds a row that cannot be read" in await why_refused(tmp_path)
 
 
 async def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Storage that forgets: for tests and for throw-away servers.
 
-Keeps the same promises as the SQLite engine but durability. Mutable state: the index of functions
-and one record per log group.
+Keeps the same promises as the SQLite engine but durability. Mutable state: the records of functions
+and resources, and one record per log group.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import Clock
-from lambdad.domain.functions import Function
+from lambdad.domain.resources import ResourceKey
 from lambdad.storage.base import (
     AlreadyExists,
+    Change,
     LogEvent,
     LogGroup,
     LogGroupKey,
     LogQuery,
     LogStream,
-    RevisionMismatch,
 )
-from lambdad.storage.function_index import FunctionIndex
 from lambdad.storage.log_sizes import DAY_MS, page, storable, stored_size
+from lambdad.storage.record_stores import FunctionRecords, ResourceRecords
+from lambdad.storage.records import Records, as_stored
 
 
 class MemoryEngine:
     """See :class:`lambdad.storage.base.Engine`; the data directory is not touched."""
 
     def __init__(self, data_dir: Path, clock: Clock) -> None:
-        self.functions = MemoryFunctionStore()
+        self._records = Records()
+        self.functions = MemoryFunctionStore(self._records, self.apply)
+        self.resources = MemoryResourceStore(self._records, self.apply)
         self.logs = MemoryLogStore(clock)
 
     async def open(self) -> None:
@@ -40,47 +43,34 @@ class MemoryEngine:
     async def close(self) -> None:
         """Nothing to do."""
 
+    async def apply(self, *changes: Change) -> None:
+        """Make all changes or none."""
+        undo: list[Change] = []
+        try:
+            for change in map(as_stored, changes):
+                self._records.check(change)
+                undo.append(self._records.undoing(change))
+                self._records.make(change)
+        except BaseException:
+            for change in reversed(undo):
+                self._records.make(change)
+            raise
 
-class MemoryFunctionStore:
+
+class MemoryFunctionStore(FunctionRecords):
     """See :class:`lambdad.storage.base.FunctionStore`."""
 
-    def __init__(self) -> None:
-        self._index = FunctionIndex()
-
-    def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
-        """Return the stored version, or None."""
-        return self._index.get(key, version)
-
-    def list(
-        self, account_id: str, region: str, *, after: str | None, limit: int
-    ) -> Sequence[Function]:
-        """Return a page by name."""
-        return self._index.page(account_id, region, after=after, limit=limit)
-
-    def unfinished(self) -> Sequence[Function]:
-        """Return versions that are still being made or updated."""
-        return self._index.unfinished()
-
-    def digests(self) -> frozenset[str]:
-        """Return the package digests of all versions."""
-        return self._index.digests()
-
-    async def insert(self, function: Function) -> None:
-        """Store a new version."""
-        if self._index.get(function.key, function.version) is not None:
-            raise AlreadyExists(function.arn)
-        self._index.put(function)
-
-    async def replace(self, function: Function, *, expected_revision: str) -> None:
-        """Replace a version of a known revision."""
-        stored = self._index.get(function.key, function.version)
-        if stored is None or stored.revision_id != expected_revision:
-            raise RevisionMismatch(function.arn)
-        self._index.put(function)
-
     async def delete(self, key: FunctionKey) -> bool:
-        """Remove all versions."""
-        return self._index.remove(key)
+        """Remove all versions and the function's resources."""
+        return self._records.delete_function(key)
+
+
+class MemoryResourceStore(ResourceRecords):
+    """See :class:`lambdad.storage.base.ResourceStore`."""
+
+    async def delete(self, key: ResourceKey) -> bool:
+        """Remove a resource."""
+        return self._records.resources.remove(key)
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ import asyncio
 from pathlib import Path
 
 from lambdad.domain.clock import Clock
+from lambdad.storage.base import Change
 from lambdad.storage.data_dir import DataDir
 from lambdad.storage.engines.sqlite.database import SqliteDb
-from lambdad.storage.engines.sqlite.functions import SqliteFunctionStore
 from lambdad.storage.engines.sqlite.logs import SqliteLogStore
+from lambdad.storage.engines.sqlite.records import SqliteRecords
 
 __all__ = ["SqliteEngine"]
 
@@ -25,19 +26,25 @@ class SqliteEngine:
         self._data_dir = DataDir(data_dir)
         self._db = SqliteDb(self._data_dir.path / "lambdad.db", "lambdad")
         self._logs_db = SqliteDb(self._data_dir.path / "logs.db", "logs")
-        self.functions = SqliteFunctionStore(self._db)
+        self._records = SqliteRecords(self._db)
+        self.functions = self._records.functions
+        self.resources = self._records.resources
         self.logs = SqliteLogStore(self._logs_db, clock)
 
     async def open(self) -> None:
-        """Lock the directory, migrate both files and load the functions."""
+        """Lock the directory, migrate both files and load what exists."""
         self._data_dir.acquire()
         try:
             await self._db.open()
             await self._logs_db.open()
-            await self.functions.load()
+            await self._records.load()
         except BaseException:
             await asyncio.shield(self.close())
             raise
+
+    async def apply(self, *changes: Change) -> None:
+        """Make all changes or none."""
+        await self._records.apply(*changes)
 
     async def close(self) -> None:
         """Finish the writes under way, then let go of the files and the directory."""
