@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import subprocess
@@ -29,7 +30,7 @@ class Lines:
             rf"(?P<report>REPORT RequestId: (?P=id)\t.*)\n",
             answer.log,
         )
-        assert match, answer.log
+        assert match, answer.log[-600:]
         self.before, self.request_id, self.text, self.report = match.groups()
         self.output = self.text.removesuffix("\n").split("\n") if self.text else []
 
@@ -63,13 +64,13 @@ class Subject:
         answer = self.user.invoke(self.name, event)
         return answer, Lines(answer, self.memory_mb)
 
-    def events(self) -> list[str]:
-        """All log events so far, once the last one is a REPORT line."""
+    def events(self, request_id: str = "") -> list[str]:
+        """All log events up to the REPORT line of a request, or of any."""
         messages: list[str] = []
         for _ in range(2_000):  # the log is written in batches, behind the answer
             with contextlib.suppress(self.user.logs.exceptions.ResourceNotFoundException):
                 messages = self._events()
-            if messages and messages[-1].startswith("REPORT"):
+            if messages and messages[-1].startswith(f"REPORT RequestId: {request_id}"):
                 return messages
         raise AssertionError(messages)
 
@@ -80,25 +81,35 @@ class Subject:
         return [event["message"] for page in pages for event in page["events"]]
 
 
-@pytest.fixture(scope="session")
-def runtimes() -> frozenset[str]:
-    """What this host has, as the doctor says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lambdad", "doctor", "--json"],
-        check=False,
-        capture_output=True,
-        timeout=60,
-    )
+@functools.cache
+def runtimes_here() -> Mapping[str, bool]:
+    """Runtimes by identifier, and whether this host has them, as the doctor says."""
+    command = [sys.executable, "-m", "lambdad", "doctor", "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
     findings = json.loads(done.stdout)["findings"]
-    return frozenset(
-        f["name"] for f in findings if f["section"] == "runtimes" and f["state"] == "ok"
-    )
+    return {f["name"]: f["state"] == "ok" for f in findings if f["section"] == "runtimes"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give `python` and `node` the interpreters of this host."""
+    for fixture, family in (("python", "python3."), ("node", "nodejs")):
+        if fixture in metafunc.fixturenames:
+            here = [name for name, ok in runtimes_here().items() if ok and name.startswith(family)]
+            reason = f"this host has no {family.rstrip('3.')}"
+            absent = pytest.param("", marks=pytest.mark.skip(reason=reason))
+            metafunc.parametrize(fixture, here or [absent])
+
+
+@pytest.fixture(scope="session")
+def runtimes() -> Mapping[str, bool]:
+    """Runtimes by identifier, and whether this host has them."""
+    return runtimes_here()
 
 
 class Workshop:
     """Deploys functions that live as long as the tests of one module."""
 
-    def __init__(self, user: Deployer, runtimes: frozenset[str]) -> None:
+    def __init__(self, user: Deployer, runtimes: Mapping[str, bool]) -> None:
         self.user = user
         self._runtimes = runtimes
         self._made: dict[str, Subject] = {}
@@ -113,7 +124,7 @@ class Workshop:
         **configuration: Any,
     ) -> Subject:
         """A function; the same one for the same name. Skips where the host lacks the runtime."""
-        if runtime not in self._runtimes:
+        if not self._runtimes.get(runtime):
             pytest.skip(f"{runtime} is not on this host")
         if name not in self._made:
             settings = {"Runtime": runtime, "MemorySize": memory_mb, **configuration}
@@ -127,7 +138,7 @@ class Workshop:
 
 
 @pytest.fixture(scope="module")
-def workshop(user: Deployer, runtimes: frozenset[str]) -> Iterator[Workshop]:
+def workshop(user: Deployer, runtimes: Mapping[str, bool]) -> Iterator[Workshop]:
     workshop = Workshop(user, runtimes)
     yield workshop
     workshop.close()

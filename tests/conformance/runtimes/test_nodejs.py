@@ -56,11 +56,6 @@ exports.handler = function (event, context) { return ways[event.do](...arguments
 """
 
 
-@pytest.fixture(params=[f"nodejs{major}.x" for major in (16, 18, 20, 22, 24)])
-def node(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def function(workshop: Any, node: str) -> Any:
     return workshop(f"node-{major(node)}", node, {"app.js": APP})
@@ -300,7 +295,13 @@ def test_an_exit_at_init_is_tried_again_within_the_invocation(workshop: Any, nod
     reason = "Runtime exited with error: exit status 3"
     assert answer.payload == exit_error(lines.request_id, reason)
     lines.expect_report("Status: error\tError Type: Runtime.ExitError", cold=False)
-    assert sum(event.endswith("\tundefined\tINFO\tloading\n") for event in function.events()) == 2
+    assert (
+        sum(
+            event.endswith("\tundefined\tINFO\tloading\n")
+            for event in function.events(lines.request_id)
+        )
+        == 2
+    )
 
 
 def test_es_modules_are_handlers(workshop: Any, node: str) -> None:

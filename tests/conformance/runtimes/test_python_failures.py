@@ -58,11 +58,6 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(params=[f"python3.{minor}" for minor in range(8, 15)])
-def python(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def a_python() -> str:
     """For what does not depend on the interpreter."""
@@ -273,7 +268,7 @@ def test_what_cannot_be_loaded_is_named(workshop: Any, python: str, case: str) -
             "stackTrace": [],
         }
         lines.expect_report(f"Status: error\tError Type: {error_type}")
-    events = function.events()
+    events = function.events(lines.request_id)
     warnings = [event for event in events if re.match(WARNING, event)]
     errors = [event for event in events if event.startswith(f"[ERROR] {error_type}: {message}")]
     assert len(warnings) == len(errors) >= 2
@@ -306,7 +301,7 @@ def test_an_exception_of_the_module_is_described(workshop: Any, python: str) -> 
         "  File \"/var/task/app.py\", line 2, in <module>\n    raise OSError('no luck')\n"
     )
     lines.expect_report("Status: error\tError Type: Runtime.Unknown")
-    assert "loading\n" in function.events()
+    assert "loading\n" in function.events(lines.request_id)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +322,7 @@ def test_an_exit_at_init_is_tried_again_within_the_invocation(
     assert answer.error == "Unhandled"
     assert answer.payload == exit_error(lines.request_id, reason)
     lines.expect_report("Status: error\tError Type: Runtime.ExitError", cold=False)
-    events = function.events()
+    events = function.events(lines.request_id)
     assert events[0].startswith(
         f"INIT_START Runtime Version: {a_python.replace('python', 'python:')}\t"
     )
