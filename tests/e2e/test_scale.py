@@ -88,4 +88,5 @@ def test_create_invoke_delete_leaves_nothing(start: Callable[..., DaemonProcess]
     after = settled()
     assert after.beyond(before) == {}
     assert after.descriptors <= before.descriptors
-    assert after.resident_kib < before.resident_kib + 8 * 1024 + CYCLES // 2
+    # Caches fill for some two thousand cycles; a leak of a kilobyte a cycle would still show.
+    assert after.resident_kib < before.resident_kib + 12 * 1024
