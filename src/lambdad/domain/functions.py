@@ -76,6 +76,8 @@ class Function:
         echoed: members that are stored and read back but have no behaviour here yet, in wire
             form (`VpcConfig`, `DeadLetterConfig`, ...).
         tags: of the function; kept with `$LATEST` only.
+        in_service: what serves instead of this row, because its update is not done or has failed;
+            None when it serves itself. Its own `in_service` is None.
     """
 
     key: FunctionKey
@@ -98,6 +100,12 @@ class Function:
     last_modified: str
     echoed: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    in_service: Function | None = None
+
+    @property
+    def serving(self) -> Function:
+        """What invocations run: this, or what it has not replaced yet."""
+        return self.in_service or self
 
     @property
     def arn(self) -> str:
