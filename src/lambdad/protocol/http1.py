@@ -6,7 +6,6 @@ Refuses to know sockets, time and AWS: timeouts and the closing of connections a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +13,14 @@ import httptools
 
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.http1_responses import CONTINUE, encode_response
+from lambdad.protocol.request_target import split_target
 
 __all__ = ["CONTINUE", "BadHttp", "Http1Limits", "OnHead", "RequestParser", "encode_response"]
 
 _HEAD_END = b"\r\n\r\n"
 _MAX_HEADERS = 1_000
+# How a runtime says that a streamed response failed half way (Runtime API, response streaming).
+_TRAILERS = b"lambda-runtime-function-error-"
 _METHODS = {method.encode(): method for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH")}
 # The names that AWS clients and runtime clients send: a look-up is cheaper than lower().decode().
 _COMMON_NAMES = """
@@ -39,10 +41,12 @@ class Http1Limits:
     Attributes:
         head_bytes: request line and headers, the final empty line included.
         body_bytes: the decoded body.
+        sink: takes the body piece by piece as it comes in; the request then has an empty one.
     """
 
     head_bytes: int
     body_bytes: int
+    sink: Callable[[bytes], None] | None = None
 
 
 OnHead = Callable[[str, str, Mapping[str, str]], Http1Limits | None]
@@ -84,6 +88,7 @@ class RequestParser:
     __slots__ = (
         "_body",
         "_body_limit",
+        "_body_size",
         "_chunked",
         "_complete",
         "_failure",
@@ -100,6 +105,7 @@ class RequestParser:
         "_query",
         "_reading_head",
         "_remaining",
+        "_sink",
         "_tail",
         "_target",
         "keep_alive",
@@ -123,6 +129,8 @@ class RequestParser:
         self._target = b""
         self._body: bytes | bytearray = b""
         self._body_limit = self._limits.body_bytes
+        self._body_size = 0
+        self._sink: Callable[[bytes], None] | None = None
         self._framing_bytes = 0
         self._remaining = 0
         self._chunked = False
@@ -229,7 +237,10 @@ class RequestParser:
             raise self._refusal(error) from error
         self._reading_head = False
         self._method = self._parse_method(head)
-        self._path, self._query = _split_target(self._target)
+        target = split_target(self._target)
+        if target is None:
+            raise BadHttp(400, "The request target must be a path.")
+        self._path, self._query = target
         self._frame_body(upgrade=upgrade, http_1_0=version == b" HTTP/1.0")
 
     def _refusal(self, error: httptools.HttpParserError) -> BadHttp:
@@ -258,6 +269,7 @@ class RequestParser:
             limits = self._on_head(self._method, self._path, headers)
             if limits is not None:
                 self._body_limit = limits.body_bytes
+                self._sink = limits.sink
         if encoding is not None:
             if encoding.strip().lower() != "chunked":
                 raise BadHttp(501, "The only transfer coding served is `chunked`.")
@@ -301,16 +313,17 @@ class RequestParser:
             end = min(len(data), position + self._remaining)
             self._remaining -= end - position
         piece = data if position == 0 and end == len(data) else data[position:end]
-        before = len(self._body)
+        before = self._body_size
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserError as error:
-            if len(self._body) > self._body_limit:
+            if self._body_size > self._body_limit:
                 raise self._body_too_large() from error
             raise BadHttp(400, f"Malformed HTTP: {error}.") from error
-        if len(self._body) > self._body_limit:
+        if self._body_size > self._body_limit:
             raise self._body_too_large()
-        self._count_framing(len(piece) - (len(self._body) - before))
+        grown = self._body_size - before
+        self._count_framing(len(piece) - grown, grown=grown > 0)
         return end
 
     def _chunked_piece_end(self, data: bytes, position: int) -> int:
@@ -328,10 +341,17 @@ class RequestParser:
         self._tail = (tail + data[max(position, end - 3) : end])[-3:]
         return end
 
-    def _count_framing(self, framing_bytes: int) -> None:
+    def _count_framing(self, framing_bytes: int, *, grown: bool) -> None:
         """Refuse chunk extensions, trailers and tiny chunks without end."""
         self._framing_bytes += framing_bytes
-        if self._framing_bytes > self._body_limit + self._limits.head_bytes:
+        if self._sink is not None:
+            # Nothing of the body is kept, so what lies between its pieces must be small.
+            if grown:
+                self._framing_bytes = 0
+            limit = self._limits.head_bytes
+        else:
+            limit = self._body_limit + self._limits.head_bytes
+        if self._framing_bytes > limit:
             raise BadHttp(413, "The framing of the chunked body is larger than a body may be.")
 
     def _body_too_large(self) -> BadHttp:
@@ -343,8 +363,8 @@ class RequestParser:
             self._target = url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; trailers of a chunked body are dropped."""
-        if not self._reading_head:
+        """Keep a header; of the trailers those that a body given away piecemeal may end with."""
+        if not self._reading_head and not self._wanted_trailer(name):
             return
         self._header_count += 1
         if self._header_count > _MAX_HEADERS:
@@ -355,14 +375,19 @@ class RequestParser:
             text = f"{self._headers[key]},{text}"
         self._headers[key] = text
 
+    def _wanted_trailer(self, name: bytes) -> bool:
+        return self._sink is not None and name.lower().startswith(_TRAILERS)
+
     def on_body(self, piece: bytes) -> None:
         """Keep a piece of the body; what exceeds the limit is refused once llhttp returns."""
-        if not self._body:
+        self._body_size += len(piece)
+        if self._sink is not None:
+            self._sink(piece)
+        elif not self._body:
             self._body = piece
-            return
-        if type(self._body) is bytes:
-            self._body = bytearray(self._body)
-        if len(self._body) <= self._body_limit:
+        elif self._body_size <= self._body_limit:
+            if type(self._body) is bytes:
+                self._body = bytearray(self._body)
             self._body += piece
 
     def on_message_complete(self) -> None:
@@ -379,20 +404,3 @@ def _skip_line_ends(data: bytes, position: int) -> int:
     while position < len(data) and data[position] in b"\r\n":
         position += 1
     return position
-
-
-def _split_target(target: bytes) -> tuple[str, str]:
-    """Return raw path and query of an origin-form or absolute-form target."""
-    text = target.decode("latin-1")
-    if text[:1] not in ("/", "*"):  # absolute form, as sent to a proxy
-        _, separator, rest = text.partition("://")
-        authority_end = re.search(r"[/?#]|$", rest)
-        if not separator or authority_end is None:
-            raise BadHttp(400, "The request target must be a path.")
-        text = rest[authority_end.start() :]
-        if text[:1] != "/":
-            text = f"/{text}"
-    if "#" in text:
-        text = text.partition("#")[0]
-    path, _, query = text.partition("?")
-    return path, query

@@ -314,3 +314,36 @@ def test_what_was_sent_is_what_is_read(
     requests, refused, _ = feed_all(cut(data, positions))
     assert refused is None
     assert [(r.path, r.body) for r in requests] == [(path, body) for path, body, _ in sent]
+
+
+def test_a_body_with_a_sink_is_given_away_piece_by_piece() -> None:
+    pieces: list[bytes] = []
+    limits = Http1Limits(head_bytes=1000, body_bytes=100, sink=pieces.append)
+    parser = RequestParser(LIMITS, on_head=lambda *_: limits)
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert parser.feed(head + b"3\r\nabc\r\n") == []
+    assert pieces == [b"abc"]
+    trailer = b"Lambda-Runtime-Function-Error-Type: Function.Broken\r\nOther: x\r\n"
+    (request,) = parser.feed(b"2\r\nde\r\n0\r\n" + trailer + b"\r\n")
+    assert b"".join(pieces) == b"abcde"
+    assert request.body == b""
+    assert request.headers["lambda-runtime-function-error-type"] == "Function.Broken"
+    assert "other" not in request.headers
+
+
+def test_a_body_with_a_sink_is_still_limited() -> None:
+    limits = Http1Limits(head_bytes=1000, body_bytes=4, sink=lambda _: None)
+    parser = RequestParser(LIMITS, on_head=lambda *_: limits)
+    parser.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    with pytest.raises(BadHttp) as bad:
+        parser.feed(b"3\r\nabc\r\n")
+    assert bad.value.status == 413
+
+
+def test_trailers_behind_a_sink_are_limited() -> None:
+    limits = Http1Limits(head_bytes=1000, body_bytes=10**9, sink=lambda _: None)
+    parser = RequestParser(LIMITS, on_head=lambda *_: limits)
+    parser.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n")
+    with pytest.raises(BadHttp):
+        for _ in range(100):
+            parser.feed(b"Lambda-Runtime-Function-Error-Body: " + b"x" * 100)
