@@ -196,7 +196,7 @@ class ExecutionEnvironment:
             )
         except NoEntrypoint as missing:
             self._ready = None
-            return failures.invalid_entrypoint(self._request_id, missing.candidates)
+            return failures.invalid_entrypoint(self._request_id, missing.reason)
         outcome: FunctionError | ExitStatus | None
         try:
             async with asyncio.timeout(limit_s):
@@ -205,6 +205,8 @@ class ExecutionEnvironment:
             outcome = ExitStatus()
         self._ready = None
         self._init_s = clock.monotonic() - begun
+        if self._process is not None:
+            self._process.drain()  # what it wrote precedes what follows its init
         return outcome
 
     def _start_invoking(self, work: Work) -> None:

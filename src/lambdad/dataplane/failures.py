@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
 
 from lambdad.domain.errors import FunctionError
 from lambdad.sandbox.base import ExitStatus
@@ -52,12 +51,11 @@ def exited(request_id: str, status: ExitStatus) -> FatalError:
     )
 
 
-def invalid_entrypoint(request_id: str, candidates: Sequence[str]) -> FatalError:
-    """There is nothing to start."""
-    paths = " ".join(candidates)
+def invalid_entrypoint(request_id: str, reason: str) -> FatalError:
+    """There is nothing to start, or it cannot be started."""
     return FatalError(
         "Runtime.InvalidEntrypoint",
-        f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): [{paths}]",
+        f"RequestId: {request_id} Error: {reason}",
         logged_type="Runtime.InvalidEntrypoint",
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from lambdad.config.sections import DataPlaneConfig
@@ -34,11 +35,11 @@ ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
 
 
 class NoEntrypoint(LambdadError):
-    """None of the programs that may be started exists. Attribute `candidates`: their paths."""
+    """The function brings no program that can be started. Attribute `reason`: in AWS's words."""
 
-    def __init__(self, candidates: Sequence[str]) -> None:
-        super().__init__(" ".join(candidates))
-        self.candidates = candidates
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class RuntimeFinder(Protocol):
@@ -168,9 +169,13 @@ class EnvironmentHost:
         tree = self._packages.tree(function.code.digest)
         for candidate in runtime.entrypoints:
             inside = candidate.removeprefix(f"{TASK_ROOT}/")
-            if inside != candidate and (tree / inside).is_file():
+            program = tree / inside
+            if inside != candidate and program.is_file():
+                if (problem := _problem(program)) is not None:
+                    raise NoEntrypoint(f"fork/exec {candidate}: {problem}")
                 return candidate
-        raise NoEntrypoint(runtime.entrypoints)
+        paths = " ".join(runtime.entrypoints)
+        raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
 
     def _environment(
         self, sandbox: Sandbox, function: Function, runtime: Runtime, log: EnvironmentLog
@@ -185,6 +190,17 @@ class EnvironmentHost:
             initialization_type="on-demand",
             guest_path=sandbox.guest_path,
         )
+
+
+def _problem(program: Path) -> str | None:
+    """Say why the kernel would not execute a program, as Go's runtime says it; None if it would."""
+    if not program.stat().st_mode & 0o001:
+        return "permission denied"
+    with program.open("rb") as file:
+        beginning = file.read(4)
+    if beginning != b"\x7fELF" and not beginning.startswith(b"#!"):
+        return "exec format error"
+    return None
 
 
 def _credentials(function: Function) -> Mapping[str, str]:

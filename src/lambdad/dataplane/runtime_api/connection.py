@@ -134,10 +134,13 @@ class RuntimeConnection(asyncio.Protocol):
     def _reply(self, response: HttpResponse) -> None:
         if self._transport is None:
             return
-        self._transport.write(encode_response(response, keep_alive=True))
+        keep_alive = bool(self._queue) or self._parser.keep_alive
+        self._transport.write(encode_response(response, keep_alive=keep_alive))
         self._answering = False
         if self._queue:
             self._serve()
+        elif not keep_alive:
+            self._transport.close()
 
     def _refuse(self, bad: BadHttp) -> None:
         if self._transport is None:
