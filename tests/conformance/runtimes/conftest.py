@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -137,8 +137,15 @@ class Workshop:
             self.user.lambda_.delete_function(FunctionName=name)
 
 
+@pytest.fixture(scope="session")
+def workshop_of(runtimes: Mapping[str, bool]) -> Callable[[Deployer], Workshop]:
+    """A workshop for a user of another daemon than the common one."""
+    return lambda user: Workshop(user, runtimes)
+
+
 @pytest.fixture(scope="module")
 def workshop(user: Deployer, runtimes: Mapping[str, bool]) -> Iterator[Workshop]:
+    """A workshop on the common daemon, empty again at the end."""
     workshop = Workshop(user, runtimes)
     yield workshop
     workshop.close()
