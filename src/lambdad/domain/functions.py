@@ -9,6 +9,7 @@ from typing import Any
 
 from lambdad.domain import limits
 from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.layers import merged_digest
 
 
 class State(StrEnum):
@@ -71,6 +72,8 @@ class Function:
 
     Attributes:
         environment: configured variables; None when the caller never gave an Environment.
+        layers: ARNs of layer versions; what comes later lies over what comes before.
+        layer_packages: their content, in the same order: it outlives the layer versions.
         revision_id: changes at every change of state or configuration.
         last_modified: as on the wire, `2025-11-24T22:54:31.123+0000`.
         echoed: members that are stored and read back but have no behaviour here yet, in wire
@@ -93,6 +96,7 @@ class Function:
     environment: Mapping[str, str] | None = None
     architectures: tuple[str, ...] = ("x86_64",)
     layers: tuple[str, ...] = ()
+    layer_packages: tuple[Code, ...] = ()
     tracing_mode: str = "PassThrough"
     logging: LoggingConfig
     status: Status
@@ -111,3 +115,20 @@ class Function:
     def arn(self) -> str:
         """Unqualified for `$LATEST`, with the number for a published version."""
         return self.key.arn(None if self.version == LATEST else self.version)
+
+    @property
+    def layer_tree(self) -> str | None:
+        """Key in package storage of what its layers make together; None without layers."""
+        if not self.layer_packages:
+            return None
+        return merged_digest([package.digest for package in self.layer_packages])
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """Keys of everything in package storage that it needs, or that what serves for it needs."""
+        packages = frozenset(
+            (self.code.digest, *(package.digest for package in self.layer_packages))
+        )
+        if self.layer_tree is not None:
+            packages |= {self.layer_tree}
+        return packages if self.in_service is None else packages | self.in_service.packages

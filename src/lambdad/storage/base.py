@@ -68,7 +68,7 @@ class FunctionStore(Protocol):
         ...
 
     def digests(self) -> frozenset[str]:
-        """Return the package digests of all versions of all accounts and regions."""
+        """Return `Function.packages` of all versions of all accounts and regions together."""
         ...
 
     async def insert(self, function: Function) -> None:
@@ -281,6 +281,17 @@ class PackageStore(Protocol):
 
     def archive(self, digest: str) -> Path:
         """The zip itself."""
+        ...
+
+    async def merge(self, digests: Sequence[str]) -> None:
+        """Make the tree of `merged_digest(digests)`: those packages, later ones over earlier ones.
+
+        It is made once and collected as a package is.
+        """
+        ...
+
+    async def unpacked_bytes(self, digest: str) -> int:
+        """Return the size of all files of a package together."""
         ...
 
     async def collect(self, used: frozenset[str]) -> int:

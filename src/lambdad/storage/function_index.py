@@ -55,12 +55,13 @@ class FunctionIndex:
         ]
 
     def digests(self) -> frozenset[str]:
-        """Return the package digests of all versions, and of what still serves in their stead."""
-        return frozenset(
-            code.digest
-            for versions in self._versions.values()
-            for function in versions.values()
-            for code in (function.code, function.serving.code)
+        """Return the packages of all versions, and of what still serves in their stead."""
+        return frozenset().union(
+            *(
+                function.packages
+                for versions in self._versions.values()
+                for function in versions.values()
+            )
         )
 
     def put(self, function: Function) -> None:

@@ -1,7 +1,8 @@
 """Function code on disk, by content.
 
-`<root>/<sha256>/package.zip` is what was uploaded and `<root>/<sha256>/tree` what was in it. A
-package appears by one rename after all of it has reached the disk, so what is there is whole.
+`<root>/<sha256>/package.zip` is what was uploaded and `<root>/<sha256>/tree` what was in it. Where
+several packages are laid over each other there is a `tree` alone. Each appears by one rename after
+all of it has reached the disk, so what is there is whole.
 What a zip may contain is decided in :mod:`lambdad.storage.unzip`.
 
 Mutable state: digests that are being added, which `collect` leaves alone.
@@ -17,13 +18,15 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from lambdad.domain.errors import HostUnfit
 from lambdad.domain.functions import Code
+from lambdad.domain.layers import merged_digest
 from lambdad.storage.data_dir import DIRECTORY_MODE, FILE_MODE
+from lambdad.storage.trees import merge_trees, tree_bytes
 from lambdad.storage.unzip import unzip
 
 ARCHIVE = "package.zip"
@@ -63,18 +66,27 @@ class FilePackageStore:
             HostUnfit: the disk is full or failed; nothing is left of the package.
         """
         code = await asyncio.to_thread(_examine, package, check)
-        async with self._marking:
-            self._adding[code.digest] += 1
-            lock = self._locks.setdefault(code.digest, asyncio.Lock())
-        try:
-            async with lock, self._unpackers:
-                await asyncio.to_thread(self._ensure, code.digest, package)
-        finally:
-            self._adding[code.digest] -= 1
-            if not self._adding[code.digest]:
-                del self._adding[code.digest]
-                del self._locks[code.digest]
+        async with self._making(code.digest):
+            await asyncio.to_thread(self._ensure, code.digest, lambda at: _unpack(package, at))
         return code
+
+    async def merge(self, digests: Sequence[str]) -> None:
+        """Lay packages over each other once.
+
+        Raises:
+            HostUnfit: one of them is gone, or the disk is full or failed.
+        """
+        digest = merged_digest(digests)
+        # A look at a directory is far cheaper than a thread, and nearly every call ends here.
+        if (self._root / digest).is_dir():
+            return
+        trees = [self.tree(one) for one in digests]
+        async with self._making(digest):
+            await asyncio.to_thread(self._ensure, digest, lambda at: _merge(trees, at))
+
+    async def unpacked_bytes(self, digest: str) -> int:
+        """Return the size of all files of a package together."""
+        return await asyncio.to_thread(tree_bytes, self.tree(digest))
 
     def tree(self, digest: str) -> Path:
         """Directory with the unpacked package."""
@@ -96,7 +108,22 @@ class FilePackageStore:
             await asyncio.to_thread(self._sweep)
         return unused
 
-    def _ensure(self, digest: str, package: bytes) -> None:
+    @asynccontextmanager
+    async def _making(self, digest: str) -> AsyncIterator[None]:
+        """Be the only one that makes this directory, and keep :meth:`collect` from it."""
+        async with self._marking:
+            self._adding[digest] += 1
+            lock = self._locks.setdefault(digest, asyncio.Lock())
+        try:
+            async with lock, self._unpackers:
+                yield
+        finally:
+            self._adding[digest] -= 1
+            if not self._adding[digest]:
+                del self._adding[digest]
+                del self._locks[digest]
+
+    def _ensure(self, digest: str, fill: Callable[[Path], None]) -> None:
         target = self._root / digest
         if target.is_dir():
             return
@@ -105,10 +132,9 @@ class FilePackageStore:
             with _explained(self._root):
                 self._root.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
                 stage.mkdir(mode=0o700)
-                _write_durably(stage / ARCHIVE, package)
-                unzip(package, stage / TREE)
+                fill(stage)
                 stage.chmod(DIRECTORY_MODE)
-                _sync(stage)
+                _flush(stage)
                 _appear(stage, target)
         finally:
             if stage.exists():
@@ -132,6 +158,18 @@ class FilePackageStore:
             abandoned = path.name.startswith(_STAGE) and not path.name.startswith(self._stage)
             if abandoned or path.name.startswith(_TRASH):
                 shutil.rmtree(path)
+
+
+def _unpack(package: bytes, directory: Path) -> None:
+    _write_durably(directory / ARCHIVE, package)
+    unzip(package, directory / TREE)
+    _sync(directory / TREE)
+
+
+def _merge(trees: Sequence[Path], directory: Path) -> None:
+    merge_trees(trees, directory / TREE)
+    # Their files have been on the disk for long: only their new names have not.
+    _sync(directory / TREE, files=False)
 
 
 def _examine(package: bytes, check: Callable[[bytes], None]) -> Code:
@@ -168,13 +206,13 @@ def _write_durably(path: Path, content: bytes) -> None:
         os.fsync(descriptor)
 
 
-def _sync(directory: Path) -> None:
-    """Flush a directory and all files and directories below it.
+def _sync(directory: Path, *, files: bool = True) -> None:
+    """Flush a directory and all files and directories below it; without `files`, the directories.
 
     After all was written: the first flush then commits what most of the others wait for.
     """
     for parent, _, names in os.walk(directory):
-        for name in names:
+        for name in names if files else ():
             path = os.path.join(parent, name)  # noqa: PTH118 - many thousands of them
             if not os.path.islink(path):  # noqa: PTH114
                 _flush(path)

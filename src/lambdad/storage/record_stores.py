@@ -43,7 +43,7 @@ class FunctionRecords:
         return self._records.functions.unfinished()
 
     def digests(self) -> frozenset[str]:
-        """Return the package digests of all versions."""
+        """Return the packages of all versions."""
         return self._records.functions.digests()
 
     async def insert(self, function: Function) -> None:

@@ -29,6 +29,8 @@ TOO_LARGE = f"Unzipped size must be smaller than {limits.UNZIPPED_BYTES_MAX} byt
 ENTRIES_MAX = 100_000
 LINK_BYTES_MAX = 4_095
 BLOCK_BYTES = 256 * 1024
+# Far beyond any package, and within what walking and removing a tree can take.
+DEPTH_MAX = 256
 
 # Modes of entries that carry none, as made by tools on systems without them.
 PLAIN_FILE_MODE = 0o644
@@ -139,6 +141,7 @@ def _entry(info: zipfile.ZipInfo) -> _Entry:
     if (
         path.is_absolute()
         or ".." in path.parts
+        or len(path.parts) > DEPTH_MAX
         or info.flag_bits & _ENCRYPTED
         or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
         # The other methods let an archive choose how much memory its reader takes.

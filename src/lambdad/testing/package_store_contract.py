@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from lambdad.domain.errors import InvalidParameterValueException
+from lambdad.domain.errors import HostUnfit, InvalidParameterValueException
+from lambdad.domain.layers import merged_digest
 from lambdad.storage.base import PackageStore
 
 NOT_A_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
@@ -69,6 +70,7 @@ def hostile() -> dict[str, Callable[[], bytes]]:
         "unknown method": lambda: plain.replace(b"\x08\x00", b"\x63\x00"),
         "bzip2": lambda: _other_method(zipfile.ZIP_BZIP2),
         "lzma": lambda: _other_method(zipfile.ZIP_LZMA),
+        "deeper than programs recurse": lambda: zipped(("d/" * 300 + "f", "x")),
         "above the root": lambda: zipped(("../evil", "x")),
         "above the root, later": lambda: zipped(("a/../../evil", "x")),
         "absolute": lambda: zipped(("/etc/evil", "x")),
@@ -297,6 +299,76 @@ class PackageStoreContract:
         )
         assert len(results) == 21
         assert all(store.tree(digest).is_dir() for digest in used)
+
+    async def test_merged_packages_lie_over_each_other_in_order(self, store: PackageStore) -> None:
+        tree = await self._merged(
+            store,
+            zipped(("bin/tool", "first"), ("lib/a", "a"), ("only", "first")),
+            zipped((entry("bin/tool", REGULAR | 0o755), "second"), ("lib/b", "b")),
+            zipped((entry("lib/c", LINK | 0o777), "b"), ("bin/other", "third")),
+        )
+        assert {path.name for path in (tree / "lib").iterdir()} == {"a", "b", "c"}
+        assert {path.name for path in (tree / "bin").iterdir()} == {"tool", "other"}
+        assert (tree / "bin" / "tool").read_text() == "second"
+        assert stat.S_IMODE((tree / "bin" / "tool").stat().st_mode) == 0o755
+        assert (tree / "lib" / "c").readlink() == Path("b")
+        assert (tree / "only").read_text() == "first"
+
+    async def test_the_order_of_merged_packages_counts(self, store: PackageStore) -> None:
+        packages = [zipped(("f", text)) for text in ("one", "two")]
+        assert (await self._merged(store, *packages) / "f").read_text() == "two"
+        assert (await self._merged(store, *reversed(packages)) / "f").read_text() == "one"
+
+    async def test_a_later_package_hides_what_is_in_its_way(self, store: PackageStore) -> None:
+        tree = await self._merged(
+            store,
+            zipped(("a/below", "x"), (entry("b", LINK | 0o777), "a"), ("c", "x")),
+            zipped(("a", "file"), ("b/f", "directory"), ("c/f", "directory")),
+        )
+        assert (tree / "a").read_text() == "file"
+        assert not (tree / "b").is_symlink()
+        assert [path.name for path in (tree / "b").iterdir()] == ["f"]
+        assert (tree / "c" / "f").read_text() == "directory"
+
+    async def test_merging_takes_no_space_and_is_done_once(self, store: PackageStore) -> None:
+        packages = [zipped((name, "x" * 100)) for name in ("a", "b")]
+        digests = [(await store.add(package, accept)).digest for package in packages]
+        await asyncio.gather(*(store.merge(digests) for _ in range(5)))
+        tree = store.tree(merged_digest(digests))
+        assert (tree / "a").samefile(store.tree(digests[0]) / "a")
+        inode = tree.stat().st_ino
+        await store.merge(digests)
+        assert tree.stat().st_ino == inode
+
+    async def test_packages_that_are_gone_cannot_be_merged(
+        self, store: PackageStore, tmp_path: Path
+    ) -> None:
+        digest = (await store.add(zipped(("a", "x")), accept)).digest
+        with pytest.raises(HostUnfit):
+            await store.merge([digest, "00" * 32])
+        assert [path.name for path in (tmp_path / "code").iterdir()] == [digest]
+
+    async def test_merged_packages_are_collected_as_others_are(self, store: PackageStore) -> None:
+        digests = [(await store.add(zipped((name, "x")), accept)).digest for name in ("a", "b")]
+        merged = merged_digest(digests)
+        await store.merge(digests)
+        assert await store.collect(frozenset({*digests, merged})) == 0
+        assert await store.collect(frozenset({merged})) == 2
+        assert (store.tree(merged) / "a").read_text() == "x"
+        assert await store.collect(frozenset()) == 1
+        assert not store.tree(merged).exists()
+
+    async def test_the_unpacked_size_is_that_of_the_files(self, store: PackageStore) -> None:
+        package = zipped(
+            ("a", "x" * 1_000), ("d/b", "y" * 234), (entry("l", LINK | 0o777), "a"), ("e/", "")
+        )
+        code = await store.add(package, accept)
+        assert await store.unpacked_bytes(code.digest) == 1_234
+
+    async def _merged(self, store: PackageStore, *packages: bytes) -> Path:
+        digests = [(await store.add(package, accept)).digest for package in packages]
+        await store.merge(digests)
+        return store.tree(merged_digest(digests))
 
     def _files(self, tmp_path: Path) -> Sequence[Path]:
         return [path for path in tmp_path.rglob("*") if not path.is_dir() or path.is_symlink()]
