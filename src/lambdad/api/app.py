@@ -125,7 +125,8 @@ async def _run(
     if not isinstance(result, Answer):
         return serialize(route.operation, result, context.request_id)
     response = serialize(route.operation, result.result, context.request_id)
-    return replace(response, headers={**response.headers, **result.headers})
+    headers = {**response.headers, **result.headers}
+    return replace(response, headers=headers, pieces=result.pieces)
 
 
 def _refusal(

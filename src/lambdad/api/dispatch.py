@@ -6,7 +6,7 @@ from the service model and nothing else; wire forms are none of this module's bu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,16 @@ RequestCheck = Callable[[HttpRequest], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A result with HTTP headers that the service model does not describe."""
+    """A result with what the service model does not describe.
+
+    Attributes:
+        headers: of HTTP, beside those of the result.
+        pieces: the body, when it comes bit by bit.
+    """
 
     result: Result
     headers: Mapping[str, str]
+    pieces: AsyncGenerator[bytes, None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -25,8 +25,13 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """A whole response; Content-Length is added when it is encoded."""
+    """A response; its framing is added when it is encoded.
+
+    Attributes:
+        pieces: a body that comes bit by bit; `body` is empty then. Who sends it closes it.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    pieces: AsyncGenerator[bytes, None] | None = None

@@ -57,7 +57,9 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
             # isprintable() is a fast way to see that nothing needs to be replaced.
             text = value if value.isprintable() else _CONTROL.sub(" ", value)
             lines.append(prefix + text)
-    if not bodiless:
+    if response.pieces is not None:
+        lines.append("Transfer-Encoding: chunked")
+    elif not bodiless:
         lines.append(f"Content-Length: {len(body)}")
     lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
     text = "\r\n".join(lines)
@@ -66,3 +68,12 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
     except UnicodeEncodeError:
         head = text.encode("utf-8", "replace")
     return head if head_only or bodiless else head + body
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+"""What ends a body that came in chunks."""
+
+
+def encode_chunk(piece: bytes) -> bytes:
+    """Return a piece of a body as a chunk; it must not be empty, which would end the body."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)

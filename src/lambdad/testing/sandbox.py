@@ -46,6 +46,17 @@ class FakeGuest:
         finally:
             writer.close()
 
+    async def stream(self, request_id: str) -> Streamed:
+        """Begin a streamed response."""
+        host, port = self.environment["AWS_LAMBDA_RUNTIME_API"].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            f"POST /2018-06-01/runtime/invocation/{request_id}/response HTTP/1.1\r\n"
+            "Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Type: text/plain\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        return Streamed(reader, writer)
+
     async def next(self) -> tuple[str, bytes]:
         """Wait for an event; returns its request id and payload."""
         _, headers, payload = await self.call("GET", "/2018-06-01/runtime/invocation/next")
@@ -55,6 +66,31 @@ class FakeGuest:
         """Post a result; returns the status."""
         path = f"/2018-06-01/runtime/invocation/{request_id}/response"
         return (await self.call("POST", path, payload))[0]
+
+
+class Streamed:
+    """A response that a fake guest sends bit by bit."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece; waits while the platform takes nothing."""
+        self._writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await self._writer.drain()
+
+    async def end(self, trailers: Mapping[str, str] | None = None) -> int:
+        """Send the end; returns the status."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (trailers or {}).items())
+        self._writer.write(b"0\r\n" + lines.encode() + b"\r\n")
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        self._writer.close()
+        return int(head.split()[1])
+
+    def break_off(self) -> None:
+        """Close the connection half way."""
+        self._writer.transport.abort()
 
 
 Program = Callable[[FakeGuest], Awaitable[int | None]]

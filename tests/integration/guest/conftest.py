@@ -87,7 +87,7 @@ class RuntimeApi:
         for line in head[1:-2]:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        body = await self._body(reader, headers)
         method, path, _ = head[0].split(" ")
         if method == "GET" and path == "/2018-06-01/runtime/invocation/next":
             self.first_next_at = self.first_next_at or asyncio.get_running_loop().time()
@@ -102,6 +102,18 @@ class RuntimeApi:
         answer = b'{"status":"OK"}'
         status = b"202 Accepted" if fits else b"413 Request Entity Too Large"
         writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(answer), answer))
+
+    @staticmethod
+    async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return await reader.readexactly(int(headers.get("content-length", 0)))
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        while line := (await reader.readline()).strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return body
 
     def _hand_out(self, writer: asyncio.StreamWriter, event: Event) -> None:
         self._count += 1

@@ -1,5 +1,6 @@
 """The Node.js guest does what AWS's runtime does, on every node of this host."""
 
+import base64
 import json
 import re
 
@@ -365,6 +366,25 @@ exports.handler = awslambda.streamifyResponse(async (event, stream, context) => 
     assert http.body == b'{"statusCode":201}' + bytes(8) + b'a{"b":1}'
     kind = "application/vnd.awslambda.http-integration-response"
     assert http.headers["content-type"] == kind
+
+
+async def test_a_streaming_handler_that_fails_half_way_breaks_its_answer_off(guest, node):
+    app = """
+exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+  if (event) stream.write('begun');
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  throw new TypeError('no');
+});
+"""
+    served = await guest.run(node, {"app.js": app}, [0, 1])
+    before, half_way = served.posts
+    assert before.path.endswith("/error")
+    assert before.document["errorType"] == "TypeError"
+    assert half_way.path.endswith("/response")
+    assert half_way.body == b"begun"
+    assert half_way.headers["lambda-runtime-function-error-type"] == "TypeError"
+    document = base64.b64decode(half_way.headers["lambda-runtime-function-error-body"])
+    assert json.loads(document)["errorMessage"] == "no"
 
 
 async def test_modules_of_layers_are_found(guest, node):

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdad.dataplane.runtime_api.messages import reported_error_type
 from lambdad.dataplane.runtime_api.session import (
     RuntimeEvent,
     RuntimeSession,
     RuntimeState,
-    reported_error_type,
 )
 from lambdad.protocol.http import HttpRequest, HttpResponse
 

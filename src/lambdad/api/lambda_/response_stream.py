@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
-from lambdad.domain.invocations import InvocationResult
+from lambdad.api.context import StreamedInvocation
 from lambdad.protocol.eventstream import encode_event
 
 _CHUNK_BYTES = 64 * 1024
 
 
-def response_events(outcome: InvocationResult) -> Iterator[bytes]:
-    """Yield the messages of a finished invocation: its payload in chunks, then the end.
+async def response_events(invocation: StreamedInvocation) -> AsyncGenerator[bytes, None]:
+    """Yield the messages of an invocation as they come: its answer in chunks, then the end.
 
     AWS: the answer of a function that does not stream comes as chunks once it is complete. An
     error is no payload; it is told at the end.
     """
+    async with aclosing(invocation.pieces()) as pieces:
+        async for piece in pieces:
+            for start in range(0, len(piece), _CHUNK_BYTES):
+                chunk = piece[start : start + _CHUNK_BYTES]
+                yield encode_event("PayloadChunk", chunk, content_type="application/octet-stream")
+    outcome = await invocation.outcome()
     complete: dict[str, str] = {}
-    if outcome.function_error is None:
-        for start in range(0, len(outcome.payload), _CHUNK_BYTES):
-            piece = outcome.payload[start : start + _CHUNK_BYTES]
-            yield encode_event("PayloadChunk", piece, content_type="application/octet-stream")
-    else:
+    if outcome.function_error is not None:
         complete["ErrorCode"] = _error_type(outcome.payload) or outcome.function_error
         complete["ErrorDetails"] = outcome.payload.decode("utf-8", "replace")
     if outcome.log_tail is not None:

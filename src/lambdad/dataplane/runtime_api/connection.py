@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from lambdad.dataplane.runtime_api.session import RuntimeSession
@@ -22,12 +23,16 @@ _LIMITS = Http1Limits(
     head_bytes=64 * 1024, body_bytes=limits.INVOKE_RESPONSE_BYTES_MAX + 10 * 1024 * 1024
 )
 _CONNECTIONS_MAX = 32
+# Of unfinished requests of all connections of one environment: one answer of the largest size,
+# and others of the usual size.
+_BUFFERED_MAX = 24 * 1024 * 1024
 
 
 class RuntimeApiServer:
     """The Runtime API of one environment, on the listener inside its sandbox.
 
-    Mutable: the current session (one per runtime process) and the open connections.
+    Mutable: the current session (one per runtime process), the open connections, and the bytes
+    of unfinished requests that they hold.
     """
 
     def __init__(self, listener: socket.socket, session: Callable[[], RuntimeSession]) -> None:
@@ -36,6 +41,7 @@ class RuntimeApiServer:
         self._server: asyncio.Server | None = None
         self._connections: set[RuntimeConnection] = set()
         self._closed = False
+        self._buffered = 0
 
     async def open(self) -> None:
         """Begin to serve."""
@@ -54,6 +60,11 @@ class RuntimeApiServer:
     def forget(self, connection: RuntimeConnection) -> None:
         """The connection has ended."""
         self._connections.discard(connection)
+
+    def account(self, received: int) -> bool:
+        """Count bytes of unfinished requests; False when there are too many."""
+        self._buffered += received
+        return self._buffered <= _BUFFERED_MAX
 
     def disconnect(self) -> None:
         """Drop every connection: their runtime process is gone."""
@@ -77,10 +88,11 @@ class RuntimeConnection(asyncio.Protocol):
     def __init__(self, server: RuntimeApiServer, session: RuntimeSession) -> None:
         self._server = server
         self._session = session
-        self._parser = RequestParser(_LIMITS)
+        self._parser = RequestParser(_LIMITS, on_head=self._begin)
         self._transport: asyncio.Transport | None = None
-        self._queue: list[HttpRequest] = []
-        self._answering = False
+        self._queue: deque[HttpRequest] = deque()
+        self._answering = self._serving = self._clogged = False
+        self._held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless the guest has opened too many."""
@@ -94,18 +106,20 @@ class RuntimeConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was parked."""
         self._transport = None
+        self._parser.discard()
+        self._account()
         self._server.forget(self)
         self._session.forget(self._reply)
 
     def pause_writing(self) -> None:
         """The guest does not read its answers: do not read its requests either."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._clogged = True
+        self._steer()
 
     def resume_writing(self) -> None:
         """It reads again."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._clogged = False
+        self._steer()
 
     def data_received(self, data: bytes) -> None:
         """Parse and serve, one request at a time."""
@@ -115,6 +129,9 @@ class RuntimeConnection(asyncio.Protocol):
             self._queue.extend(bad.requests)
             self._serve()
             self._refuse(bad)
+            return
+        if not self._account():
+            self.abort()
             return
         if self._parser.wants_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -126,10 +143,44 @@ class RuntimeConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause(self) -> None:
+        """Read nothing more of a streamed response until :meth:`resume`."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def _begin(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
+        # Behind an unanswered request nothing is streamed: its turn has not come.
+        if method != "POST" or self._answering or self._queue:
+            return None
+        sink = self._session.open_stream(path, headers, self._reply, self)
+        if sink is None:
+            return None
+        return Http1Limits(
+            head_bytes=_LIMITS.head_bytes,
+            body_bytes=limits.STREAMED_RESPONSE_BYTES_MAX,
+            sink=sink,
+        )
+
+    def _account(self) -> bool:
+        """Count what is held of an unfinished request; False when there is too much."""
+        before, self._held = self._held, self._parser.buffered
+        return self._server.account(self._held - before)
+
     def _serve(self) -> None:
+        # An answer may be given at once, within `handle`: no recursion, however many there are.
+        if self._serving:
+            return
+        self._serving = True
         while self._queue and not self._answering and self._transport is not None:
             self._answering = True
-            self._session.handle(self._queue.pop(0), self._reply)
+            self._session.handle(self._queue.popleft(), self._reply)
+        self._serving = False
+        self._steer()
 
     def _reply(self, response: HttpResponse) -> None:
         if self._transport is None:
@@ -141,6 +192,15 @@ class RuntimeConnection(asyncio.Protocol):
             self._serve()
         elif not keep_alive:
             self._transport.close()
+
+    def _steer(self) -> None:
+        """Read while the guest takes its answers and nothing waits for its turn."""
+        if self._transport is None:
+            return
+        if self._clogged or self._queue:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def _refuse(self, bad: BadHttp) -> None:
         if self._transport is None:

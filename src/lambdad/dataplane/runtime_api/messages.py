@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ from lambdad.protocol.http import HttpResponse
 if TYPE_CHECKING:
     from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeState
 
+# AWS: other error types are recorded as Function.Unknown or Runtime.Unknown (Runtime API).
+_ERROR_TYPE = re.compile(r"(Runtime|Function|Extension|Sandbox)\.[A-Z][a-zA-Z]{1,62}")
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -37,6 +41,22 @@ RESPONSE_SIZE_TOO_LARGE = json.dumps(
         "errorMessage": "Response payload size exceeded maximum allowed payload size "
         f"({limits.INVOKE_RESPONSE_BYTES_MAX} bytes).",
         "errorType": "Function.ResponseSizeTooLarge",
+    },
+    separators=(",", ":"),
+).encode()
+
+STREAM_TOO_LARGE = json.dumps(
+    {
+        "errorMessage": "Response payload size exceeded maximum allowed payload size "
+        f"({limits.STREAMED_RESPONSE_BYTES_MAX} bytes).",
+        "errorType": "Function.ResponseSizeTooLarge",
+    },
+    separators=(",", ":"),
+).encode()
+TRUNCATED_RESPONSE = json.dumps(
+    {
+        "errorMessage": "The response ended before its end.",
+        "errorType": "Runtime.TruncatedResponse",
     },
     separators=(",", ":"),
 ).encode()
@@ -78,3 +98,20 @@ def _header_text(document: str) -> str:
         return json.dumps(json.loads(document))
     except ValueError:
         return " ".join(document.encode("ascii", "backslashreplace").decode().split())
+
+
+def streamed_error(headers: Mapping[str, str]) -> tuple[str, bytes] | None:
+    """The error in the trailers of a streamed response, type and document; None without one."""
+    if "lambda-runtime-function-error-type" not in headers:
+        return None
+    try:
+        document = base64.b64decode(headers.get("lambda-runtime-function-error-body", ""))
+    except ValueError:
+        document = b""
+    return reported_error_type(headers, "Function.Unknown"), document
+
+
+def reported_error_type(headers: Mapping[str, str], unknown: str) -> str:
+    """The error type a runtime reports, if it is of a known form."""
+    reported = headers.get("lambda-runtime-function-error-type", "")
+    return reported if _ERROR_TYPE.fullmatch(reported) else unknown

@@ -13,14 +13,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from lambdad.dataplane.runtime_api import messages
+from lambdad.dataplane.streaming import Flow
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 Reply = Callable[[HttpResponse], None]
 
 _INVOCATION = re.compile(r"/2018-06-01/runtime/invocation/([0-9A-Za-z-]{1,64})/(response|error)")
-# AWS: other error types are recorded as Function.Unknown or Runtime.Unknown (Runtime API).
-_ERROR_TYPE = re.compile(r"(Runtime|Function|Extension|Sandbox)\.[A-Z][a-zA-Z]{1,62}")
 
 
 class RuntimeState(StrEnum):
@@ -30,6 +29,7 @@ class RuntimeState(StrEnum):
     INIT_ERROR = "RuntimeInitError"
     READY = "RuntimeReady"
     RUNNING = "RuntimeRunning"
+    STREAMING = "RuntimeStreaming"
     RESPONDED = "RuntimeResponseSent"
 
 
@@ -37,7 +37,8 @@ TRANSITIONS: Mapping[RuntimeState, frozenset[RuntimeState]] = {
     RuntimeState.STARTED: frozenset({RuntimeState.INIT_ERROR, RuntimeState.READY}),
     RuntimeState.INIT_ERROR: frozenset(),
     RuntimeState.READY: frozenset({RuntimeState.READY, RuntimeState.RUNNING}),
-    RuntimeState.RUNNING: frozenset({RuntimeState.RESPONDED}),
+    RuntimeState.RUNNING: frozenset({RuntimeState.RESPONDED, RuntimeState.STREAMING}),
+    RuntimeState.STREAMING: frozenset({RuntimeState.RESPONDED}),
     RuntimeState.RESPONDED: frozenset({RuntimeState.READY}),
 }
 
@@ -69,6 +70,18 @@ class RuntimeObserver(Protocol):
         """The handler's answer is here."""
         ...
 
+    def response_began(self, content_type: str, flow: Flow) -> None:
+        """The handler begins to answer piece by piece."""
+        ...
+
+    def response_piece(self, piece: bytes) -> None:
+        """The next piece."""
+        ...
+
+    def response_ended(self, error: tuple[str, bytes] | None) -> None:
+        """The last piece was there; or the error, type and document, that broke it off."""
+        ...
+
     def invocation_failed(self, error_type: str, payload: bytes) -> None:
         """The handler failed and the runtime said why."""
         ...
@@ -82,6 +95,28 @@ class RuntimeSession:
         self._observer = observer
         self._parked: Reply | None = None
         self._request_id: str | None = None
+        self._streaming: Reply | None = None
+
+    def open_stream(
+        self, path: str, headers: Mapping[str, str], reply: Reply, flow: Flow
+    ) -> Callable[[bytes], None] | None:
+        """Told of a POST's head: take the body piece by piece, if it is a streamed response.
+
+        What may not be streamed now is refused once it is here as a whole, by :meth:`handle`.
+        """
+        match = _INVOCATION.fullmatch(path)
+        if (
+            self.state is not RuntimeState.RUNNING
+            or match is None
+            or match.groups() != (self._request_id, "response")
+            or messages.response_mode(headers) != "streaming"
+        ):
+            return None
+        self._enter(RuntimeState.STREAMING)
+        self._streaming = reply
+        content_type = headers.get("content-type", "application/octet-stream")
+        self._observer.response_began(content_type, flow)
+        return self._observer.response_piece
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Answer one request now, or park it when it is a `next` without an event."""
@@ -109,6 +144,8 @@ class RuntimeSession:
         """A connection ended: if it held the parked `next`, nobody waits any more."""
         if self._parked == reply:
             self._parked = None
+        if self.state is RuntimeState.STREAMING and self._streaming == reply:
+            self._end_stream(("Runtime.TruncatedResponse", messages.TRUNCATED_RESPONSE))
 
     @property
     def listening(self) -> bool:
@@ -131,6 +168,10 @@ class RuntimeSession:
         self._observer.runtime_ready()
 
     def _finish(self, request_id: str, how: str, request: HttpRequest, reply: Reply) -> None:
+        if self.state is RuntimeState.STREAMING and self._streaming == reply:
+            reply(messages.ACCEPTED)
+            self._end_stream(messages.streamed_error(request.headers))
+            return
         if self.state is not RuntimeState.RUNNING:
             reply(messages.invalid_transition(self.state, RuntimeState.RESPONDED))
             return
@@ -151,13 +192,20 @@ class RuntimeSession:
         if how == "response":
             self._observer.invocation_responded(request.body)
         else:
-            error_type = reported_error_type(request.headers, "Function.Unknown")
+            error_type = messages.reported_error_type(request.headers, "Function.Unknown")
             self._observer.invocation_failed(error_type, request.body)
 
     def response_too_large(self) -> None:
         """The body exceeded what is read at all: fail the invocation on the guest's behalf."""
         if self.state is RuntimeState.RUNNING:
             self._answer_too_large()
+        elif self.state is RuntimeState.STREAMING:
+            self._end_stream(("Function.ResponseSizeTooLarge", messages.STREAM_TOO_LARGE))
+
+    def _end_stream(self, error: tuple[str, bytes] | None) -> None:
+        self._streaming = None
+        self._enter(RuntimeState.RESPONDED)
+        self._observer.response_ended(error)
 
     def _answer_too_large(self) -> None:
         self._enter(RuntimeState.RESPONDED)
@@ -173,7 +221,7 @@ class RuntimeSession:
             return
         reply(messages.ACCEPTED)
         self._observer.init_failed(
-            reported_error_type(request.headers, "Runtime.Unknown"), request.body
+            messages.reported_error_type(request.headers, "Runtime.Unknown"), request.body
         )
 
 
@@ -184,9 +232,3 @@ class InvalidTransition(Exception):
         super().__init__(f"{before} -> {after}")
         self.before = before
         self.after = after
-
-
-def reported_error_type(headers: Mapping[str, str], unknown: str) -> str:
-    """The error type a runtime reports, if it is of a known form."""
-    reported = headers.get("lambda-runtime-function-error-type", "")
-    return reported if _ERROR_TYPE.fullmatch(reported) else unknown

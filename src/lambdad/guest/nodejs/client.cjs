@@ -10,6 +10,25 @@ const net = require('net');
 const PREFIX = '/2018-06-01/runtime/';
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
+// Whatever a function calls its error, it cannot add header lines.
+const plainType = (document) => String(document.errorType).replace(/[^A-Za-z0-9._]/g, '');
+
+// The platform takes trailers up to 64 KiB: of a long error the stack is not worth the answer.
+const MAX_TRAILER = 32 * 1024;
+
+function errorTrailers(document) {
+  let text = JSON.stringify(document);
+  if (text.length > MAX_TRAILER) {
+    const { errorType, errorMessage } = document;
+    text = JSON.stringify({ errorType, errorMessage: String(errorMessage).slice(0, 1024) });
+  }
+  const encoded = Buffer.from(text).toString('base64');
+  return (
+    `Lambda-Runtime-Function-Error-Type: ${plainType(document)}\r\n` +
+    `Lambda-Runtime-Function-Error-Body: ${encoded}\r\n`
+  );
+}
+
 class RuntimeApi {
   constructor(address) {
     const colon = address.lastIndexOf(':');
@@ -50,11 +69,9 @@ class RuntimeApi {
   }
 
   postError(path, document) {
-    // Whatever a function calls its error, it cannot add header lines.
-    const errorType = String(document.errorType).replace(/[^A-Za-z0-9._]/g, '');
     return this.post(path, JSON.stringify(document), {
       'Content-Type': 'application/json',
-      'Lambda-Runtime-Function-Error-Type': errorType,
+      'Lambda-Runtime-Function-Error-Type': plainType(document),
     });
   }
 
@@ -64,6 +81,32 @@ class RuntimeApi {
     for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`;
     const { status } = await this.exchange(`${head}\r\n`, bytes);
     return status;
+  }
+
+  // Begins an answer that is sent while it is made. `end` resolves once the platform has it all;
+  // given an error it breaks the answer off and says why.
+  stream(requestId, contentType) {
+    const answered = this.exchange(
+      `POST ${PREFIX}invocation/${requestId}/response HTTP/1.1\r\nHost: ${this.address}\r\n` +
+        `Content-Type: ${contentType.replace(/[\r\n]/g, ' ')}\r\nTransfer-Encoding: chunked\r\n` +
+        'Lambda-Runtime-Function-Response-Mode: streaming\r\n' +
+        'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n',
+    );
+    const socket = this.socket;
+    return {
+      // Calls `done` when the platform takes more: it takes no more than its caller does.
+      write(chunk, done) {
+        socket.cork();
+        socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+        socket.write(chunk);
+        socket.write('\r\n', 'latin1', done);
+        socket.uncork();
+      },
+      end(document) {
+        socket.write(`0\r\n${document === undefined ? '' : errorTrailers(document)}\r\n`, 'latin1');
+        return answered;
+      },
+    };
   }
 
   exchange(head, body) {

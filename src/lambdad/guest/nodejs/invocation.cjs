@@ -20,10 +20,14 @@ async function serve(api, loop, handler, headers, body) {
   loop.requestId = requestId;
   logs.current.requestId = requestId;
   logs.current.tenantId = headers['lambda-runtime-aws-tenant-id'];
-  const run = streaming.isStreaming(handler) ? streaming.run : answer;
   let outcome;
   try {
-    outcome = await run(loop, handler, headers, body);
+    if (streaming.isStreaming(handler)) {
+      const failed = (error) => logs.logError('Invoke Error', error);
+      await streaming.run(api, handler, headers, body, { describe, failed });
+      return;
+    }
+    outcome = await answer(loop, handler, headers, body);
   } catch (error) {
     logs.logError('Invoke Error', error);
     await api.fail(requestId, describe(error));

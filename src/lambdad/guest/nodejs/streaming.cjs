@@ -1,12 +1,12 @@
 'use strict';
-// Handlers wrapped in `awslambda.streamifyResponse`. What they write is collected and answered
-// at once: the platform has no streaming answers yet, and this is the place where they begin.
+// Handlers wrapped in `awslambda.streamifyResponse`: what they write is sent as they write it.
 
 const { contextOf } = require('./context.cjs');
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
+const HIGH_WATER_MARK = 64 * 1024;
 
 const isStreaming = (handler) => handler[STREAMING] === 'response';
 
@@ -29,13 +29,24 @@ function install(scope) {
   };
 }
 
-function collector() {
+// A stream to the caller. Nothing is sent before the first write, so that a handler may still
+// fail as if it did not stream, or choose the content type.
+function responseStream(api, requestId) {
   const { Writable } = require('stream');
-  const chunks = [];
+  let sender = null;
+  const begin = () => {
+    if (sender === null) {
+      sender = api.stream(requestId, stream.contentType);
+      if (stream.prelude) sender.write(stream.prelude, () => {});
+    }
+    return sender;
+  };
   const stream = new Writable({
+    highWaterMark: HIGH_WATER_MARK,
     write(chunk, encoding, done) {
-      chunks.push(Buffer.from(chunk, encoding));
-      done();
+      const bytes = Buffer.from(chunk, encoding);
+      if (bytes.length > 0) begin().write(bytes, done);
+      else done();
     },
   });
   const write = stream.write.bind(stream);
@@ -45,28 +56,37 @@ function collector() {
   };
   stream.contentType = 'application/octet-stream';
   stream.setContentType = (value) => {
-    stream.contentType = value;
+    stream.contentType = String(value);
   };
-  stream.collected = () => Buffer.concat(stream.prelude ? [stream.prelude, ...chunks] : chunks);
+  stream.begun = () => sender !== null;
+  stream.conclude = (document) => begin().end(document);
   return stream;
 }
 
-// Runs a streaming handler to its end and gives everything it wrote.
-async function run(_loop, handler, headers, body) {
-  const stream = collector();
+// Runs a streaming handler to its end. Rejects when it failed before it wrote anything; a later
+// failure breaks the answer off, is told to `failed`, and described by `describe`.
+async function run(api, handler, headers, body, { describe, failed }) {
+  const stream = responseStream(api, headers['lambda-runtime-aws-request-id']);
   const finished = new Promise((resolve, reject) => {
     stream.once('finish', resolve);
     stream.once('error', reject);
   });
   finished.catch(() => {});
-  const returned = handler(JSON.parse(body.toString('utf8')), stream, contextOf(headers, {}));
-  if (!returned || typeof returned.then !== 'function') {
-    throw new Error('Streaming does not support non-async handlers.');
+  try {
+    const returned = handler(JSON.parse(body.toString('utf8')), stream, contextOf(headers, {}));
+    if (!returned || typeof returned.then !== 'function') {
+      throw new Error('Streaming does not support non-async handlers.');
+    }
+    await returned;
+    if (!stream.writableEnded) throw new Error('Response stream is not finished.');
+    await finished;
+  } catch (error) {
+    if (!stream.begun()) throw error;
+    failed(error);
+    await stream.conclude(describe(error));
+    return;
   }
-  await returned;
-  if (!stream.writableEnded) throw new Error('Response stream is not finished.');
-  await finished;
-  return { body: stream.collected(), contentType: stream.contentType };
+  await stream.conclude();
 }
 
 module.exports = { install, isStreaming, run };
