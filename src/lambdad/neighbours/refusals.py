@@ -12,6 +12,8 @@ from lambdad.neighbours.query import query_fields
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 _CODE = "NotImplementedException"
+# Services of the protocol REST-XML but for S3, whose errors have a form of their own.
+_REST_XML = ("cloudfront", "route53")
 _ECHO_MAX = 128
 
 
@@ -20,7 +22,7 @@ def refuse(request: HttpRequest, service: str | None, request_id: str) -> HttpRe
     target = request.headers.get("x-amz-target")
     action = query_fields(request).get("Action")
     message = _message(service, target.rpartition(".")[2] if target else action)
-    if target is None and action is not None:
+    if target is None and (action is not None or service in _REST_XML):
         return _xml(_query_error(service, message, request_id), request_id)
     if service == "s3":
         return _xml(
