@@ -57,6 +57,18 @@ class ResourceConflictException(ServiceException):
     """The resource exists already or is busy."""
 
 
+class ResourceInUseException(ServiceException):
+    """The resource is being changed or others depend on it."""
+
+
+class CodeVerificationFailedException(ServiceException):
+    """A package is not signed as the code signing configuration demands."""
+
+
+class EFSMountFailureException(ServiceException):
+    """A file system of the function cannot be mounted."""
+
+
 class PreconditionFailedException(ServiceException):
     """The given RevisionId is not the latest."""
 
@@ -83,6 +95,14 @@ class CodeSigningConfigNotFoundException(ServiceException):
 
 class AccessDeniedException(ServiceException):
     """The caller may not do this."""
+
+
+class PolicyLengthExceededException(ServiceException):
+    """A resource policy exceeds its limit."""
+
+
+class PublicPolicyException(ServiceException):
+    """A resource policy would let everybody do more than invoke."""
 
 
 class NotImplementedException(ServiceException):
