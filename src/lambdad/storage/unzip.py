@@ -141,6 +141,8 @@ def _entry(info: zipfile.ZipInfo) -> _Entry:
     if (
         path.is_absolute()
         or ".." in path.parts
+        # `zipfile` ends a name there, others do not.
+        or "\0" in info.orig_filename
         or len(path.parts) > DEPTH_MAX
         or info.flag_bits & _ENCRYPTED
         or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
