@@ -1,4 +1,4 @@
-"""Links to a function's package: signed, short-lived, plain to GET.
+"""Links to the package of a function or a layer: signed, short-lived, plain to GET.
 
 Decides whether a link is genuine; serving the bytes is the server's business.
 """
@@ -13,11 +13,13 @@ from urllib.parse import parse_qs, urlencode
 
 from lambdad.domain import limits
 from lambdad.domain.arns import FunctionKey
+from lambdad.domain.layers import LayerKey
 
 PREFIX = "/_lambdad/code/"
 
 _PATH = re.compile(
-    re.escape(PREFIX) + r"(?P<account>\d{12})/(?P<region>[a-z0-9-]+)/(?P<name>[a-zA-Z0-9-_.]+)"
+    re.escape(PREFIX)
+    + r"(?P<account>\d{12})/(?P<region>[a-z0-9-]+)/(?P<layer>layers/)?(?P<name>[a-zA-Z0-9-_.]+)"
 )
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -30,14 +32,17 @@ class Package:
         digest: its key in the package store.
     """
 
-    key: FunctionKey
+    key: FunctionKey | LayerKey
     digest: str
 
 
-def sign(secret: bytes, *, base_url: str, key: FunctionKey, digest: str, now_s: float) -> str:
+def sign(
+    secret: bytes, *, base_url: str, key: FunctionKey | LayerKey, digest: str, now_s: float
+) -> str:
     """Return a link to a package that is valid for ten minutes from `now_s`, epoch seconds."""
     expires = str(int(now_s) + limits.CODE_LOCATION_VALID_S)
-    path = f"{PREFIX}{key.account_id}/{key.region}/{key.name}"
+    place = "layers/" if isinstance(key, LayerKey) else ""
+    path = f"{PREFIX}{key.account_id}/{key.region}/{place}{key.name}"
     query = {
         "digest": digest,
         "expires": expires,
@@ -63,9 +68,8 @@ def verify(secret: bytes, *, path: str, query: str, now_s: float) -> Package | N
         return None
     if int(expires) < now_s:
         return None
-    key = FunctionKey(
-        account_id=location["account"], region=location["region"], name=location["name"]
-    )
+    kind = LayerKey if location["layer"] else FunctionKey
+    key = kind(account_id=location["account"], region=location["region"], name=location["name"])
     return Package(key=key, digest=digest)
 
 

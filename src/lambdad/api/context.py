@@ -6,9 +6,11 @@ Who the caller is has been decided before; whether the request is well formed, t
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import Clock
@@ -30,6 +32,37 @@ class Invoker(Protocol):
         """
         ...
 
+    async def invoke_streaming(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation
+    ) -> StreamedInvocation:
+        """Run a function once and return when its answer begins; raises like :meth:`invoke`."""
+        ...
+
+
+class StreamedInvocation(Protocol):
+    """A running invocation whose answer comes piece by piece.
+
+    Attributes:
+        executed_version: of the function.
+        headers: of HTTP, as `InvocationResult.headers`.
+    """
+
+    executed_version: str
+    headers: Mapping[str, str]
+
+    @property
+    def content_type(self) -> str:
+        """Of the answer."""
+        ...
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the answer as it comes; closing it early does not stop the function."""
+        ...
+
+    async def outcome(self) -> InvocationResult:
+        """Return how it ended, once it has; the payload is empty if it was streamed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -38,14 +71,19 @@ class Services:
     Attributes:
         code_location_key: secret that signs `Code.Location` links; as long as it lives, so do they.
         concurrency: account limit of concurrent executions, as `GetAccountSettings` reports it.
+        function_url_scheme: what a `FunctionUrl` begins with.
+        function_url_domain: what follows `<url id>.lambda-url.<region>.` in a `FunctionUrl`.
     """
 
     functions: Functions
+    attachments: Attachments
     invoker: Invoker
     log_store: LogStore
     clock: Clock
     code_location_key: bytes
     concurrency: int = 1_000
+    function_url_scheme: str = "http"
+    function_url_domain: str = "localhost:4566"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "sandbox.first_uid": (1, 2**32 - 2),
         # Each takes an address of a /16 and a uid.
         "sandbox.max_environments": (1, 65_536),
+        "controlplane.transition_s": (0, 900),
         "dataplane.init_timeout_s": (0.001, 900),
         "dataplane.concurrency": (1, math.inf),
         "logs.flush_interval_s": (0.001, 60),

@@ -62,6 +62,32 @@ class RuntimesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlaneConfig:
+    """How what is deployed comes into service.
+
+    Attributes:
+        transition_s: a creation stays Pending and an update InProgress for at least so long, in
+            seconds; 0 ends it as soon as the version is prepared.
+    """
+
+    transition_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrlsConfig:
+    """Under which addresses function URLs are announced.
+
+    Attributes:
+        scheme: what they begin with, `http`, or `https` behind a proxy that adds TLS.
+        domain: what follows `<url id>.lambda-url.<region>.` in them, with a port if it needs one;
+            none takes localhost and the port of the AWS endpoint.
+    """
+
+    scheme: str = "http"
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataPlaneConfig:
     """How environments live.
 
@@ -96,5 +122,7 @@ class Config:
     server: ServerConfig = field(default_factory=ServerConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     runtimes: RuntimesConfig = field(default_factory=RuntimesConfig)
+    controlplane: ControlPlaneConfig = field(default_factory=ControlPlaneConfig)
+    function_urls: FunctionUrlsConfig = field(default_factory=FunctionUrlsConfig)
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)

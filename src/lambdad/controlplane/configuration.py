@@ -22,6 +22,8 @@ LEVEL_DEFAULT = "INFO"
 _CREATING_REASON = "The function is being created."
 _CREATING_CODE = "Creating"
 
+_SERVING = Status(state=State.ACTIVE, last_update=UpdateStatus.SUCCESSFUL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggingChange:
@@ -39,6 +41,8 @@ class ConfigurationChange:
 
     Attributes:
         environment: replaces all variables.
+        layers: ARNs of layer versions; replaces all layers.
+        layer_packages: content of `layers`, once they have been looked up.
         echoed: members in wire form, replaced one by one; None removes a member.
     """
 
@@ -52,6 +56,7 @@ class ConfigurationChange:
     environment: Mapping[str, str] | None = None
     tracing_mode: str | None = None
     layers: tuple[str, ...] | None = None
+    layer_packages: tuple[Code, ...] | None = None
     logging: LoggingChange | None = None
     echoed: Mapping[str, Any] = field(default_factory=dict)
 
@@ -67,6 +72,7 @@ _PLAIN_FIELDS = (
     "environment",
     "tracing_mode",
     "layers",
+    "layer_packages",
 )
 
 
@@ -108,7 +114,7 @@ def initial(
 
 def reconfigured(function: Function, change: ConfigurationChange, *, now: datetime) -> Function:
     """Return the function with changed configuration, its update in progress."""
-    return _updating(_merged(function, change), now)
+    return _updating(function, _merged(function, change), now)
 
 
 def recoded(
@@ -116,20 +122,24 @@ def recoded(
 ) -> Function:
     """Return the function with other code, its update in progress."""
     changed = replace(function, code=code, architectures=architectures or function.architectures)
-    return _updating(changed, now)
+    return _updating(function, changed, now)
 
 
 def in_service(function: Function) -> Function:
     """Return the function after its creation or update has come through."""
     return replace(
         function,
-        status=Status(state=State.ACTIVE, last_update=UpdateStatus.SUCCESSFUL),
+        status=_SERVING,
         revision_id=new_revision(),
+        in_service=None,
     )
 
 
 def failed(function: Function, *, reason: str, code: str) -> Function:
-    """Return the function after its creation or update has failed."""
+    """Return the function after its creation or update has failed.
+
+    What served before an update goes on to serve.
+    """
     if function.status.state is State.PENDING:
         status = Status(
             state=State.FAILED,
@@ -149,24 +159,37 @@ def failed(function: Function, *, reason: str, code: str) -> Function:
     return replace(function, status=status, revision_id=new_revision())
 
 
+def published(function: Function, number: int, *, description: str | None) -> Function:
+    """Return a version that is a copy of `$LATEST`, in the same state of creation or update."""
+    return replace(
+        function,
+        version=str(number),
+        description=function.description if description is None else description,
+        revision_id=new_revision(),
+        tags={},
+        in_service=None,
+    )
+
+
 def is_unfinished(function: Function) -> bool:
     """Whether a creation or an update of this version is still going on."""
     status = function.status
     return status.state is State.PENDING or status.last_update is UpdateStatus.IN_PROGRESS
 
 
-def _updating(function: Function, now: datetime) -> Function:
+def _updating(function: Function, changed: Function, now: datetime) -> Function:
     status = replace(
-        function.status,
+        changed.status,
         last_update=UpdateStatus.IN_PROGRESS,
         last_update_reason=_CREATING_REASON,
         last_update_reason_code=_CREATING_CODE,
     )
     return replace(
-        function,
+        changed,
         status=status,
         revision_id=new_revision(),
         last_modified=lambda_timestamp(now),
+        in_service=function.serving,
     )
 
 

@@ -1,4 +1,4 @@
-"""Functions: create, read, update, delete, list, tag.
+"""Functions: create, read, update, delete, tag.
 
 Decides in which order a change is checked, stored and announced. How a configuration merges stands
 in `configuration`, what it may contain in `validation`, when a version is in service in
@@ -8,35 +8,46 @@ in `configuration`, what it may contain in `validation`, when a version is in se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
 from lambdad.controlplane import code, configuration, validation
+from lambdad.controlplane.aliases import Aliases
 from lambdad.controlplane.code import CodeSource
 from lambdad.controlplane.configuration import ConfigurationChange
+from lambdad.controlplane.layer_attachments import LayerAttachments
+from lambdad.controlplane.layer_policies import LayerPolicies
+from lambdad.controlplane.layers import Layers
+from lambdad.controlplane.listing import Listing
 from lambdad.controlplane.locks import FunctionLocks
+from lambdad.controlplane.permissions import Permissions
 from lambdad.controlplane.ports import (
     ObjectSource,
     RuntimeCatalogue,
     VersionObserver,
     VersionPreparer,
 )
-from lambdad.controlplane.references import Target, is_alias, not_found
+from lambdad.controlplane.preconditions import busy, check_changeable
+from lambdad.controlplane.references import Target, not_found
 from lambdad.controlplane.transitions import Transitions
+from lambdad.controlplane.uploads import Uploads
+from lambdad.controlplane.versions import Published, Versions
+from lambdad.domain.aliases import names_alias
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
-from lambdad.domain.errors import (
-    InvalidParameterValueException,
-    PreconditionFailedException,
-    ResourceConflictException,
-)
+from lambdad.domain.errors import InvalidParameterValueException, ResourceConflictException
 from lambdad.domain.functions import Function, State
-from lambdad.storage.base import AlreadyExists, FunctionStore, PackageStore, RevisionMismatch
-
-_SCAN_PAGE = 1_000
+from lambdad.storage.base import (
+    AlreadyExists,
+    Change,
+    Engine,
+    InsertFunction,
+    PackageStore,
+    ReplaceFunction,
+    RevisionMismatch,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +56,14 @@ class NewFunction:
 
     Attributes:
         configuration: with `role`.
+        publish: as the first version, too.
     """
 
     configuration: ConfigurationChange
     source: CodeSource
     architectures: tuple[str, ...] = ("x86_64",)
     tags: Mapping[str, str] = field(default_factory=dict)
+    publish: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,51 +74,64 @@ class CodeUpdate:
     architectures: tuple[str, ...] | None = None
     revision_id: str | None = None
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionPage:
-    """A page of a listing; `more` when functions follow behind the last one."""
-
-    functions: Sequence[Function]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeUsage:
-    """What an account has stored in a region."""
-
-    functions: int
-    code_bytes: int
+    publish: bool = False
 
 
 class Functions:
     """The functions of all accounts and regions; an async context manager that owns its tasks.
 
-    Mutable state: `_uploads`, how many packages are stored that no function refers to yet.
+    Attributes:
+        aliases: the aliases of these functions.
+        locks: held while a function or what belongs to it is changed.
+        layers: what they may have beside their code; `layer_policies` says who may use which.
+        listing: pages of them.
+        permissions: their resource policies.
+        versions: their published versions.
     """
 
     def __init__(
         self,
         *,
-        store: FunctionStore,
+        engine: Engine,
         packages: PackageStore,
         runtimes: RuntimeCatalogue,
         clock: Clock,
         observer: VersionObserver,
         objects: ObjectSource | None = None,
         preparer: VersionPreparer | None = None,
+        transition_s: float = 0.0,
     ) -> None:
-        self._store = store
+        self._engine = engine
+        self._store = engine.functions
         self._packages = packages
         self._runtimes = runtimes
         self._clock = clock
         self._observer = observer
         self._objects = objects
-        self._locks = FunctionLocks()
-        self._transitions = Transitions(store, self._locks, preparer)
-        self._collecting = asyncio.Lock()
-        self._uploads = 0
+        self.locks = self._locks = FunctionLocks()
+        self._transitions = Transitions(
+            self._store, self._locks, observer=observer, preparer=preparer, least_s=transition_s
+        )
+        self.listing = Listing(self._store)
+        self.aliases = Aliases(engine, locks=self._locks, transitions=self._transitions)
+        self.permissions = Permissions(
+            engine,
+            self.aliases,
+            locks=self._locks,
+            transitions=self._transitions,
+            clock=clock,
+        )
+        self.versions = Versions(
+            engine,
+            self.aliases,
+            locks=self._locks,
+            transitions=self._transitions,
+            observer=observer,
+        )
+        self._uploads = Uploads()
+        self.layers = Layers(engine, packages, clock=clock, uploads=self._uploads, objects=objects)
+        self.layer_policies = LayerPolicies(engine.resources, self.layers)
+        self._layer_attachments = LayerAttachments(self.layers, self.layer_policies, packages)
 
     async def __aenter__(self) -> Self:
         await self._transitions.__aenter__()
@@ -122,6 +148,8 @@ class Functions:
     async def create(self, target: Target, new: NewFunction) -> Function:
         """Store a new function and return it, Pending; it becomes Active by itself.
 
+        Returns the published version if there is to be one.
+
         Raises:
             ResourceConflictException: there is one of this name.
             ServiceException: code or configuration is not acceptable; nothing was stored.
@@ -137,8 +165,10 @@ class Functions:
         code.check_source(new.source, verb="creating")
         if self._store.get(target.key) is not None:
             raise _exists(target.key)
-        async with self._uploading():
+        async with self._uploads.pending():
+            change = self._layer_attachments.resolve(target.key, change)
             stored = await code.store(new.source, packages=self._packages, objects=self._objects)
+            await self._layer_attachments.check_size(stored, change.layer_packages)
             function = configuration.initial(
                 target.key,
                 change,
@@ -147,35 +177,40 @@ class Functions:
                 tags=new.tags,
                 now=self._clock.now(),
             )
-            await self._transitions.uninterrupted(self._insert(function))
-        return function
+            async with self._locks.of(target.key):
+                version = self.versions.next_of(function) if new.publish else None
+                await self._transitions.uninterrupted(self._insert(function, version))
+        return function if version is None else version.version
 
     def find(self, target: Target) -> Function:
         """Return the version that the qualifier names, `$LATEST` without one.
 
+        Of an alias with two versions it is the one that the alias points to.
+
         Raises:
-            ResourceNotFoundException: there is no such function or version.
+            ResourceNotFoundException: there is no such function, version or alias.
         """
-        function = self._store.get(target.key, target.qualifier or LATEST)
+        version = self._version(target)
+        function = None if version is None else self._store.get(target.key, version)
         if function is None:
             raise not_found(target)
         return function
 
     async def get(self, target: Target) -> Function:
         """Return the version as :meth:`find` does, after a change that is just being written."""
-        await self._transitions.settled(target.key, target.qualifier or LATEST)
+        await self._transitions.settled(target.key, self._version(target) or LATEST)
         return self.find(target)
 
     async def runnable(self, target: Target) -> Function:
-        """Return the version if it may be invoked now.
+        """Return the version if it may be invoked now, as it is in service.
 
         Raises:
-            ResourceNotFoundException: there is no such function or version.
+            ResourceNotFoundException: there is no such function, version or alias.
             ResourceConflictException: it is not in service.
         """
-        function = self.find(target)
+        function = self.find(target).serving
         if function.status.state is State.PENDING:
-            function = await self.get(target)
+            function = (await self.get(target)).serving
         if function.status.state in (State.PENDING, State.FAILED):
             raise ResourceConflictException(
                 "The operation cannot be performed at this time. The function is currently in the "
@@ -184,24 +219,26 @@ class Functions:
         return function
 
     async def update_code(self, target: Target, update: CodeUpdate) -> Function:
-        """Give the function other code; returns it with its update in progress.
+        """Give the function other code; returns it, or the version that is to be published.
 
         Raises:
             ServiceException: as :meth:`create`, and for a wrong revision or an update in progress.
         """
         await self._changeable(target, update.revision_id)
         code.check_source(update.source, verb="updating")
-        async with self._uploading():
+        async with self._uploads.pending():
             stored = await code.store(update.source, packages=self._packages, objects=self._objects)
             async with self._locks.of(target.key):
                 current = await self._changeable(target, update.revision_id, locked=True)
+                await self._layer_attachments.check_size(stored, current.layer_packages)
                 changed = configuration.recoded(
                     current, stored, architectures=update.architectures, now=self._clock.now()
                 )
                 if update.dry_run:
                     return replace(current, code=stored, architectures=changed.architectures)
-                await self._transitions.uninterrupted(self._replace(current, changed))
-        return changed
+                version = self.versions.next_of(changed) if update.publish else None
+                await self._transitions.uninterrupted(self._replace(current, changed, version))
+        return changed if version is None else version.version
 
     async def update_configuration(
         self, target: Target, change: ConfigurationChange, *, revision_id: str | None
@@ -213,8 +250,10 @@ class Functions:
         """
         await self._changeable(target, revision_id)
         await self._check(change)
-        async with self._locks.of(target.key):
+        async with self._uploads.pending(), self._locks.of(target.key):
             current = await self._changeable(target, revision_id, locked=True)
+            change = self._layer_attachments.resolve(target.key, change)
+            await self._layer_attachments.check_size(current.code, change.layer_packages)
             changed = configuration.reconfigured(current, change, now=self._clock.now())
             await self._transitions.uninterrupted(self._replace(current, changed))
         return changed
@@ -227,6 +266,7 @@ class Functions:
         Raises:
             ResourceNotFoundException: there is no such function.
             InvalidParameterValueException: the qualifier is `$LATEST` or an alias.
+            ResourceConflictException: aliases point to the version.
         """
         key, qualifier = target.key, target.qualifier
         async with self._locks.of(key):
@@ -237,18 +277,22 @@ class Functions:
                 raise InvalidParameterValueException(
                     "$LATEST version cannot be deleted without deleting the function."
                 )
-            if qualifier is not None and is_alias(qualifier):
+            if qualifier is not None and names_alias(qualifier):
                 raise InvalidParameterValueException(
                     "Deletion of aliases is not currently supported."
                 )
             if qualifier is not None:
+                await self.versions.delete(target, qualifier)
                 return
             await self._transitions.uninterrupted(self._delete(function))
 
-    def list(self, account_id: str, region: str, *, after: str | None, limit: int) -> FunctionPage:
-        """Return up to `limit` functions by name, beginning behind `after`."""
-        found = self._store.list(account_id, region, after=after, limit=limit + 1)
-        return FunctionPage(functions=found[:limit], more=len(found) > limit)
+    def tags(self, target: Target) -> Mapping[str, str]:
+        """Return the tags of the function, whichever version is named.
+
+        Raises:
+            ResourceNotFoundException: there is no such function.
+        """
+        return self.find(replace(target, qualifier=None)).tags
 
     async def tag(self, target: Target, tags: Mapping[str, str]) -> None:
         """Add or overwrite tags.
@@ -273,40 +317,26 @@ class Functions:
             current = self.find(target)
             await self._retag(current, {k: v for k, v in current.tags.items() if k not in names})
 
-    def usage(self, account_id: str, region: str) -> CodeUsage:
-        """Return how much an account has stored in a region; reads every function of it."""
-        sizes = [function.code.size_bytes for function in self._scan(account_id, region)]
-        return CodeUsage(functions=len(sizes), code_bytes=sum(sizes))
-
     def used_packages(self) -> frozenset[str]:
-        """Return the digests of all packages that a function of any account refers to."""
-        return self._store.digests()
+        """Return all packages that a function or a layer of any account refers to."""
+        return self._store.digests() | self.layers.digests()
 
     async def collect_packages(self, in_use: frozenset[str] = frozenset()) -> int:
-        """Remove packages that no function refers to; returns how many. 0 while uploads go on.
+        """Remove packages that nothing refers to; returns how many. 0 while uploads go on.
 
         `in_use` are the digests of code that still runs though its function has other code now.
         """
-        async with self._collecting:
-            if self._uploads:
-                return 0
-            return await self._packages.collect(self.used_packages() | in_use)
+        return await self._uploads.collect(
+            lambda: self._packages.collect(self.used_packages() | in_use)
+        )
 
-    def _scan(self, account_id: str, region: str) -> Iterator[Function]:
-        after: str | None = None
-        while page := self._store.list(account_id, region, after=after, limit=_SCAN_PAGE):
-            yield from page
-            after = page[-1].key.name
-
-    @asynccontextmanager
-    async def _uploading(self) -> AsyncIterator[None]:
-        """Keep packages from being collected between their storing and their first use."""
-        async with self._collecting:
-            self._uploads += 1
-        try:
-            yield
-        finally:
-            self._uploads -= 1
+    def _version(self, target: Target) -> str | None:
+        """Return the version that is meant; None when there is no such alias."""
+        qualifier = target.qualifier or LATEST
+        if not names_alias(qualifier):
+            return qualifier
+        alias = self.aliases.find(target.key, qualifier)
+        return None if alias is None else alias.version
 
     async def _changeable(
         self, target: Target, revision_id: str | None, *, locked: bool = False
@@ -315,13 +345,12 @@ class Functions:
         if not locked:
             await self._transitions.settled(target.key, LATEST)
         current = self.find(target)
-        if configuration.is_unfinished(current):
-            raise _busy(target.key)
-        if revision_id and revision_id != current.revision_id:
-            raise PreconditionFailedException(
-                "The Revision Id provided does not match the latest Revision Id. Call the "
-                "GetFunction/GetAlias API to retrieve the latest Revision Id"
+        if current.version != LATEST:
+            raise InvalidParameterValueException(
+                f"{target.arn} is published and cannot be changed. Name the function without a "
+                "qualifier to change $LATEST."
             )
+        check_changeable(current, revision_id)
         return current
 
     async def _check(self, change: ConfigurationChange) -> None:
@@ -334,37 +363,37 @@ class Functions:
         await self._store.delete(function.key)
         self._observer.function_deleted(function)
 
-    async def _insert(self, function: Function) -> None:
+    async def _insert(self, function: Function, new: Published | None) -> None:
+        changes: list[Change] = [InsertFunction(function=function)]
         try:
-            await self._store.insert(function)
+            await self._engine.apply(*changes, *(new.changes if new else ()))
         except AlreadyExists as error:
             raise _exists(function.key) from error
-        self._observer.version_changed(function)
-        self._transitions.begin(function)
+        self._begin(function, new)
 
-    async def _replace(self, current: Function, changed: Function) -> None:
+    async def _replace(
+        self, current: Function, changed: Function, new: Published | None = None
+    ) -> None:
+        change = ReplaceFunction(function=changed, expected_revision=current.revision_id)
         try:
-            await self._store.replace(changed, expected_revision=current.revision_id)
-        except RevisionMismatch as error:
-            raise _busy(current.key) from error
-        self._observer.version_changed(changed)
-        self._transitions.begin(changed)
+            await self._engine.apply(change, *(new.changes if new else ()))
+        except (AlreadyExists, RevisionMismatch) as error:
+            raise busy(current.key) from error
+        self._begin(changed, new)
+
+    def _begin(self, function: Function, new: Published | None) -> None:
+        begun = [function, new.version] if new is not None and new.changes else [function]
+        for version in begun:
+            self._observer.version_changed(version)
+            self._transitions.begin(version)
 
     async def _retag(self, current: Function, tags: Mapping[str, str]) -> None:
+        change = replace(current, tags=dict(tags))
         try:
-            await self._store.replace(
-                replace(current, tags=dict(tags)), expected_revision=current.revision_id
-            )
+            await self._store.replace(change, expected_revision=current.revision_id)
         except RevisionMismatch as error:
-            raise _busy(current.key) from error
+            raise busy(current.key) from error
 
 
 def _exists(key: FunctionKey) -> ResourceConflictException:
     return ResourceConflictException(f"Function already exist: {key.name}")
-
-
-def _busy(key: FunctionKey) -> ResourceConflictException:
-    return ResourceConflictException(
-        "The operation cannot be performed at this time. An update is in progress for resource: "
-        f"{key.arn()}"
-    )

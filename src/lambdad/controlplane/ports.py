@@ -11,7 +11,14 @@ class VersionObserver(Protocol):
     """Told of changes after they are durable; implemented by the data plane."""
 
     def version_changed(self, function: Function) -> None:
-        """Code or configuration of a version is new: idle environments of the old are stale."""
+        """A version is new, or its update begins or ends.
+
+        What serves from now on is `function.serving`: idle environments of anything else are stale.
+        """
+        ...
+
+    def version_deleted(self, function: Function) -> None:
+        """A published version is gone: so are its environments once their work is done."""
         ...
 
     def function_deleted(self, function: Function) -> None:

@@ -5,9 +5,10 @@ Whether that function exists is not decided here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from lambdad.domain.arns import LATEST, FunctionKey, parse_function_reference
+from lambdad.domain.arns import FunctionKey, parse_function_reference
 from lambdad.domain.errors import (
     AccessDeniedException,
     InvalidParameterValueException,
@@ -31,6 +32,10 @@ class Target:
         return self.key.arn(self.qualifier)
 
 
+# Takes the target, the caller's account and the action; raises AccessDeniedException to refuse.
+Authorize = Callable[[Target, str, str], None]
+
+
 def resolve(
     text: str,
     qualifier: str | None = None,
@@ -38,16 +43,18 @@ def resolve(
     account_id: str,
     region: str,
     action: str,
+    authorize: Authorize | None = None,
 ) -> Target:
     """Return the function that `text` names for a caller in this account and region.
 
-    `action` is the operation's name as policies spell it, for the text of a refusal.
+    `action` is the operation's name as policies spell it. Without `authorize` the functions of
+    other accounts are refused.
 
     Raises:
         ValidationException: `text` is no function name.
         InvalidParameterValueException: the name is too long or the qualifiers contradict.
         ResourceNotFoundException: the ARN is another region's.
-        AccessDeniedException: the ARN is another account's.
+        AccessDeniedException: the caller may not do this with the function.
     """
     reference = parse_function_reference(text)
     if reference is None:
@@ -74,20 +81,28 @@ def resolve(
         ),
         qualifier=qualifier or reference.qualifier,
     )
-    if target.key.account_id != account_id:
-        raise AccessDeniedException(
-            f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} "
-            f"on resource: {target.arn} because no resource-based policy allows the "
-            f"lambda:{action} action"
-        )
+    if authorize is not None:
+        authorize(target, account_id, action)
+    elif target.key.account_id != account_id:
+        raise denied(target, account_id, action)
     return target
+
+
+def denied(
+    target: Target, account_id: str, action: str, *, explicitly: bool = False
+) -> AccessDeniedException:
+    """The error that says that an account may not do this: no policy allows it, or one denies."""
+    reason = (
+        "with an explicit deny in a resource-based policy"
+        if explicitly
+        else f"because no resource-based policy allows the lambda:{action} action"
+    )
+    return AccessDeniedException(
+        f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} "
+        f"on resource: {target.arn} {reason}"
+    )
 
 
 def not_found(target: Target) -> ResourceNotFoundException:
     """The error that says that this function or version does not exist."""
     return ResourceNotFoundException(f"Function not found: {target.arn}")
-
-
-def is_alias(qualifier: str) -> bool:
-    """Whether a qualifier can only name an alias: it is neither a number nor `$LATEST`."""
-    return not qualifier.isdigit() and not qualifier.startswith(LATEST)

@@ -1,6 +1,7 @@
 """Brings created and updated versions into service, in the background and after a restart.
 
-Decides nothing about configurations; writes one more row when a version is ready.
+Decides nothing about configurations; writes one more row when a version is ready and says so. Until
+then the old configuration serves: it is stored beside the new one, so a restart changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Self
 
 from lambdad.controlplane import configuration
 from lambdad.controlplane.locks import FunctionLocks
-from lambdad.controlplane.ports import VersionPreparer
+from lambdad.controlplane.ports import VersionObserver, VersionPreparer
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import LambdadError
 from lambdad.domain.functions import Function
@@ -33,12 +34,21 @@ class Transitions:
     """
 
     def __init__(
-        self, store: FunctionStore, locks: FunctionLocks, preparer: VersionPreparer | None
+        self,
+        store: FunctionStore,
+        locks: FunctionLocks,
+        *,
+        observer: VersionObserver,
+        preparer: VersionPreparer | None = None,
+        least_s: float = 0.0,
     ) -> None:
-        """Without a preparer a version is ready as soon as it is stored."""
+        """Without a preparer a version is ready `least_s` seconds after it is stored."""
         self._store = store
         self._locks = locks
+        self._observer = observer
         self._preparer = preparer
+        self._least_s = least_s
+        self._immediate = preparer is None and least_s <= 0
         self._group = asyncio.TaskGroup()
         self._running: dict[_Version, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +65,7 @@ class Transitions:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._preparer is not None:
+        if not self._immediate:
             for task in self._tasks:
                 task.cancel()
         await self._group.__aexit__(kind, error, trace)
@@ -83,7 +93,7 @@ class Transitions:
         Clients look again only after one to five seconds, so a reader that comes within the
         millisecond of that write is better served late than with a passing state.
         """
-        if self._preparer is None and (ended := self._running.get((key, version))) is not None:
+        if self._immediate and (ended := self._running.get((key, version))) is not None:
             await ended.wait()
 
     async def _finish(self, function: Function, version: _Version, ended: asyncio.Event) -> None:
@@ -99,15 +109,20 @@ class Transitions:
                 del self._running[version]
 
     async def _prepare(self, function: Function) -> LambdadError | None:
-        if self._preparer is None:
+        if self._immediate:
             return None
+        pause = self._group.create_task(asyncio.sleep(self._least_s))
         try:
-            await self._preparer.prepare(function)
+            if self._preparer is not None:
+                await self._preparer.prepare(function)
+            await pause
         except LambdadError as error:
             _LOGGER.warning(
                 "Version %s of %s is not ready: %s", function.version, function.arn, error
             )
             return error
+        finally:
+            pause.cancel()
         return None
 
     async def _write(self, function: Function, failure: LambdadError | None) -> None:
@@ -123,6 +138,7 @@ class Transitions:
             )
             with contextlib.suppress(RevisionMismatch):
                 await self._store.replace(ended, expected_revision=current.revision_id)
+                self._observer.version_changed(ended)
 
 
 async def _outcome(write: Awaitable[None]) -> BaseException | None:

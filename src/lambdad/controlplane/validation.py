@@ -16,20 +16,15 @@ from lambdad.domain.runtimes import RESERVED_KEYS, RETIRED_RUNTIMES, SUPPORTED_R
 
 
 def check_configuration(change: ConfigurationChange) -> None:
-    """Refuse a configuration that no function may have; the runtime is not looked at.
+    """Refuse a configuration that no function may have; runtime and layers are not looked at.
 
     Raises:
-        InvalidParameterValueException: environment, layers or logging.
+        InvalidParameterValueException: environment or logging.
         ValidationException: a number is out of range.
     """
     _check_ranges(change)
     if change.environment is not None:
         check_environment(change.environment)
-    if change.layers:
-        raise InvalidParameterValueException(
-            f"Layer version {change.layers[0]} does not exist. lambdad does not have layers yet; "
-            "put their content into the package."
-        )
     _check_logging(change)
 
 

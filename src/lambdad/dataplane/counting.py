@@ -1,44 +1,210 @@
-"""How many invocations run at once, and whether one more may: numbers only, no I/O."""
+"""How many invocations run at once, and whether one more may: numbers only, no I/O.
+
+An account's concurrency in a region is dealt out in three ways. What is allotted to a version
+(provisioned concurrency) is its own. What is reserved for a function is shared by its versions,
+less what is allotted to them. The rest is shared by all functions without a reservation.
+A version uses its allotment first; what runs beyond it is its excess.
+
+What runs is never stopped when limits change. So for a while more may run than a new deal has room
+for; the account's limit holds even then, and what was dealt out waits until the others have ended.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from weakref import WeakValueDictionary
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import TooManyRequestsException
 
+# AWS: how long a caller should wait before it tries again.
+_RETRY_AFTER_S = "1"
+
+
+class AccountConcurrency:
+    """An account in a region. Mutable: what is dealt out, and what runs of the shared rest.
+
+    Attributes:
+        limit: most invocations at once.
+        running: of all functions.
+        claimed: dealt out as reservations and allotments.
+        excess: running on the shared rest.
+    """
+
+    __slots__ = ("__weakref__", "claimed", "excess", "limit", "running")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.running = 0
+        self.claimed = 0
+        self.excess = 0
+
+
+class FunctionConcurrency:
+    """A function. Mutable: its reservation, its versions' allotments, and what runs beyond them.
+
+    Attributes:
+        reserved: None when it shares the account's rest.
+        running: of all its versions.
+        allotted: sum of its versions' allotments.
+        excess: running beyond the allotments, of all versions together.
+    """
+
+    __slots__ = ("__weakref__", "account", "allotted", "excess", "reserved", "running")
+
+    def __init__(self, account: AccountConcurrency) -> None:
+        self.account = account
+        self.reserved: int | None = None
+        self.running = 0
+        self.allotted = 0
+        self.excess = 0
+
+    def admit(self, *, beyond: bool) -> None:
+        """Count one more, or refuse it; `beyond` its version's allotment or within."""
+        account = self.account
+        if self.reserved is not None:
+            free = self.reserved - self.allotted
+            if self.running >= self.reserved or (beyond and self.excess >= free):
+                raise _throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        elif beyond and account.excess >= account.limit - account.claimed:
+            raise _throttled("ConcurrentInvocationLimitExceeded")
+        if account.running >= account.limit:
+            raise _throttled("ConcurrentInvocationLimitExceeded")
+        account.running += 1
+        self.running += 1
+        if beyond:
+            self._add_excess(1)
+
+    def dismiss(self, *, beyond: bool) -> None:
+        """Count one less."""
+        self.account.running -= 1
+        self.running -= 1
+        if beyond:
+            self._add_excess(-1)
+
+    def _add_excess(self, number: int) -> None:
+        self.excess += number
+        if self.reserved is None:
+            self.account.excess += number
+
+    def change(self, *, reserved: int | None, allotted: int, excess: int) -> None:
+        """Set all figures at once and tell the account what that means for it."""
+        account = self.account
+        account.claimed -= self._claimed
+        if self.reserved is None:
+            account.excess -= self.excess
+        self.reserved, self.allotted, self.excess = reserved, allotted, excess
+        account.claimed += self._claimed
+        if reserved is None:
+            account.excess += excess
+
+    @property
+    def _claimed(self) -> int:
+        return self.allotted if self.reserved is None else self.reserved
+
+
+class VersionConcurrency:
+    """A version. Mutable: its allotment and what runs.
+
+    Attributes:
+        running: invocations of it at this moment.
+        allotted: how many of them may run whatever else does.
+    """
+
+    __slots__ = ("__weakref__", "allotted", "function", "running")
+
+    def __init__(self, function: FunctionConcurrency) -> None:
+        self.function = function
+        self.running = 0
+        self.allotted = 0
+
+    def acquire(self) -> None:
+        """Count one more.
+
+        Raises:
+            TooManyRequestsException: its share of the concurrency is used up.
+        """
+        self.function.admit(beyond=self.running >= self.allotted)
+        self.running += 1
+
+    def release(self) -> None:
+        """Count one less; every acquire is released exactly once."""
+        self.function.dismiss(beyond=self.running > self.allotted)
+        self.running -= 1
+
+    @property
+    def excess(self) -> int:
+        """How many run beyond the allotment."""
+        return max(0, self.running - self.allotted)
+
 
 class ConcurrencyLedger:
-    """Running invocations per function and per account and region.
+    """The concurrency of all accounts and regions. Changes take effect with the next invocation.
 
-    Mutable: `running` per function, `totals` per account and region.
+    Whoever counts keeps the :class:`VersionConcurrency`; one that nobody holds and that has
+    neither allotment nor reservation is forgotten.
+
+    Mutable: the counts.
     """
 
     def __init__(self, account_limit: int) -> None:
         self._account_limit = account_limit
-        self.running: Counter[FunctionKey] = Counter()
-        self.totals: Counter[tuple[str, str]] = Counter()
+        self._accounts: WeakValueDictionary[tuple[str, str], AccountConcurrency] = (
+            WeakValueDictionary()
+        )
+        self._functions: WeakValueDictionary[FunctionKey, FunctionConcurrency] = (
+            WeakValueDictionary()
+        )
+        self._versions: WeakValueDictionary[tuple[FunctionKey, str], VersionConcurrency] = (
+            WeakValueDictionary()
+        )
+        self._reserved: dict[FunctionKey, FunctionConcurrency] = {}
+        self._allotted: dict[tuple[FunctionKey, str], VersionConcurrency] = {}
 
-    def acquire(self, key: FunctionKey) -> None:
-        """Count one more.
+    def version(self, key: FunctionKey, version: str) -> VersionConcurrency:
+        """Where a version's invocations are counted."""
+        name = (key, version)
+        found = self._versions.get(name)
+        if found is None:
+            found = self._versions[name] = VersionConcurrency(self._function(key))
+        return found
 
-        Raises:
-            TooManyRequestsException: the account's concurrency is used up.
-        """
-        account = (key.account_id, key.region)
-        if self.totals[account] >= self._account_limit:
-            raise TooManyRequestsException(
-                "Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded", Type="User"
-            )
-        self.running[key] += 1
-        self.totals[account] += 1
+    def reserve(self, key: FunctionKey, limit: int | None) -> None:
+        """Reserve concurrency for a function, or give it back with None."""
+        function = self._function(key)
+        function.change(reserved=limit, allotted=function.allotted, excess=function.excess)
+        if limit is None:
+            self._reserved.pop(key, None)
+        else:
+            self._reserved[key] = function
 
-    def release(self, key: FunctionKey) -> None:
-        """Count one less; every acquire is released exactly once."""
-        account = (key.account_id, key.region)
-        self.running[key] -= 1
-        self.totals[account] -= 1
-        if not self.running[key]:
-            del self.running[key]
-        if not self.totals[account]:
-            del self.totals[account]
+    def allot(self, key: FunctionKey, version: str, number: int) -> None:
+        """Allot concurrency to a version; 0 takes it back."""
+        count = self.version(key, version)
+        function = count.function
+        allotted = function.allotted - count.allotted + number
+        excess = function.excess - count.excess
+        count.allotted = number
+        function.change(reserved=function.reserved, allotted=allotted, excess=excess + count.excess)
+        if number:
+            self._allotted[key, version] = count
+        else:
+            self._allotted.pop((key, version), None)
+
+    def _function(self, key: FunctionKey) -> FunctionConcurrency:
+        found = self._functions.get(key)
+        if found is None:
+            found = self._functions[key] = FunctionConcurrency(self._account(key))
+        return found
+
+    def _account(self, key: FunctionKey) -> AccountConcurrency:
+        name = (key.account_id, key.region)
+        found = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = AccountConcurrency(self._account_limit)
+        return found
+
+
+def _throttled(reason: str) -> TooManyRequestsException:
+    return TooManyRequestsException(
+        "Rate Exceeded.", Reason=reason, Type="User", retryAfterSeconds=_RETRY_AFTER_S
+    )

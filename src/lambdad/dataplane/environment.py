@@ -9,47 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Protocol
 
 from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.environment_state import TRANSITIONS, EnvironmentState
 from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
 from lambdad.dataplane.runtime_process import RuntimeProcess
+from lambdad.dataplane.streaming import Flow
 from lambdad.dataplane.work import Work
-from lambdad.domain.environments import RUNTIME_API_PORT
+from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
 from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.functions import Function
 from lambdad.sandbox.base import ExitStatus, Sandbox
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class EnvironmentState(StrEnum):
-    """The life of an environment."""
-
-    NEW = "new"
-    INITIALISING = "initialising"
-    INVOKING = "invoking"
-    IDLE = "idle"
-    RESETTING = "resetting"
-    RESET = "reset"
-    DEAD = "dead"
-
-
-_S = EnvironmentState
-TRANSITIONS: Mapping[EnvironmentState, frozenset[EnvironmentState]] = {
-    _S.NEW: frozenset({_S.INITIALISING, _S.DEAD}),
-    _S.INITIALISING: frozenset({_S.INVOKING, _S.RESETTING, _S.DEAD}),
-    _S.INVOKING: frozenset({_S.IDLE, _S.RESETTING, _S.DEAD}),
-    _S.IDLE: frozenset({_S.INVOKING, _S.RESETTING, _S.DEAD}),
-    _S.RESETTING: frozenset({_S.RESET, _S.INITIALISING, _S.DEAD}),
-    _S.RESET: frozenset({_S.INITIALISING, _S.DEAD}),
-    _S.DEAD: frozenset(),
-}
 
 
 class EnvironmentOwner(Protocol):
@@ -71,8 +48,15 @@ class ExecutionEnvironment:
     session, and the work in hand.
     """
 
-    def __init__(self, function: Function, host: EnvironmentHost, owner: EnvironmentOwner) -> None:
+    def __init__(
+        self,
+        function: Function,
+        host: EnvironmentHost,
+        owner: EnvironmentOwner,
+        initialization: InitializationType = InitializationType.ON_DEMAND,
+    ) -> None:
         self.function = function
+        self.initialization = initialization
         self.state = EnvironmentState.NEW
         self.idle_since = 0.0
         self._host = host
@@ -117,6 +101,22 @@ class ExecutionEnvironment:
             work.break_off(PlatformError("An internal error occurred."))
             await self._give_up()
 
+    async def initialise_ahead(self, limit_s: float) -> None:
+        """Initialise without work, within `limit_s` seconds, and wait for work, frozen.
+
+        Raises:
+            FunctionError: its code failed or was not ready in time; it is closed.
+            PlatformError: the host failed, or it was closed meanwhile.
+        """
+        try:
+            await self._open_sandbox()
+            self._log.init_start()
+            outcome = await self._initialise(limit_s)
+            self._finish_init(None if outcome is None else failures.of_init(outcome, "", limit_s))
+        except Exception:
+            await self.close()
+            raise
+
     async def close(self) -> None:
         """Take everything down; never raises, may be called twice."""
         if self.state is not EnvironmentState.DEAD:
@@ -151,7 +151,8 @@ class ExecutionEnvironment:
                 return
             # AWS: an init that timed out or crashed runs again inside the invoke
             # ("suppressed init"), on the function's own timeout.
-            self._log.init_failed(self._init_s or 0.0, outcome if _ended(outcome) else None)
+            error = failures.of_init(outcome, "", self._host.init_timeout_s)
+            self._log.init_report(self._init_s or 0.0, error)
             self._enter(EnvironmentState.RESETTING)
             await self._kill_processes()
         self._begin(work, None)
@@ -163,12 +164,24 @@ class ExecutionEnvironment:
         if outcome is None:
             self._arm(self.function.timeout_s - self._elapsed(work))
             self._start_invoking(work)
-        elif isinstance(outcome, FunctionError):
-            self._fail(outcome)
-        elif _ended(outcome):
-            self._fail(failures.exited(self._request_id, outcome))
         else:
-            self._fail(failures.timed_out(self._request_id, self.function.timeout_s))
+            self._fail(failures.of_init(outcome, self._request_id, self.function.timeout_s))
+
+    def _finish_init(self, error: FunctionError | None) -> None:
+        """End an init that no work waits for: AWS reports every one of these."""
+        if self.state is EnvironmentState.DEAD:
+            raise PlatformError("The environment was closed while it was initialised.")
+        duration_s, self._init_s = self._init_s or 0.0, None
+        if self._process is not None:
+            self._process.drain()
+        self._log.init_report(duration_s, error)
+        if error is not None:
+            raise error
+        self._enter(EnvironmentState.IDLE)
+        assert self._sandbox is not None  # noqa: S101 - initialised before
+        self._sandbox.set_limits(self._host.limits(self.function))
+        self._sandbox.freeze()
+        self.idle_since = self._host.clock.monotonic()
 
     async def _open_sandbox(self) -> None:
         self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
@@ -192,7 +205,7 @@ class ExecutionEnvironment:
         begun = clock.monotonic()
         try:
             self._process = await self._host.start_runtime(
-                self._sandbox, self.function, self._log, self._exited
+                self._sandbox, self.function, self.initialization, self._log, self._exited
             )
         except NoEntrypoint as missing:
             self._ready = None
@@ -240,18 +253,9 @@ class ExecutionEnvironment:
             self._timer = None
 
     def _deliver(self, work: Work) -> None:
-        invocation = work.invocation
         remaining_s = self.function.timeout_s - self._elapsed(work)
-        self._session.deliver(
-            RuntimeEvent(
-                request_id=invocation.request_id,
-                payload=invocation.payload,
-                deadline_ms=int((self._host.clock.time() + remaining_s) * 1000),
-                invoked_arn=invocation.invoked_arn,
-                trace_header=invocation.trace_header or "",
-                client_context=invocation.client_context,
-            )
-        )
+        deadline_ms = int((self._host.clock.time() + remaining_s) * 1000)
+        self._session.deliver(RuntimeEvent.of(work.invocation, deadline_ms))
 
     def _settle(self) -> None:
         """The runtime asks for more: the phase is over, freeze until the next event."""
@@ -259,7 +263,7 @@ class ExecutionEnvironment:
         if work is None or self._sandbox is None:
             return
         self._cancel_timer()
-        work.tell(self.function.version, self._finish_log(work, fatal=False))
+        work.tell(self._finish_log(work, fatal=False))
         self._enter(EnvironmentState.IDLE)
         self._sandbox.freeze()
         self.idle_since = self._host.clock.monotonic()
@@ -322,10 +326,31 @@ class ExecutionEnvironment:
             work.fail(FunctionError(error_type, payload))
             self._tell_early(work)
 
+    def response_began(self, content_type: str, flow: Flow) -> None:
+        """See `RuntimeObserver`."""
+        if self._work is not None:
+            self._work.begin_stream(content_type, flow)
+
+    def response_piece(self, piece: bytes) -> None:
+        """See `RuntimeObserver`."""
+        if self._work is not None:
+            self._work.add_piece(piece)
+
+    def response_ended(self, error: tuple[str, bytes] | None) -> None:
+        """See `RuntimeObserver`."""
+        work = self._work
+        if work is None or work.answered:
+            return
+        if error is not None:
+            work.fail(FunctionError(*error))
+        else:
+            work.end_stream()
+        self._tell_early(work)
+
     def _tell_early(self, work: Work) -> None:
         # Who wants the log waits for the REPORT line; everybody else is answered at once.
         if not work.invocation.wants_log_tail:
-            work.tell(self.function.version, None)
+            work.tell(None)
 
     def _exited(self, status: ExitStatus) -> None:
         """The runtime process ended by itself."""
@@ -351,7 +376,7 @@ class ExecutionEnvironment:
         work.fail(error)
         tail = self._finish_log(work, fatal=True)
         if self.state is EnvironmentState.DEAD:
-            work.tell(self.function.version, tail)
+            work.tell(tail)
         self._enter(EnvironmentState.RESETTING)
         self._host.spawn_task(self._reset(work, tail))
 
@@ -367,14 +392,9 @@ class ExecutionEnvironment:
             _LOGGER.error("environment %s: %s", self._environment_id, error)
             await self._give_up()
         finally:
-            work.tell(self.function.version, tail)
+            work.tell(tail)
 
     def _enter(self, state: EnvironmentState) -> None:
         if state not in TRANSITIONS[self.state]:
             raise PlatformError(f"environment {self.state} -> {state}")
         self.state = state
-
-
-def _ended(status: ExitStatus) -> bool:
-    """Whether a process ended, rather than ran out of time to initialise."""
-    return status.code is not None or status.signal is not None

@@ -17,7 +17,6 @@ from lambdad.observability.logs import LogWriter
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
 from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_memory_mb
-from lambdad.sandbox.base import ExitStatus
 
 
 class EnvironmentLog:
@@ -55,15 +54,14 @@ class EnvironmentLog:
         arn = f"arn:aws:lambda:{self._function.key.region}::runtime:{digest}"
         self._write(report.init_start_line(version, arn))
 
-    def init_failed(self, duration_s: float, status: ExitStatus | None) -> None:
-        """The init phase timed out (None) or its process ended."""
-        outcome = (
-            Outcome(status="timeout")
-            if status is None
-            else Outcome(status="error", error_type="Runtime.ExitError")
-        )
-        line = report.init_report_line(duration_s * 1000, phase="init", outcome=outcome)
-        self._write(line)
+    def init_report(self, duration_s: float, error: FunctionError | None) -> None:
+        """An init phase that failed, or that no invocation reports, is over."""
+        outcome = None
+        if isinstance(error, FatalError) and error.logged_type is None:
+            outcome = Outcome(status="timeout")
+        elif error is not None:
+            outcome = Outcome(status="error", error_type=error.error_type)
+        self._write(report.init_report_line(duration_s * 1000, phase="init", outcome=outcome))
 
     def start(self, invocation: Invocation) -> None:
         """An invocation begins."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 
+from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError
 from lambdad.sandbox.base import ExitStatus
 
@@ -49,6 +50,27 @@ def exited(request_id: str, status: ExitStatus) -> FatalError:
         reason=reason,
         logged_type="Runtime.OutOfMemory" if status.out_of_memory else "Runtime.ExitError",
     )
+
+
+def of_init(outcome: FunctionError | ExitStatus, request_id: str, limit_s: float) -> FunctionError:
+    """Why an init phase failed: what the runtime reported, its exit, or the time it took."""
+    if isinstance(outcome, FunctionError):
+        return outcome
+    if outcome.code is not None or outcome.signal is not None:
+        return exited(request_id, outcome)
+    return timed_out(request_id, limit_s)
+
+
+def response_too_large() -> FunctionError:
+    """A streamed answer is larger than a caller takes who wants it whole."""
+    size = limits.INVOKE_RESPONSE_BYTES_MAX
+    document = {
+        "errorMessage": "Response payload size exceeded maximum allowed payload size "
+        f"({size} bytes).",
+        "errorType": "Function.ResponseSizeTooLarge",
+    }
+    payload = json.dumps(document, separators=(",", ":")).encode()
+    return FunctionError("Function.ResponseSizeTooLarge", payload)
 
 
 def invalid_entrypoint(request_id: str, reason: str) -> FatalError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lambdad.dataplane.counting import VersionConcurrency
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.domain.arns import FunctionKey
+from lambdad.domain.environments import InitializationType
 from lambdad.domain.functions import Function, State, Status
 
 _NO_STATUS = Status(state=State.ACTIVE)
@@ -24,13 +26,67 @@ def runnable(function: Function) -> Function:
     )
 
 
+class ProvisionedEnvironments:
+    """Environments of one version that are kept initialised.
+
+    Mutable:
+        target: how many there shall be.
+        failure: why there cannot be as many, else None.
+        unused_deaths: how many ended in a row without having worked.
+        members: all of them, the busy ones too.
+        starting: those that are not initialised yet.
+        idle: those that wait for work.
+    """
+
+    def __init__(self) -> None:
+        self.target = 0
+        self.failure: str | None = None
+        self.unused_deaths = 0
+        self.members: set[ExecutionEnvironment] = set()
+        self.starting: set[ExecutionEnvironment] = set()
+        self.idle: list[ExecutionEnvironment] = []
+
+    @property
+    def initialised(self) -> int:
+        """How many are ready to work or at work."""
+        return len(self.members) - len(self.starting)
+
+    def put(self, environment: ExecutionEnvironment) -> bool:
+        """Keep one that has worked; False when it is not initialised or one too many."""
+        if not environment.warm or len(self.members) > self.target:
+            self.members.discard(environment)
+            return False
+        self.unused_deaths = 0
+        self.idle.append(environment)
+        return True
+
+    def drop(self, environment: ExecutionEnvironment) -> bool:
+        """Forget one; whether it was initialised and had no work."""
+        self.members.discard(environment)
+        self.starting.discard(environment)
+        if environment not in self.idle:
+            return False
+        self.idle.remove(environment)
+        return True
+
+    def surplus(self) -> list[ExecutionEnvironment]:
+        """Take out what there is too much of; those that work stay until they have done."""
+        number = max(0, len(self.members) - self.target)
+        gone = [*self.starting, *self.idle][:number]
+        for environment in gone:
+            self.drop(environment)
+        return gone
+
+
 class Fleet:
     """Environments of one version. Mutable: the function as last seen, idle and busy ones."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, concurrency: VersionConcurrency) -> None:
         self.function = function
+        self.concurrency = concurrency
         self.idle: list[ExecutionEnvironment] = []
         self.busy: set[ExecutionEnvironment] = set()
+        self.provisioned = ProvisionedEnvironments()
         self._runnable = runnable(function)
 
     @property
@@ -39,31 +95,53 @@ class Fleet:
         return (self.function.key, self.function.version)
 
     def take(self) -> ExecutionEnvironment | None:
-        """The most recently used idle environment, so that the others can age; or None."""
+        """An idle environment or None: a provisioned one first, then the most recently used.
+
+        So the others can age.
+        """
+        if self.provisioned.idle:
+            return self.provisioned.idle.pop()
         return self.idle.pop() if self.idle else None
 
     def put(self, environment: ExecutionEnvironment) -> bool:
-        """Keep a free environment; False when it is of old code and must go."""
+        """Keep a free environment; False when it is of old code or too many and must go."""
         if environment.function is not self.function:
+            self.provisioned.drop(environment)
             return False
+        if environment.initialization is InitializationType.PROVISIONED:
+            return self.provisioned.put(environment)
         self.idle.append(environment)
         return True
+
+    def lose(self, environment: ExecutionEnvironment) -> None:
+        """An environment is gone."""
+        if environment in self.idle:
+            self.idle.remove(environment)
+        elif self.provisioned.drop(environment):
+            self.provisioned.unused_deaths += 1
 
     def update(self, function: Function) -> list[ExecutionEnvironment]:
         """Serve a new configuration from now on; returns the idle environments that must go."""
         fresh = runnable(function)
         if fresh == self._runnable:
             self.function = function
-            for environment in (*self.idle, *self.busy):
+            for environment in (*self.idle, *self.busy, *self.provisioned.members):
                 if runnable(environment.function) == fresh:
                     environment.function = function
             return []
         self.function, self._runnable = function, fresh
-        stale, self.idle = self.idle, []
-        return stale
+        return self._empty_out()
+
+    def retire(self) -> list[ExecutionEnvironment]:
+        """Serve nothing any more; returns what does not work at this moment."""
+        self.provisioned.target = 0
+        return self._empty_out()
 
     def expired(self, now: float, idle_timeout_s: float) -> list[ExecutionEnvironment]:
-        """Take out the environments that have been idle too long; the oldest come first."""
+        """Take out the environments that have been idle too long; the oldest come first.
+
+        Provisioned ones stay.
+        """
         kept = 0
         while kept < len(self.idle) and self.idle[kept].idle_since + idle_timeout_s <= now:
             kept += 1
@@ -71,6 +149,18 @@ class Fleet:
         return gone
 
     @property
+    def environments(self) -> frozenset[ExecutionEnvironment]:
+        """All of them."""
+        return frozenset((*self.idle, *self.busy, *self.provisioned.members))
+
+    @property
     def empty(self) -> bool:
-        """Whether there is no environment at all."""
-        return not self.idle and not self.busy
+        """Whether there is no environment at all and none is wanted."""
+        return not self.environments and not self.provisioned.target
+
+    def _empty_out(self) -> list[ExecutionEnvironment]:
+        provisioned = [*self.provisioned.starting, *self.provisioned.idle]
+        for environment in provisioned:
+            self.provisioned.drop(environment)
+        stale, self.idle = self.idle, []
+        return [*stale, *provisioned]

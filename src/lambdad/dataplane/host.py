@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +14,20 @@ from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
-from lambdad.domain.environments import RUNTIME_API_PORT, TASK_ROOT, Mount, ResourceLimits
+from lambdad.domain.environments import (
+    LAYER_ROOT,
+    RUNTIME_API_PORT,
+    TASK_ROOT,
+    InitializationType,
+    Mount,
+    ResourceLimits,
+)
 from lambdad.domain.errors import HostUnfit, LambdadError
 from lambdad.domain.functions import Function
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import environment_of
+from lambdad.runtimes.wrapper import wrapped
 from lambdad.sandbox.base import (
     ExitStatus,
     Listener,
@@ -110,10 +118,11 @@ class EnvironmentHost:
     async def prepare(self, function: Function) -> None:
         """Do ahead what the first environment of a function would wait for."""
         with contextlib.suppress(HostUnfit):  # said to whoever invokes the function
+            await self._merge_layers(function)
             await self.runtime(function.runtime)
 
     async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
-        """Build a sandbox with the function's code and runtime in it.
+        """Build a sandbox with the function's code, its layers and its runtime in it.
 
         Without a CPU quota: AWS gives the init phase a full share, whatever the memory size.
 
@@ -121,12 +130,16 @@ class EnvironmentHost:
             HostUnfit: the host lacks the runtime or refused the sandbox.
         """
         runtime = await self.runtime(function.runtime)
-        task = Mount(source=self._packages.tree(function.code.digest), target=TASK_ROOT)
+        await self._merge_layers(function)
+        trees = self._trees(function)
         full = self.limits(function)
         return await self._backend.create(
             SandboxSpec(
                 environment_id=environment_id,
-                mounts=(*runtime.mounts, task),
+                mounts=(
+                    *runtime.mounts,
+                    *(Mount(source=tree, target=place) for place, tree in trees.items()),
+                ),
                 limits=ResourceLimits(
                     memory_mb=full.memory_mb,
                     vcpus=None,
@@ -145,6 +158,7 @@ class EnvironmentHost:
         self,
         sandbox: Sandbox,
         function: Function,
+        initialization: InitializationType,
         log: EnvironmentLog,
         exited: Callable[[ExitStatus], None],
     ) -> RuntimeProcess:
@@ -157,37 +171,60 @@ class EnvironmentHost:
         runtime = await self.runtime(function.runtime)
         process = await sandbox.spawn(
             ProcessSpec(
-                argv=runtime.argv or (self._entrypoint(runtime, function),),
-                environment=self._environment(sandbox, function, runtime, log),
+                argv=self._command(runtime, function),
+                environment=self._environment(
+                    sandbox, function, runtime, initialization, log.stream
+                ),
                 cwd=TASK_ROOT,
                 telemetry=runtime.telemetry,
             )
         )
         return RuntimeProcess(process, log, exited, self.spawn_task)
 
+    async def _merge_layers(self, function: Function) -> None:
+        if function.layer_packages:
+            await self._packages.merge([package.digest for package in function.layer_packages])
+
+    def _trees(self, function: Function) -> Mapping[str, Path]:
+        """What the function brings, by where it is in the sandbox."""
+        trees = {TASK_ROOT: self._packages.tree(function.code.digest)}
+        if function.layer_tree is not None:
+            trees[LAYER_ROOT] = self._packages.tree(function.layer_tree)
+        return trees
+
+    def _command(self, runtime: Runtime, function: Function) -> Sequence[str]:
+        if runtime.argv:
+            return wrapped(runtime.argv, function.environment or {})
+        return (self._entrypoint(runtime, function),)
+
     def _entrypoint(self, runtime: Runtime, function: Function) -> str:
-        tree = self._packages.tree(function.code.digest)
+        trees = self._trees(function)
         for candidate in runtime.entrypoints:
-            inside = candidate.removeprefix(f"{TASK_ROOT}/")
-            program = tree / inside
-            if inside != candidate and program.is_file():
-                if (problem := _problem(program)) is not None:
-                    raise NoEntrypoint(f"fork/exec {candidate}: {problem}")
-                return candidate
+            place, _, name = candidate.rpartition("/")
+            if place not in trees or not (program := trees[place] / name).is_file():
+                continue
+            if (problem := _problem(program)) is not None:
+                raise NoEntrypoint(f"fork/exec {candidate}: {problem}")
+            return candidate
         paths = " ".join(runtime.entrypoints)
         raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
 
     def _environment(
-        self, sandbox: Sandbox, function: Function, runtime: Runtime, log: EnvironmentLog
+        self,
+        sandbox: Sandbox,
+        function: Function,
+        runtime: Runtime,
+        initialization: InitializationType,
+        log_stream: str,
     ) -> Mapping[str, str]:
         return environment_of(
             runtime,
             function,
             runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
             endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
-            log_stream=log.stream,
+            log_stream=log_stream,
             credentials=_credentials(function),
-            initialization_type="on-demand",
+            initialization_type=initialization,
             guest_path=sandbox.guest_path,
         )
 

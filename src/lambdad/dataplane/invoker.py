@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lambdad.config.sections import DataPlaneConfig
@@ -11,13 +13,16 @@ from lambdad.dataplane.counting import ConcurrencyLedger
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
-from lambdad.dataplane.routing import route
+from lambdad.dataplane.provisioned import ConfigReader, ProvisionedConcurrency
+from lambdad.dataplane.routing import Draw, FunctionReader, route
+from lambdad.dataplane.streaming import ResponseStream, StreamedInvocation
 from lambdad.dataplane.tracing import trace_header
 from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
-from lambdad.domain.functions import Function, UpdateStatus
+from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservation
+from lambdad.domain.environments import InitializationType
+from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
-from lambdad.storage.base import FunctionStore
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,12 +34,24 @@ class Invoker:
     """
 
     def __init__(
-        self, functions: FunctionStore, host: EnvironmentHost, config: DataPlaneConfig
+        self,
+        functions: FunctionReader,
+        resources: ConfigReader,
+        host: EnvironmentHost,
+        config: DataPlaneConfig,
+        *,
+        draw: Draw = random.random,
     ) -> None:
+        """`draw` decides which of an alias's two versions runs a request."""
         self._functions = functions
+        self._resources = resources
+        self._draw = draw
         self._host = host
         self._idle_timeout_s = config.idle_timeout_s
         self._ledger = ConcurrencyLedger(config.concurrency)
+        self._provisioned = ProvisionedConcurrency(
+            functions=functions, resources=resources, host=host, owner=self, ledger=self._ledger
+        )
         self._fleets: dict[tuple[FunctionKey, str], Fleet] = {}
         self._busy: dict[ExecutionEnvironment, Fleet] = {}
         self._closing: set[ExecutionEnvironment] = set()
@@ -52,13 +69,37 @@ class Invoker:
             TooManyRequestsException: a concurrency limit is reached.
             PlatformError: the host failed.
         """
+        work = self._begin(key, qualifier, invocation, None)
+        return await asyncio.shield(work.done)
+
+    async def invoke_streaming(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation
+    ) -> StreamedInvocation:
+        """Run a function once and return when its answer begins; raises like :meth:`invoke`."""
+        stream = ResponseStream(self._host.clock)
+        work = self._begin(key, qualifier, invocation, stream)
+        await stream.opened()
+        if work.done.done():
+            work.done.result()  # raises when the host failed
+        return StreamedInvocation(
+            stream, work.done, executed_version=work.version, headers=work.headers
+        )
+
+    def _begin(
+        self,
+        key: FunctionKey,
+        qualifier: str | None,
+        invocation: Invocation,
+        stream: ResponseStream | None,
+    ) -> Work:
         trace = trace_header(invocation.trace_header, self._host.clock.time())
         invocation = replace(invocation, trace_header=trace)
-        function = route(self._functions, key, qualifier)
-        self._ledger.acquire(key)
+        function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
+        fleet = self.fleet_of(function)
+        fleet.concurrency.acquire()
         self._quiet.clear()
-        fleet = self._fleet(function)
-        work = Work(invocation=invocation, done=asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
         environment = fleet.take()
         if environment is None:
             environment = ExecutionEnvironment(fleet.function, self._host, self)
@@ -68,50 +109,77 @@ class Invoker:
             environment.run(work)
         else:
             self._host.spawn_task(environment.run_cold(work))
-        return await asyncio.shield(work.done)
+        return work
 
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
         fleet = self._settle(environment)
         current = fleet is not None and self._fleets.get(fleet.name) is fleet
         if fleet is None or not current or self._draining or not fleet.put(environment):
-            self._close(environment)
+            self.discard(environment)
+        if fleet is not None and current and _is_provisioned(environment):
+            self._provisioned.reconcile(fleet)
 
     def environment_lost(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
-        if self._settle(environment) is None:
-            function = environment.function
-            fleet = self._fleets.get((function.key, function.version))
-            if fleet is not None and environment in fleet.idle:
-                fleet.idle.remove(environment)
+        fleet = self._settle(environment)
+        if fleet is None:
+            fleet = self.find_fleet(environment.function.key, environment.function.version)
+        if fleet is not None:
+            fleet.lose(environment)
+            if _is_provisioned(environment):
+                self._provisioned.reconcile(fleet)
 
     def version_changed(self, function: Function) -> None:
         """See `VersionObserver`."""
         self._host.spawn_task(self._host.prepare(function))
-        fleet = self._fleets.get((function.key, function.version))
+        fleet = self.find_fleet(function.key, function.version)
         if fleet is not None:
-            self._update(fleet, function)
+            self._update(fleet, function.serving)
+        self._provisioned.version_changed(function)
+
+    def version_deleted(self, function: Function) -> None:
+        """See `VersionObserver`."""
+        self._retire((function.key, function.version))
+        self._provisioned.changed(function.key)
 
     def function_deleted(self, function: Function) -> None:
         """See `VersionObserver`."""
-        for name, fleet in list(self._fleets.items()):
-            if name[0] == function.key:
-                del self._fleets[name]
-                for environment in fleet.idle:
-                    self._close(environment)
+        for name in [name for name in self._fleets if name[0] == function.key]:
+            self._retire(name)
+        self._provisioned.changed(function.key)
+        self._ledger.reserve(function.key, None)
+
+    def reservation_changed(self, key: FunctionKey, limit: int | None) -> None:
+        """See `ConcurrencyObserver`."""
+        self._ledger.reserve(key, limit)
+
+    def provisioned_changed(self, key: FunctionKey) -> None:
+        """See `ConcurrencyObserver`."""
+        self._provisioned.changed(key)
+
+    def provisioned_states(self, key: FunctionKey) -> Mapping[str, ProvisionedState]:
+        """See `ConcurrencyObserver`."""
+        return self._provisioned.states(key)
+
+    def resume(self) -> None:
+        """Take up what is stored, once, before the first invocation."""
+        for reservation in map(Reservation.of, self._resources.all(RESERVED_KIND)):
+            self._ledger.reserve(reservation.key, reservation.limit)
+        self._provisioned.resume()
 
     def digests(self) -> frozenset[str]:
         """Packages that environments have mounted, whatever the control plane has now."""
-        fleets = self._fleets.values()
-        everything = {*self._busy, *self._closing, *(e for f in fleets for e in f.idle)}
-        return frozenset(environment.function.code.digest for environment in everything)
+        packages = (environment.function.packages for environment in self._everything())
+        return frozenset().union(*packages)
 
     def counts(self) -> dict[str, int]:
         """Environments by what they do."""
         fleets = self._fleets.values()
         return {
             "busy": len(self._busy),
-            "idle": sum(len(fleet.idle) for fleet in fleets),
+            "idle": sum(len(fleet.idle) + len(fleet.provisioned.idle) for fleet in fleets),
+            "initialising": sum(len(fleet.provisioned.starting) for fleet in fleets),
             "closing": len(self._closing),
         }
 
@@ -120,7 +188,7 @@ class Invoker:
         now = self._host.clock.monotonic()
         for name, fleet in list(self._fleets.items()):
             for environment in fleet.expired(now, self._idle_timeout_s):
-                self._close(environment)
+                self.discard(environment)
             if fleet.empty:
                 del self._fleets[name]
 
@@ -138,46 +206,60 @@ class Invoker:
     async def drain(self, timeout_s: float) -> None:
         """Let running functions finish, for so long; then take every environment down."""
         self._draining = True
+        self._provisioned.stop()
         try:
             async with asyncio.timeout(timeout_s):
                 await self.quiet()
         except TimeoutError:
             _LOGGER.warning("%d invocations were cut off", len(self._busy))
-        everything = {*self._busy, *self._closing}
-        for fleet in self._fleets.values():
-            everything.update(fleet.idle)
+        everything = self._everything()
         self._fleets.clear()
         await asyncio.gather(*(environment.close() for environment in everything))
 
-    def _fleet(self, function: Function) -> Fleet:
+    def find_fleet(self, key: FunctionKey, version: str) -> Fleet | None:
+        """See `FleetOwner`."""
+        return self._fleets.get((key, version))
+
+    def fleet_of(self, function: Function) -> Fleet:
+        """See `FleetOwner`."""
         name = (function.key, function.version)
         fleet = self._fleets.get(name)
         if fleet is None:
-            fleet = self._fleets[name] = Fleet(function)
+            fleet = self._fleets[name] = Fleet(function, self._ledger.version(*name))
         elif function is not fleet.function:
             self._update(fleet, function)
         return fleet
 
+    def discard(self, environment: ExecutionEnvironment) -> None:
+        """See `FleetOwner`."""
+        self._closing.add(environment)
+        self._quiet.clear()
+        self._host.spawn_task(self._finish_closing(environment))
+
+    def _everything(self) -> set[ExecutionEnvironment]:
+        fleets = self._fleets.values()
+        return {*self._busy, *self._closing, *(e for fleet in fleets for e in fleet.environments)}
+
     def _update(self, fleet: Fleet, function: Function) -> None:
-        # AWS: the old code serves until the update is done.
-        if function.status.last_update is UpdateStatus.IN_PROGRESS:
-            return
-        for environment in fleet.update(function):
-            self._close(environment)
+        stale = fleet.update(function)
+        for environment in stale:
+            self.discard(environment)
+        if stale:
+            self._provisioned.reconcile(fleet)
+
+    def _retire(self, name: tuple[FunctionKey, str]) -> None:
+        fleet = self._fleets.pop(name, None)
+        for environment in fleet.retire() if fleet is not None else ():
+            self.discard(environment)
 
     def _settle(self, environment: ExecutionEnvironment) -> Fleet | None:
         """Count its work as done; None when it had none."""
         fleet = self._busy.pop(environment, None)
         if fleet is not None:
             fleet.busy.discard(environment)
-            self._ledger.release(fleet.function.key)
+            fleet.concurrency.release()
             self._note_quiet()
         return fleet
-
-    def _close(self, environment: ExecutionEnvironment) -> None:
-        self._closing.add(environment)
-        self._quiet.clear()
-        self._host.spawn_task(self._finish_closing(environment))
 
     async def _finish_closing(self, environment: ExecutionEnvironment) -> None:
         await environment.close()
@@ -187,3 +269,7 @@ class Invoker:
     def _note_quiet(self) -> None:
         if not self._busy and not self._closing:
             self._quiet.set()
+
+
+def _is_provisioned(environment: ExecutionEnvironment) -> bool:
+    return environment.initialization is InitializationType.PROVISIONED

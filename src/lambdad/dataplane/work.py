@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from lambdad.dataplane import failures
+from lambdad.dataplane.streaming import Flow, ResponseStream
+from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.invocations import Invocation, InvocationResult
 
@@ -18,13 +22,23 @@ class Work:
         begun: monotonic seconds when the invoke phase began; None before.
         payload: the handler's answer, or the error document; None before either.
         error: set when the function failed.
+        stream: where pieces of the answer go, for a caller that wants them as they come.
+        collected: pieces of a streamed answer for a caller that wants it whole.
     """
 
     invocation: Invocation
+    version: str
     done: asyncio.Future[InvocationResult]
     begun: float | None = None
     payload: bytes | None = None
     error: FunctionError | None = None
+    stream: ResponseStream | None = None
+    collected: bytearray = field(default_factory=bytearray)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the HTTP response."""
+        return {"X-Amzn-Trace-Id": self.invocation.trace_header or ""}
 
     @property
     def answered(self) -> bool:
@@ -37,22 +51,55 @@ class Work:
             self.payload = error.payload
             self.error = error
 
-    def tell(self, version: str, log_tail: bytes | None) -> None:
+    def begin_stream(self, content_type: str, flow: Flow) -> None:
+        """The runtime answers piece by piece."""
+        if self.stream is not None:
+            self.stream.begin(content_type, flow)
+
+    def add_piece(self, piece: bytes) -> None:
+        """Pass a piece on, or keep it; what a whole answer may not hold is only counted."""
+        if self.stream is not None:
+            self.stream.put(piece)
+        elif len(self.collected) <= limits.INVOKE_RESPONSE_BYTES_MAX:
+            self.collected += piece
+
+    def end_stream(self) -> None:
+        """The last piece was there."""
+        if self.stream is not None:
+            self.payload = self.payload or b""
+        elif len(self.collected) > limits.INVOKE_RESPONSE_BYTES_MAX:
+            self.fail(failures.response_too_large())
+        elif self.payload is None:
+            self.payload = bytes(self.collected)
+
+    def tell(self, log_tail: bytes | None) -> None:
         """Give the caller the outcome, once; nobody may be waiting any more."""
         if self.payload is None or self.done.done():
             return
+        self._close_stream()
         self.done.set_result(
             InvocationResult(
                 payload=self.payload,
-                executed_version=version,
+                executed_version=self.version,
                 function_error="Unhandled" if self.error is not None else None,
                 log_tail=log_tail,
-                headers={"X-Amzn-Trace-Id": self.invocation.trace_header or ""},
+                headers=self.headers,
             )
         )
 
+    def _close_stream(self) -> None:
+        """End the caller's stream; an answer that came whole is its only piece."""
+        if self.stream is None:
+            return
+        if not self.stream.began and self.error is None and self.payload is not None:
+            self.stream.begin("application/json")
+            self.stream.put(self.payload)
+        self.stream.end()
+
     def break_off(self, error: PlatformError) -> None:
         """The platform failed: the caller gets no outcome."""
+        if self.stream is not None:
+            self.stream.end()
         if not self.done.done():
             self.done.set_exception(error)
             self.done.exception()  # the caller may have gone: then nobody retrieves it

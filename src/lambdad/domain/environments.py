@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from lambdad.domain import limits
@@ -13,6 +14,13 @@ RUNTIME_DIR = "/var/runtime"
 LANGUAGE_DIR = "/var/lang"
 
 RUNTIME_API_PORT = 9001
+
+
+class InitializationType(StrEnum):
+    """`AWS_LAMBDA_INITIALIZATION_TYPE`: why an environment was initialised."""
+
+    ON_DEMAND = "on-demand"
+    PROVISIONED = "provisioned-concurrency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,3 +36,24 @@ class Resource:
     function: str | None
     revision: str
     document: Mapping[str, Any]
+
+
+# Kinds that a function has by qualifier: their names are `function:qualifier`, and what belongs to
+# a version or an alias is deleted with it.
+QUALIFIED_KINDS = (
+    "event-invoke-config",
+    "function-url",
+    "policy",
+    "provisioned-concurrency",
+    "runtime-management",
+)
+
+
+def qualified_keys(
+    account_id: str, region: str, function: str, qualifier: str
+) -> Sequence[ResourceKey]:
+    """Return the keys of everything that may belong to a version or an alias."""
+    return [
+        ResourceKey(kind=kind, account_id=account_id, region=region, name=f"{function}:{qualifier}")
+        for kind in QUALIFIED_KINDS
+    ]

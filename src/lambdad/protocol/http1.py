@@ -143,6 +143,20 @@ class RequestParser:
         """Whether no request has begun, so that the connection may be closed unnoticed."""
         return self._reading_head and not self._head
 
+    @property
+    def buffered(self) -> int:
+        """Bytes in memory of the request that is being read."""
+        return len(self._head) + len(self._body)
+
+    def discard(self) -> None:
+        """Give back the memory of an unfinished request, because its connection is gone.
+
+        Parser and connection refer to each other, so that it would last until the garbage
+        collector comes by.
+        """
+        self._head = bytearray()
+        self._body = b""
+
     def feed(self, data: bytes) -> list[HttpRequest]:
         """Return the requests that `data` completes, oldest first.
 

@@ -7,12 +7,16 @@ door bounds connections, heads, bodies and the bytes it holds in all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, cast
 
 from lambdad.domain import limits
+from lambdad.domain.errors import LambdadError
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
+from lambdad.protocol.http1_responses import LAST_CHUNK, encode_chunk
+from lambdad.server.budgets import Budget
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 Refuse = Callable[[BadHttp, str, str], HttpResponse]
@@ -37,7 +41,11 @@ _INVOKE_LIMITS = Http1Limits(
 class Door:
     """Makes connections for one listener, or one kind of listeners.
 
-    Mutable: the open connections and the bytes of unfinished requests they hold.
+    Mutable: the open connections.
+
+    Args:
+        connections_max: at once; more are closed.
+        budgets: all of them must hold.
     """
 
     def __init__(
@@ -47,15 +55,14 @@ class Door:
         spawn_task: SpawnTask,
         *,
         connections_max: int,
-        buffered_max: int,
+        budgets: Sequence[Budget],
     ) -> None:
         self.handler = handler
         self.refuse = refuse
         self.spawn_task = spawn_task
         self.connections: set[ClientConnection] = set()
         self.connections_max = connections_max
-        self.buffered = 0
-        self.buffered_max = buffered_max
+        self.budgets = budgets
 
     def connection(self) -> ClientConnection:
         """Protocol factory for `loop.create_server`."""
@@ -85,7 +92,10 @@ class ClientConnection(asyncio.Protocol):
         self._closing = False
         self._lingering = False
         self._received = 0
+        self._held = 0
         self._head = ("", "")
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless there are too many."""
@@ -99,8 +109,14 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """What runs goes on; its answer has nobody to go to."""
         self._transport = None
+        self._writable.set()
         self._door.connections.discard(self)
+        self._parser.discard()
         self._account(-self._received)
+        for budget in self._door.budgets:
+            budget.forget(self)
+        if not self._busy:
+            self._release()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and serve what is whole."""
@@ -114,11 +130,11 @@ class ClientConnection(asyncio.Protocol):
         except BadHttp as bad:
             requests, self._refusal = bad.requests, bad
         if requests or self._refusal is not None:
-            self._account(-self._received)
+            self._hold()
             self._queue.extend(requests)
             self._serve_next()
-        elif self._door.buffered > self._door.buffered_max:
-            self.abort()
+        elif self._over_budget():
+            return
         elif self._parser.wants_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -133,9 +149,39 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def read_on(self) -> None:
+        """There is room again."""
+        if self._transport is not None and not self._busy:
+            self._transport.resume_reading()
+
     def _account(self, received: int) -> None:
         self._received += received
-        self._door.buffered += received
+        for budget in self._door.budgets:
+            budget.used += received
+
+    def _hold(self) -> None:
+        """What has come is whole requests: they count until they are answered."""
+        self._held += self._received
+        for budget in self._door.budgets:
+            budget.begin_answer(self._received)
+        self._received = 0
+
+    def _release(self) -> None:
+        held, self._held = self._held, 0
+        for budget in self._door.budgets:
+            budget.end_answer(held)
+
+    def _over_budget(self) -> bool:
+        """Wait for room where that can help, else give up what has come."""
+        for budget in self._door.budgets:
+            if budget.exceeded:
+                if self._transport is None or not budget.wait_helps:
+                    self.abort()
+                else:
+                    self._transport.pause_reading()
+                    budget.wait(self)
+                return True
+        return False
 
     def _limits_for(
         self, method: str, path: str, _headers: Mapping[str, str]
@@ -149,24 +195,66 @@ class ClientConnection(asyncio.Protocol):
         if self._queue:
             self._busy = True
             self._transport.pause_reading()
-            self._door.spawn_task(self._serve(self._queue.pop(0)))
+            self._door.spawn_task(self._answer(self._queue.pop(0)))
         elif self._refusal is not None:
+            self._release()
             self._refuse(self._refusal)
+
+    async def _answer(self, request: HttpRequest) -> None:
+        try:
+            await self._serve(request)
+        finally:
+            if not self._busy or self._transport is None:
+                self._release()
 
     async def _serve(self, request: HttpRequest) -> None:
         response = await self._door.handler(request)
+        if not self._queue or self._transport is None:
+            self._release()
+        last = not self._queue and not self._parser.keep_alive
+        keep_alive = not last and not self._closing
+        whole = await self._send(
+            response, keep_alive=keep_alive, head_only=request.method == "HEAD"
+        )
         self._busy = False
         if self._transport is None:
             return
-        last = not self._queue and not self._parser.keep_alive
-        keep_alive = not last and not self._closing
-        head_only = request.method == "HEAD"
-        self._transport.write(encode_response(response, keep_alive=keep_alive, head_only=head_only))
-        if not keep_alive:
+        if not whole:
+            self._transport.abort()
+        elif not keep_alive:
             self._transport.close()
-            return
-        self._transport.resume_reading()
-        self._serve_next()
+        else:
+            self._transport.resume_reading()
+            self._serve_next()
+
+    async def _send(self, response: HttpResponse, *, keep_alive: bool, head_only: bool) -> bool:
+        """Send a response; False when its body broke off, which only a closed connection says."""
+        if self._transport is not None:
+            self._transport.write(
+                encode_response(response, keep_alive=keep_alive, head_only=head_only)
+            )
+        if response.pieces is None:
+            return True
+        async with aclosing(response.pieces) as pieces:
+            try:
+                async for piece in pieces:
+                    await self._writable.wait()
+                    if self._transport is None:
+                        return False
+                    self._transport.write(encode_chunk(piece))
+            except LambdadError:
+                return False
+        if self._transport is not None:
+            self._transport.write(LAST_CHUNK)
+        return True
+
+    def pause_writing(self) -> None:
+        """The client takes its answer slowly: the next piece waits."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._writable.set()
 
     def _refuse(self, bad: BadHttp) -> None:
         if self._transport is None or self._lingering:

@@ -16,6 +16,7 @@ from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.config.sections import Config
 from lambdad.config.service import variables
+from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
@@ -127,23 +128,30 @@ class Daemon:
             endpoint_port=port,
             egress=config.sandbox.egress,
         )
-        self._invoker = Invoker(store.functions, host, config.dataplane)
+        self._invoker = Invoker(store.functions, store.resources, host, config.dataplane)
         functions = await self._stack.enter_async_context(
             Functions(
-                store=store.functions,
+                engine=store,
                 packages=packages,
                 runtimes=catalogue,
                 clock=self._clock,
                 observer=self._invoker,
+                transition_s=config.controlplane.transition_s,
             )
+        )
+        attachments = await self._stack.enter_async_context(
+            Attachments(store, locks=functions.locks, clock=self._clock)
         )
         services = Services(
             functions=functions,
+            attachments=attachments,
             invoker=self._invoker,
             log_store=store.logs,
             clock=self._clock,
             code_location_key=_secret(data_dir / "code-location.key"),
             concurrency=config.dataplane.concurrency,
+            function_url_scheme=config.function_urls.scheme,
+            function_url_domain=config.function_urls.domain or f"localhost:{port}",
         )
         return services, packages
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from lambdad.sandbox.base import Listener
+from lambdad.server.budgets import Budget
 from lambdad.server.connections import Door, Handler, Refuse, SpawnTask
 
 _CONNECTIONS_MAX = 10_000
@@ -14,6 +15,7 @@ _BUFFERED_MAX = 1024 * 1024 * 1024
 # SECURITY: a function shares the daemon's memory with everybody else while it sends a request.
 _GUEST_CONNECTIONS_MAX = 64
 _GUEST_BUFFERED_MAX = 96 * 1024 * 1024
+_GUESTS_BUFFERED_MAX = 256 * 1024 * 1024
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -42,7 +44,8 @@ class Listeners:
         self._handler = handler
         self._refuse = refuse
         self._spawn_task = spawn_task
-        self._door = self._new_door(_CONNECTIONS_MAX, _BUFFERED_MAX)
+        self._door = self._new_door(_CONNECTIONS_MAX, Budget(_BUFFERED_MAX))
+        self._guests = Budget(_GUESTS_BUFFERED_MAX)
         self._server: asyncio.Server | None = None
 
     async def open(self, listener: socket.socket) -> None:
@@ -52,7 +55,8 @@ class Listeners:
 
     async def serve_guest(self, listener: Listener) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox; the result ends it."""
-        door = self._new_door(_GUEST_CONNECTIONS_MAX, _GUEST_BUFFERED_MAX)
+        own = Budget(_GUEST_BUFFERED_MAX)
+        door = self._new_door(_GUEST_CONNECTIONS_MAX, own, self._guests)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(door.connection, sock=listener.socket)
 
@@ -74,11 +78,11 @@ class Listeners:
         self.drain()
         self._door.abort()
 
-    def _new_door(self, connections_max: int, buffered_max: int) -> Door:
+    def _new_door(self, connections_max: int, *budgets: Budget) -> Door:
         return Door(
             self._handler,
             self._refuse,
             self._spawn_task,
             connections_max=connections_max,
-            buffered_max=buffered_max,
+            budgets=budgets,
         )

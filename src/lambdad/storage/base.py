@@ -16,6 +16,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Code, Function
 from lambdad.domain.logs import LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
 from lambdad.domain.resources import Resource, ResourceKey
+from lambdad.storage.event_queue import EventQueue
 
 __all__ = [
     "AlreadyExists",
@@ -24,6 +25,7 @@ __all__ = [
     "DeleteResource",
     "DeleteVersion",
     "Engine",
+    "EventQueue",
     "FunctionStore",
     "InsertFunction",
     "LogEvent",
@@ -327,6 +329,11 @@ class Engine(Protocol):
     @property
     def logs(self) -> LogStore:
         """What functions said; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    @property
+    def events(self) -> EventQueue:
+        """What was accepted and is not done; usable between :meth:`open` and :meth:`close`."""
         ...
 
     async def open(self) -> None:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lambdad.domain.errors import InvalidParameterValueException, LambdadError
@@ -52,6 +52,14 @@ class MemoryPackages:
         """There is none."""
         raise FileNotFoundError(digest)
 
+    async def merge(self, digests: Sequence[str]) -> None:
+        """There is nothing to lay over each other."""
+
+    async def unpacked_bytes(self, digest: str) -> int:
+        """What the headers of the zip say."""
+        with zipfile.ZipFile(io.BytesIO(self.packages[digest])) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+
     async def collect(self, used: frozenset[str]) -> int:
         """Forget packages that are not used."""
         unused = self.packages.keys() - used
@@ -84,6 +92,10 @@ class RecordingObserver:
     def version_changed(self, function: Function) -> None:
         """Remember."""
         self.changed.append(function)
+
+    def version_deleted(self, function: Function) -> None:
+        """Remember."""
+        self.deleted.append(function)
 
     def function_deleted(self, function: Function) -> None:
         """Remember."""

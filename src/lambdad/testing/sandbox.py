@@ -24,6 +24,7 @@ class FakeGuest:
     def __init__(self, spec: ProcessSpec, output: int) -> None:
         self.environment = spec.environment
         self._output = output
+        self._writers: list[asyncio.StreamWriter] = []
 
     def print(self, text: str) -> None:
         """Write a line to stdout."""
@@ -55,7 +56,13 @@ class FakeGuest:
             "Lambda-Runtime-Function-Response-Mode: streaming\r\nContent-Type: text/plain\r\n"
             "Transfer-Encoding: chunked\r\n\r\n".encode()
         )
+        self._writers.append(writer)
         return Streamed(reader, writer)
+
+    def hang_up(self) -> None:
+        """The program ends: its connections do."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def next(self) -> tuple[str, bytes]:
         """Wait for an event; returns its request id and payload."""
@@ -114,6 +121,7 @@ class FakeProcess:
         except asyncio.IncompleteReadError:
             status = ExitStatus(code=1)
         finally:
+            guest.hang_up()
             os.close(self._write_end)
             if not self._exit.done():
                 self._exit.set_result(status)

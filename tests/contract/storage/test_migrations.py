@@ -95,6 +95,22 @@ async def test_resources_of_earlier_releases_are_read(tmp_path: Path, version: i
     assert (layer.key.name, layer.function, layer.document) == ("l:1", None, {"licence": None})
 
 
+@pytest.mark.parametrize("version", range(3, len(migrations("lambdad")) + 1))
+async def test_accepted_events_of_earlier_releases_are_read(tmp_path: Path, version: int) -> None:
+    restore("lambdad", version, tmp_path / "lambdad.db")
+    store = engine("sqlite")(tmp_path, FakeClock())
+    await store.open()
+    first, second = await store.events.show(1), await store.events.show(2)
+    await store.close()
+    assert first is not None
+    assert second is not None
+    assert (first.event.qualifier, first.event.payload.decode()) == ("live", '{"name":"Grüße"}')
+    assert (first.attempt, first.progress.tries, first.visible_ms) == (1, 1, 1_764_000_060_000)
+    assert first.progress.outcome is not None
+    assert first.progress.outcome.payload == b'{"errorMessage":"no"}'
+    assert (len(second.event.payload), second.attempt) == (3_002, 0)
+
+
 @pytest.mark.parametrize("version", range(1, len(migrations("logs")) + 1))
 async def test_logs_of_earlier_releases_are_read(tmp_path: Path, version: int) -> None:
     restore("logs", version, tmp_path / "logs.db")

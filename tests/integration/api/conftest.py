@@ -12,6 +12,7 @@ from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.api.lambda_ import LAMBDA
 from lambdad.api.sts import STS
+from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.invocations import Invocation, InvocationResult
@@ -60,15 +61,19 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     clock, packages = FakeClock(), MemoryPackages()
     storage = engine("memory")(Path("/nowhere"), clock)
     invoker = FakeInvoker()
-    async with Functions(
-        store=storage.functions,
-        packages=packages,
-        runtimes=FakeRuntimes(),
-        clock=clock,
-        observer=RecordingObserver(),
-    ) as functions:
+    async with (
+        Functions(
+            engine=storage,
+            packages=packages,
+            runtimes=FakeRuntimes(),
+            clock=clock,
+            observer=RecordingObserver(),
+        ) as functions,
+        Attachments(storage, locks=functions.locks, clock=clock) as attachments,
+    ):
         services = Services(
             functions=functions,
+            attachments=attachments,
             invoker=invoker,
             log_store=storage.logs,
             clock=clock,

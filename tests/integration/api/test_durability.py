@@ -44,7 +44,7 @@ async def opened(data_dir: Path, **options: Any) -> AsyncIterator[Functions]:
     await storage.open()
     try:
         async with Functions(
-            store=storage.functions,
+            engine=storage,
             packages=FilePackageStore(data_dir / "code"),
             runtimes=FakeRuntimes(),
             clock=FakeClock(),

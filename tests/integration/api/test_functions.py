@@ -304,12 +304,6 @@ async def test_creating_twice_answers_409(aws: Client) -> None:
             ),
         ),
         (
-            {"Publish": True},
-            400,
-            "NotImplementedException",
-            "CreateFunction with Publish is not implemented by lambdad yet. Leave it out.",
-        ),
-        (
             {
                 "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:"
                 "csc-0123456789abcdef0"

@@ -18,20 +18,23 @@ from lambdad.domain.invocations import Invocation
 from lambdad.domain.logs import LogEvent, LogGroupKey
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
+from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
 from lambdad.testing.functions import FUNCTION_KEY, a_function
 from lambdad.testing.sandbox import FakeBackend, Program
 
 
 class Shelf:
-    """One function, as the store gives it."""
+    """One function, as the store gives it: `$LATEST`, and what a test puts into `versions`."""
 
     def __init__(self, function: Function) -> None:
         self.function: Function | None = function
+        self.versions: dict[str, Function] = {}
 
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
-        match = self.function is not None and (key, version) == (FUNCTION_KEY, LATEST)
-        return self.function if match else None
+        if key != FUNCTION_KEY:
+            return None
+        return self.function if version == LATEST else self.versions.get(version)
 
 
 class Journal:
@@ -63,6 +66,7 @@ class DataPlane:
     ) -> None:
         self.clock = FakeClock()
         self.shelf = Shelf(function)
+        self.resources = engine("memory")(Path("/nowhere"), self.clock).resources
         self.journal = Journal()
         self.backend = FakeBackend(program)
         settings = DataPlaneConfig(**config)
@@ -79,7 +83,7 @@ class DataPlane:
             endpoint_port=4566,
             egress=False,
         )
-        self.invoker = Invoker(self.shelf, host, settings)
+        self.invoker = Invoker(self.shelf, self.resources, host, settings)
         self._ids = itertools.count(1)
 
     @staticmethod
@@ -94,8 +98,11 @@ class DataPlane:
             wants_log_tail=tail,
         )
 
-    async def invoke(self, payload: bytes = b"{}", *, tail: bool = False):
-        return await self.invoker.invoke(FUNCTION_KEY, None, self.invocation(payload, tail=tail))
+    async def invoke(
+        self, payload: bytes = b"{}", *, qualifier: str | None = None, tail: bool = False
+    ):
+        invocation = self.invocation(payload, tail=tail)
+        return await self.invoker.invoke(FUNCTION_KEY, qualifier, invocation)
 
     async def log(self) -> list[str]:
         await self.logs.flush()

@@ -37,6 +37,7 @@ class LogsWorld:
         self._runner = runner
         services = Services(
             functions=None,
+            attachments=None,
             invoker=None,
             log_store=store,
             clock=clock,

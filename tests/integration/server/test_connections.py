@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
+from lambdad.server.budgets import Budget
 from lambdad.server.connections import Door
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -22,13 +23,15 @@ class House:
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.produced = 0
         self.handled = asyncio.Event()
         self.door = Door(
             self._handle,
             self._refuse,
             lambda work: tasks.create_task(work) and None,
             connections_max=4,
-            buffered_max=1024 * 1024,
+            budgets=[Budget(1024 * 1024)],
         )
         self.port = 0
 
@@ -36,11 +39,21 @@ class House:
         self.entered.set()
         await self.gate.wait()
         self.handled.set()
+        if request.path == "/pieces":
+            return HttpResponse(status=200, pieces=self._pieces(int(request.query or "3")))
         return HttpResponse(status=200, headers={"X-Path": request.path}, body=request.body)
 
     @staticmethod
     def _refuse(bad: BadHttp, method: str, path: str) -> HttpResponse:
         return HttpResponse(status=bad.status, body=f"{method} {path}".encode())
+
+    async def _pieces(self, count: int) -> AsyncGenerator[bytes, None]:
+        try:
+            for n in range(count):
+                self.produced = n + 1
+                yield b"%d" % n * 10_000
+        finally:
+            self.closed.set()
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -118,7 +131,7 @@ async def test_more_unfinished_bytes_than_the_door_may_hold_close_the_connection
     writer.write(b"POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n" + bytes(2_000_000))
     with pytest.raises(ConnectionError):
         await reader.read()
-    assert (house.door.buffered, len(house.door.connections)) == (0, 0)
+    assert (house.door.budgets[0].used, len(house.door.connections)) == (0, 0)
     writer.close()
 
 
@@ -165,3 +178,31 @@ async def test_a_client_that_expects_it_is_told_to_continue(house: House) -> Non
     writer.write(b"ok")
     assert (await answer(reader))[1] == b"ok"
     writer.close()
+
+
+async def test_a_body_in_pieces_is_chunked_and_the_connection_goes_on(house: House) -> None:
+    reader, writer = await house.connect()
+    writer.write(b"GET /pieces HTTP/1.1\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"Transfer-Encoding: chunked" in head
+    assert b"Content-Length" not in head
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    assert body == b"0" * 10_000 + b"1" * 10_000 + b"2" * 10_000
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
+    assert (await answer(reader))[1] == b"x"
+    writer.close()
+
+
+async def test_a_slow_reader_holds_the_pieces_back(house: House) -> None:
+    """Memory stays bounded: what is not taken is not made."""
+    reader, writer = await house.connect()
+    writer.write(b"GET /pieces?100000 HTTP/1.1\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    for _ in range(10_000):  # turns of the loop: far more than it takes to fill every buffer
+        await asyncio.sleep(0)
+    assert house.produced < 2_000
+    writer.transport.abort()
+    await house.closed.wait()

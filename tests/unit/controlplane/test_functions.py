@@ -17,8 +17,8 @@ from lambdad.controlplane.functions import CodeUpdate, Functions, NewFunction
 from lambdad.controlplane.ports import ObjectSource, VersionPreparer
 from lambdad.controlplane.references import Target
 from lambdad.domain.errors import InvalidParameterValueException, PlatformError, ServiceException
-from lambdad.domain.functions import Function, State, UpdateStatus
-from lambdad.storage.base import FunctionStore
+from lambdad.domain.functions import State, UpdateStatus
+from lambdad.storage.base import Change, Engine, FunctionStore
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
 from lambdad.testing.controlplane import (
@@ -64,21 +64,21 @@ class Plane:
     observer: RecordingObserver = field(default_factory=RecordingObserver)
 
 
-def memory_store() -> FunctionStore:
-    return engine("memory")(Path("/nowhere"), FakeClock()).functions
+def memory_engine() -> Engine:
+    return engine("memory")(Path("/nowhere"), FakeClock())
 
 
 @asynccontextmanager
 async def plane(
     *,
-    store: FunctionStore | None = None,
+    storage: Engine | None = None,
     preparer: VersionPreparer | None = None,
     objects: ObjectSource | None = None,
 ) -> AsyncIterator[Plane]:
-    store = store or memory_store()
+    storage = storage or memory_engine()
     packages, observer = MemoryPackages(), RecordingObserver()
     async with Functions(
-        store=store,
+        engine=storage,
         packages=packages,
         runtimes=FakeRuntimes(),
         clock=FakeClock(),
@@ -86,7 +86,7 @@ async def plane(
         objects=objects,
         preparer=preparer,
     ) as functions:
-        yield Plane(functions, store, packages, observer)
+        yield Plane(functions, storage.functions, packages, observer)
 
 
 @asynccontextmanager
@@ -186,13 +186,13 @@ async def test_a_version_that_cannot_be_prepared_fails_with_the_reason() -> None
 
 
 async def test_what_a_stopped_server_left_unfinished_is_finished_at_the_next_start() -> None:
-    store = memory_store()
-    async with plane(store=store, preparer=GatedPreparer()) as p:
+    storage = memory_engine()
+    async with plane(storage=storage, preparer=GatedPreparer()) as p:
         await p.functions.create(TARGET, new_function())
-    stored = store.get(FUNCTION_KEY)
+    stored = storage.functions.get(FUNCTION_KEY)
     assert stored is not None
     assert stored.status.state is State.PENDING
-    async with plane(store=store) as p:
+    async with plane(storage=storage) as p:
         assert (await p.functions.get(TARGET)).status.state is State.ACTIVE
 
 
@@ -200,27 +200,27 @@ class SlowDisk:
     """A store whose row is there, but whose insertion is answered only when it is durable."""
 
     def __init__(self) -> None:
-        self.store = memory_store()
+        self.storage = memory_engine()
         self.written, self.durable = asyncio.Event(), asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
+        return getattr(self.storage, name)
 
-    async def insert(self, function: Function) -> None:
-        await self.store.insert(function)
+    async def apply(self, *changes: Change) -> None:
+        await self.storage.apply(*changes)
         self.written.set()
         await self.durable.wait()
 
 
 async def test_a_caller_that_goes_away_does_not_leave_a_function_half_made() -> None:
     disk = SlowDisk()
-    async with plane(store=cast("FunctionStore", disk)) as p:
+    async with plane(storage=cast("Engine", disk)) as p:
         creation = asyncio.ensure_future(p.functions.create(TARGET, new_function()))
         await disk.written.wait()
         creation.cancel()
         await asyncio.gather(creation, return_exceptions=True)
         disk.durable.set()
-    stored = disk.store.get(FUNCTION_KEY)
+    stored = disk.storage.functions.get(FUNCTION_KEY)
     assert stored is not None
     assert stored.status.state is State.ACTIVE
 
@@ -281,7 +281,15 @@ async def test_the_data_plane_hears_of_changes_and_of_the_end() -> None:
             TARGET,
             CodeUpdate(source=CodeSource(zip_file=a_zip({"b.py": ""})), architectures=("arm64",)),
         )
-        assert p.observer.changed == [created, changed]
+        await p.functions.get(TARGET)
+        heard = [(f.code, f.serving.code, f.status.last_update) for f in p.observer.changed]
+        old, new = created.code, changed.code
+        assert heard == [
+            (old, old, None),
+            (old, old, UpdateStatus.SUCCESSFUL),
+            (new, old, UpdateStatus.IN_PROGRESS),
+            (new, new, UpdateStatus.SUCCESSFUL),
+        ]
         assert changed.architectures == ("arm64",)
         await p.functions.delete(TARGET)
         assert [function.key for function in p.observer.deleted] == [FUNCTION_KEY]
@@ -367,13 +375,15 @@ async def test_listing_pages_by_name_and_accounts_do_not_see_each_other() -> Non
         for name in ("b", "a", "c"):
             key = type(FUNCTION_KEY)(account_id="000000000000", region="us-east-1", name=name)
             await p.functions.create(Target(key=key, qualifier=None), new_function())
-        first = p.functions.list("000000000000", "us-east-1", after=None, limit=2)
+        first = p.functions.listing.functions("000000000000", "us-east-1", after=None, limit=2)
         assert ([f.key.name for f in first.functions], first.more) == (["a", "b"], True)
-        rest = p.functions.list("000000000000", "us-east-1", after="b", limit=2)
+        rest = p.functions.listing.functions("000000000000", "us-east-1", after="b", limit=2)
         assert ([f.key.name for f in rest.functions], rest.more) == (["c"], False)
-        assert not p.functions.list("000000000000", "eu-west-1", after=None, limit=2).functions
-        assert p.functions.usage("000000000000", "us-east-1").functions == 3
-        assert p.functions.usage("111111111111", "us-east-1").functions == 0
+        assert not p.functions.listing.functions(
+            "000000000000", "eu-west-1", after=None, limit=2
+        ).functions
+        assert p.functions.listing.usage("000000000000", "us-east-1").functions == 3
+        assert p.functions.listing.usage("111111111111", "us-east-1").functions == 0
 
 
 @pytest.mark.parametrize(

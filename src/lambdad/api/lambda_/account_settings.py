@@ -11,7 +11,7 @@ from lambdad.domain import limits
 @LAMBDA.operation("GetAccountSettings")
 async def get_account_settings(context: RequestContext, params: Params) -> Result:
     """Return limits and usage."""
-    usage = context.services.functions.usage(context.account_id, context.region)
+    usage = context.services.functions.listing.usage(context.account_id, context.region)
     concurrency = context.services.concurrency
     return {
         "AccountLimit": {

@@ -8,12 +8,19 @@ from lambdad.api import code_location
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Params, Result
 from lambdad.api.lambda_ import shapes
-from lambdad.api.lambda_.service import LAMBDA, marker_of, name_of, target_of
+from lambdad.api.lambda_.service import (
+    LAMBDA,
+    marker_of,
+    name_of,
+    page_size,
+    target_of,
+    version_behind,
+)
 from lambdad.controlplane.functions import CodeUpdate, NewFunction
 from lambdad.domain import limits
-from lambdad.domain.arns import LATEST
 from lambdad.domain.errors import (
     CodeSigningConfigNotFoundException,
+    InvalidParameterValueException,
     NotImplementedException,
     RequestEntityTooLargeException,
 )
@@ -62,9 +69,11 @@ async def create_function(context: RequestContext, params: Params) -> Result:
         source=shapes.code_source(params["Code"]),
         architectures=tuple(params.get("Architectures") or ("x86_64",)),
         tags=params.get("Tags") or {},
+        publish=bool(params.get("Publish")),
     )
     function = await context.services.functions.create(target, new)
-    return shapes.function_configuration(function)
+    # AWS quirk: the answer has the number of a published version and an ARN without it.
+    return shapes.function_configuration(function, arn=function.key.arn())
 
 
 @LAMBDA.operation("GetFunction")
@@ -73,11 +82,11 @@ async def get_function(context: RequestContext, params: Params) -> Result:
     target = target_of(context, params, "GetFunction")
     function = await context.services.functions.get(target)
     answer: dict[str, Any] = {
-        "Configuration": shapes.function_configuration(function, qualifier=target.qualifier),
+        "Configuration": shapes.function_configuration(function, arn=target.arn),
         "Code": {"RepositoryType": "S3", "Location": _code_location(context, function)},
     }
-    if function.tags:
-        answer["Tags"] = dict(function.tags)
+    if tags := context.services.functions.tags(target):
+        answer["Tags"] = dict(tags)
     return answer
 
 
@@ -86,7 +95,7 @@ async def get_function_configuration(context: RequestContext, params: Params) ->
     """Return the configuration of a version."""
     target = target_of(context, params, "GetFunctionConfiguration")
     function = await context.services.functions.get(target)
-    return shapes.function_configuration(function, qualifier=target.qualifier)
+    return shapes.function_configuration(function, arn=target.arn)
 
 
 @LAMBDA.operation("UpdateFunctionCode", check=_check_update_size)
@@ -100,6 +109,7 @@ async def update_function_code(context: RequestContext, params: Params) -> Resul
         architectures=tuple(architectures) if architectures else None,
         revision_id=params.get("RevisionId"),
         dry_run=bool(params.get("DryRun")),
+        publish=bool(params.get("Publish")),
     )
     function = await context.services.functions.update_code(target, update)
     return shapes.function_configuration(function)
@@ -128,21 +138,45 @@ async def delete_function(context: RequestContext, params: Params) -> Result:
 
 @LAMBDA.operation("ListFunctions")
 async def list_functions(context: RequestContext, params: Params) -> Result:
-    """List functions by name, at most 50 at a time."""
-    page_max = limits.LIST_FUNCTIONS_PAGE_MAX
-    limit = min(params.get("MaxItems") or page_max, page_max)
-    page = context.services.functions.list(
-        context.account_id, context.region, after=name_of(params.get("Marker")), limit=limit
+    """List functions by name, with all their versions if asked for, at most 50 at a time."""
+    every_version = params.get("FunctionVersion") == "ALL"
+    master = params.get("MasterRegion")
+    if master and not every_version:
+        raise InvalidParameterValueException(
+            "FunctionVersion must be ALL when MasterRegion is specified."
+        )
+    if master not in (None, "", "ALL"):
+        return {"Functions": []}  # only replicas of Lambda@Edge have one; there are none here
+    if every_version:
+        return _every_version(context, params)
+    page = context.services.functions.listing.functions(
+        context.account_id,
+        context.region,
+        after=name_of(params.get("Marker")),
+        limit=page_size(params, limits.LIST_FUNCTIONS_PAGE_MAX),
     )
-    qualifier = LATEST if params.get("FunctionVersion") == "ALL" else None
     answer: dict[str, Any] = {
-        "Functions": [
-            shapes.listed_configuration(function, qualifier=qualifier)
-            for function in page.functions
-        ]
+        "Functions": [shapes.listed_configuration(function) for function in page.functions]
     }
     if page.more:
         answer["NextMarker"] = marker_of(page.functions[-1].key.name)
+    return answer
+
+
+def _every_version(context: RequestContext, params: Params) -> Result:
+    after = name_of(params.get("Marker"))
+    page = context.services.functions.listing.versions(
+        context.account_id,
+        context.region,
+        after=None if after is None else version_behind(after),
+        limit=page_size(params, limits.LIST_FUNCTIONS_PAGE_MAX),
+    )
+    answer: dict[str, Any] = {
+        "Functions": [shapes.listed_version(function) for function in page.functions]
+    }
+    if page.more:
+        last = page.functions[-1]
+        answer["NextMarker"] = marker_of(f"{last.key.name}:{last.version}")
     return answer
 
 
@@ -158,8 +192,6 @@ def _code_location(context: RequestContext, function: Function) -> str:
 
 def _refuse_unsupported(operation: str, params: Params) -> None:
     given = [name for name in _UNSUPPORTED if params.get(name)]
-    if params.get("Publish"):
-        given.append("Publish")
     if given:
         raise NotImplementedException(
             f"{operation} with {', '.join(given)} is not implemented by lambdad yet. Leave it out."

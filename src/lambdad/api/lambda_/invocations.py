@@ -10,8 +10,10 @@ from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
 from lambdad.api.lambda_.response_stream import response_events
 from lambdad.api.lambda_.service import LAMBDA, target_of
-from lambdad.controlplane.references import Target, is_alias
+from lambdad.controlplane.aliases import no_alias
+from lambdad.controlplane.references import Target
 from lambdad.domain import limits
+from lambdad.domain.aliases import names_alias
 from lambdad.domain.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
@@ -71,25 +73,25 @@ async def invoke_with_response_stream(context: RequestContext, params: Params) -
     _refuse_unsupported(params)
     if params.get("InvocationType") == "DryRun":
         return Answer(result={"StatusCode": 204, "EventStream": b""}, headers={})
-    outcome = await context.services.invoker.invoke(
+    invocation = await context.services.invoker.invoke_streaming(
         target.key, target.qualifier, _invocation(context, params, target)
     )
     result = {
         "StatusCode": 200,
-        "ExecutedVersion": outcome.executed_version,
+        "ExecutedVersion": invocation.executed_version,
         "ResponseStreamContentType": CONTENT_TYPE,
-        "EventStream": b"".join(response_events(outcome)),
+        "EventStream": b"",
     }
-    return Answer(result=result, headers=outcome.headers)
+    return Answer(result=result, headers=invocation.headers, pieces=response_events(invocation))
 
 
 async def _check_runnable(context: RequestContext, target: Target) -> None:
     try:
         await context.services.functions.runnable(target)
     except ResourceNotFoundException as error:
-        if target.qualifier is None or not is_alias(target.qualifier):
+        if target.qualifier is None or not names_alias(target.qualifier):
             raise
-        raise ResourceNotFoundException(f"Cannot find alias arn: {target.arn}") from error
+        raise no_alias(target.key, target.qualifier) from error
 
 
 def _invocation(context: RequestContext, params: Params, target: Target) -> Invocation:

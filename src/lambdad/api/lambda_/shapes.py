@@ -55,16 +55,21 @@ def code_source(code: Mapping[str, Any]) -> CodeSource:
     )
 
 
-def function_configuration(function: Function, *, qualifier: str | None = None) -> Wire:
-    """Return the `FunctionConfiguration` of a version, its ARN qualified as the caller did."""
-    return {**listed_configuration(function, qualifier=qualifier), **_state(function)}
+def function_configuration(function: Function, *, arn: str | None = None) -> Wire:
+    """Return the `FunctionConfiguration` of a version, under the ARN that the caller used."""
+    return {**listed_configuration(function, arn=arn), **_state(function)}
 
 
-def listed_configuration(function: Function, *, qualifier: str | None = None) -> Wire:
+def listed_version(function: Function) -> Wire:
+    """Return a version as listings of versions have it: every ARN is qualified."""
+    return listed_configuration(function, arn=function.key.arn(function.version))
+
+
+def listed_configuration(function: Function, *, arn: str | None = None) -> Wire:
     """Return a `FunctionConfiguration` as listings have it: without state and runtime version."""
     wire: Wire = {
         "FunctionName": function.key.name,
-        "FunctionArn": function.arn if qualifier is None else function.key.arn(qualifier),
+        "FunctionArn": arn or function.arn,
         "Runtime": function.runtime,
         "Role": function.role,
         "Handler": function.handler,
@@ -85,6 +90,11 @@ def listed_configuration(function: Function, *, qualifier: str | None = None) ->
     }
     if function.environment is not None:
         wire["Environment"] = {"Variables": dict(function.environment)}
+    if function.layers:
+        wire["Layers"] = [
+            {"Arn": arn, "CodeSize": package.size_bytes}
+            for arn, package in zip(function.layers, function.layer_packages, strict=False)
+        ]
     wire.update(function.echoed)
     return wire
 

@@ -91,7 +91,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._parser = RequestParser(_LIMITS, on_head=self._begin)
         self._transport: asyncio.Transport | None = None
         self._queue: deque[HttpRequest] = deque()
-        self._answering = self._serving = self._clogged = False
+        self._answering = self._serving = self._clogged = self._held_back = False
         self._held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -145,13 +145,13 @@ class RuntimeConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read nothing more of a streamed response until :meth:`resume`."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._held_back = True
+        self._steer()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._held_back = False
+        self._steer()
 
     def _begin(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
         # Behind an unanswered request nothing is streamed: its turn has not come.
@@ -194,10 +194,10 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.close()
 
     def _steer(self) -> None:
-        """Read while the guest takes its answers and nothing waits for its turn."""
+        """Read while the guest takes its answers, its caller its, and nothing waits for its turn."""
         if self._transport is None:
             return
-        if self._clogged or self._queue:
+        if self._clogged or self._held_back or self._queue:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

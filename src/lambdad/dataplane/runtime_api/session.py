@@ -15,6 +15,7 @@ from typing import Protocol
 from lambdad.dataplane.runtime_api import messages
 from lambdad.dataplane.streaming import Flow
 from lambdad.domain import limits
+from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 Reply = Callable[[HttpResponse], None]
@@ -53,6 +54,18 @@ class RuntimeEvent:
     invoked_arn: str
     trace_header: str
     client_context: str | None = None
+
+    @staticmethod
+    def of(invocation: Invocation, deadline_ms: int) -> RuntimeEvent:
+        """The event of an invocation that has time until `deadline_ms`, epoch milliseconds."""
+        return RuntimeEvent(
+            request_id=invocation.request_id,
+            payload=invocation.payload,
+            deadline_ms=deadline_ms,
+            invoked_arn=invocation.invoked_arn,
+            trace_header=invocation.trace_header or "",
+            client_context=invocation.client_context,
+        )
 
 
 class RuntimeObserver(Protocol):

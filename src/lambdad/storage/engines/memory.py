@@ -23,6 +23,7 @@ from lambdad.storage.base import (
     LogQuery,
     LogStream,
 )
+from lambdad.storage.engines.memory_events import MemoryEventQueue
 from lambdad.storage.log_sizes import DAY_MS, page, storable, stored_size
 from lambdad.storage.record_stores import FunctionRecords, ResourceRecords
 from lambdad.storage.records import Records, as_stored
@@ -35,6 +36,7 @@ class MemoryEngine:
         self._records = Records()
         self.functions = MemoryFunctionStore(self._records, self.apply)
         self.resources = MemoryResourceStore(self._records, self.apply)
+        self.events = MemoryEventQueue(clock)
         self.logs = MemoryLogStore(clock)
 
     async def open(self) -> None:

@@ -1,7 +1,7 @@
 """The embedded engine: SQLite in WAL mode, one writer with group commit for each file.
 
-`lambdad.db` holds what exists, `logs.db` what functions said: logs are big, and their fsyncs must
-not delay the control plane.
+`lambdad.db` holds what exists and what was accepted, `logs.db` what functions said: logs are big,
+and their fsyncs must not delay the control plane.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from lambdad.domain.clock import Clock
 from lambdad.storage.base import Change
 from lambdad.storage.data_dir import DataDir
 from lambdad.storage.engines.sqlite.database import SqliteDb
+from lambdad.storage.engines.sqlite.events import SqliteEventQueue
 from lambdad.storage.engines.sqlite.logs import SqliteLogStore
 from lambdad.storage.engines.sqlite.records import SqliteRecords
 
@@ -29,6 +30,7 @@ class SqliteEngine:
         self._records = SqliteRecords(self._db)
         self.functions = self._records.functions
         self.resources = self._records.resources
+        self.events = SqliteEventQueue(self._db, clock)
         self.logs = SqliteLogStore(self._logs_db, clock)
 
     async def open(self) -> None:

@@ -1,0 +1,14 @@
+"""What an attack reports: the name of the error that stopped it."""
+
+import errno
+
+
+def outcome(attempt, *arguments):
+    """`ok` or the errno's name."""
+    try:
+        attempt(*arguments)
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+    except Exception as error:
+        return type(error).__name__
+    return "ok"
