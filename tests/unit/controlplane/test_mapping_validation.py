@@ -173,8 +173,8 @@ async def test_members_of_other_kinds_are_refused(given: dict[str, Any], name: s
         (
             KINESIS | {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": -1.0},
             (
-                "Received Exception while reading from provided stream. class java.lang.Long can not "
-                "be converted to a Timestamp"
+                "Received Exception while reading from provided stream. class java.lang.Long can "
+                "not be converted to a Timestamp"
             ),
         ),
         (
