@@ -119,6 +119,7 @@ class Invoker:
             self.discard(environment)
         if fleet is not None and current and _is_provisioned(environment):
             self._provisioned.reconcile(fleet)
+        self._note_quiet()
 
     def environment_lost(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
@@ -129,6 +130,7 @@ class Invoker:
             fleet.lose(environment)
             if _is_provisioned(environment):
                 self._provisioned.reconcile(fleet)
+        self._note_quiet()
 
     def version_changed(self, function: Function) -> None:
         """See `VersionObserver`."""
@@ -258,7 +260,6 @@ class Invoker:
         if fleet is not None:
             fleet.busy.discard(environment)
             fleet.concurrency.release()
-            self._note_quiet()
         return fleet
 
     async def _finish_closing(self, environment: ExecutionEnvironment) -> None:

@@ -122,10 +122,7 @@ class ProvisionedConcurrency:
         for version in sorted(before.keys() | wanted.keys()):
             number = wanted.get(version, 0)
             self._ledger.allot(key, version, number)
-            fleet = self._owner.find_fleet(key, version)
-            if fleet is not None:
-                fleet.provisioned.failure = None
-                fleet.provisioned.unused_deaths = 0
+            self._begin_anew(self._owner.find_fleet(key, version))
             self._want(key, version, number)
 
     def version_changed(self, function: Function) -> None:
@@ -178,6 +175,16 @@ class ProvisionedConcurrency:
         return ProvisionedState(
             status=status, allocated=allocated, available=allocated, reason=failure
         )
+
+    def _begin_anew(self, fleet: Fleet | None) -> None:
+        """Forget a failure, and those attempts that may still end in it."""
+        if fleet is None or fleet.provisioned.failure is None:
+            return
+        kept = fleet.provisioned
+        kept.failure, kept.unused_deaths = None, 0
+        for environment in list(kept.starting):
+            kept.drop(environment)
+            self._owner.discard(environment)
 
     def _want(self, key: FunctionKey, version: str, number: int) -> None:
         function = self._functions.get(key, version) if number else None

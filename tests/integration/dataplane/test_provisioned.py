@@ -79,10 +79,11 @@ def state(plane: Any, qualifier: str) -> ProvisionedState:
 
 async def until(plane: Any, qualifier: str, status: ProvisionedStatus) -> ProvisionedState:
     """Give the loop turns until the status is reached."""
-    async with asyncio.timeout(10):
-        while state(plane, qualifier).status is not status:
-            await asyncio.sleep(0)
-    return state(plane, qualifier)
+    for _ in range(100_000):
+        if (found := state(plane, qualifier)).status is status:
+            return found
+        await asyncio.sleep(0)
+    raise AssertionError(state(plane, qualifier))
 
 
 async def ready(plane: Any, qualifier: str) -> ProvisionedState:
