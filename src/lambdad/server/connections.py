@@ -234,6 +234,7 @@ class ClientConnection(asyncio.Protocol):
                 encode_response(response, keep_alive=keep_alive, head_only=head_only)
             )
         if response.pieces is None:
+            await self._writable.wait()  # answers that nobody reads must not pile up
             return True
         async with aclosing(response.pieces) as pieces:
             try:
