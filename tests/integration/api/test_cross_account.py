@@ -36,8 +36,10 @@ def refusal(action: str, arn: str = FUNCTION_ARN) -> tuple[int, str, str]:
     return (
         403,
         "AccessDeniedException",
-        f"User: arn:aws:iam::{STRANGER}:root is not authorized to perform: lambda:{action} on "
-        f"resource: {arn} because no resource-based policy allows the lambda:{action} action",
+        (
+            f"User: arn:aws:iam::{STRANGER}:root is not authorized to perform: lambda:{action} on "
+            f"resource: {arn} because no resource-based policy allows the lambda:{action} action"
+        ),
     )
 
 
@@ -69,10 +71,11 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("name", [FUNCTION_ARN, f"{OWNER}:function:hello", f"{OWNER}:hello"])
-@pytest.mark.parametrize(("operation", "params", "action"), CALLS)
+@pytest.mark.parametrize("wanted", CALLS)
 async def test_without_a_policy_everything_is_refused(
-    owner: Client, stranger: Client, name: str, operation: str, params: dict[str, Any], action: str
+    owner: Client, stranger: Client, name: str, wanted: tuple[str, dict[str, Any], str]
 ) -> None:
+    operation, params, action = wanted
     call = getattr(stranger, operation)(FunctionName=name, **params)
     assert await error_of(call) == refusal(action)
 
@@ -168,8 +171,10 @@ async def test_a_denial_holds_for_the_owner_too_but_does_not_lock_him_out(
     assert await error_of(owner.invoke(FunctionName="hello")) == (
         403,
         "AccessDeniedException",
-        f"User: arn:aws:iam::{OWNER}:root is not authorized to perform: lambda:InvokeFunction on "
-        f"resource: {FUNCTION_ARN} with an explicit deny in a resource-based policy",
+        (
+            f"User: arn:aws:iam::{OWNER}:root is not authorized to perform: lambda:InvokeFunction "
+            f"on resource: {FUNCTION_ARN} with an explicit deny in a resource-based policy"
+        ),
     )
     denied = await error_of(stranger.invoke(FunctionName=FUNCTION_ARN))
     assert denied[2].endswith("with an explicit deny in a resource-based policy")

@@ -125,8 +125,10 @@ async def test_the_revision_is_that_of_what_the_policy_belongs_to(
     assert refused == (
         412,
         "PreconditionFailedException",
-        "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API "
-        "to retrieve the latest Revision Id",
+        (
+            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy "
+            "API to retrieve the latest Revision Id"
+        ),
     )
     await add(deployed, RevisionId=before, **named)
     added = await revision()
@@ -137,8 +139,10 @@ async def test_the_revision_is_that_of_what_the_policy_belongs_to(
     assert refused == (
         412,
         "PreconditionFailedException",
-        "The Revision Id provided does not match the latest Revision Id. Call the "
-        "GetFunction/GetAlias API to retrieve the latest Revision Id",
+        (
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id"
+        ),
     )
     await deployed.remove_permission(**removal, RevisionId=added)
     assert await revision() not in (before, added)
@@ -178,8 +182,10 @@ async def test_a_function_that_is_being_created_gets_its_policy_and_comes_into_s
             (
                 409,
                 "ResourceConflictException",
-                "The statement id (taken) provided already exists. Please provide a new statement "
-                "id, or remove the existing statement.",
+                (
+                    "The statement id (taken) provided already exists. Please provide a new "
+                    "statement id, or remove the existing statement."
+                ),
             ),
         ),
         (
@@ -195,9 +201,11 @@ async def test_a_function_that_is_being_created_gets_its_policy_and_comes_into_s
             (
                 400,
                 "InvalidParameterValueException",
-                "This policy could enable public access to your lambda function as it allows all "
-                "Principals (*) to perform lambda:InvokeFunctionUrl action. You must specify "
-                "lambda:FunctionUrlAuthType condition",
+                (
+                    "This policy could enable public access to your lambda function as it allows "
+                    "all Principals (*) to perform lambda:InvokeFunctionUrl action. You must "
+                    "specify lambda:FunctionUrlAuthType condition"
+                ),
             ),
         ),
         (
@@ -205,8 +213,10 @@ async def test_a_function_that_is_being_created_gets_its_policy_and_comes_into_s
             (
                 400,
                 "PublicPolicyException",
-                "Lambda blocked the creation of this policy because it would grant public access "
-                "to your function.",
+                (
+                    "Lambda blocked the creation of this policy because it would grant public "
+                    "access to your function."
+                ),
             ),
         ),
         (
@@ -230,8 +240,11 @@ async def test_a_function_that_is_being_created_gets_its_policy_and_comes_into_s
             (
                 400,
                 "ValidationException",
-                "1 validation error detected: Value 'with.dot' at 'statementId' failed to satisfy "
-                "constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)",
+                (
+                    "1 validation error detected: Value 'with.dot' at 'statementId' failed "
+                    "to satisfy constraint: Member must satisfy regular expression pattern: "
+                    "([a-zA-Z0-9-_]+)"
+                ),
             ),
         ),
     ],
