@@ -93,6 +93,11 @@ def statements_of(document: Document) -> list[Statement]:
     return list(statements) if isinstance(statements, list) else [statements]
 
 
+def denies(document: Document) -> bool:
+    """Whether a policy denies anything at all."""
+    return any(statement["Effect"] == "Deny" for statement in statements_of(document))
+
+
 def listed(element: object) -> list[str]:
     """Return the texts of an element that is one text or a list of them."""
     return [str(item) for item in element] if isinstance(element, list) else [str(element)]

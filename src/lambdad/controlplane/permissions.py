@@ -17,6 +17,7 @@ from lambdad.authz.policies import (
     Request,
     Statement,
     account_root,
+    denies,
     evaluate,
     statements_of,
 )
@@ -195,7 +196,7 @@ class Permissions:
             AccessDeniedException: this call is not allowed.
         """
         owns = target.key.account_id == account_id
-        if owns and (action in _MANAGING or not self._documents(target)):
+        if owns and (action in _MANAGING or not any(map(denies, self._documents(target)))):
             return
         decision = self.decide(target, account_root(account_id), f"lambda:{action}")
         if decision is Decision.DENIED or (decision is Decision.SILENT and not owns):
