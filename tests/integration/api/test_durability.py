@@ -79,6 +79,7 @@ async def test_code_that_is_replaced_is_collected_and_code_in_use_stays(tmp_path
         new = await functions.update_code(
             TARGET, CodeUpdate(source=CodeSource(zip_file=a_zip({"b.py": ""})))
         )
+        await functions.get(TARGET)  # until then the old code is in service
         await functions.collect_packages()
         assert functions.used_packages() == {new.code.digest}
     assert packages.archive(new.code.digest).read_bytes() == a_zip({"b.py": ""})

@@ -40,9 +40,9 @@ async def test_an_assumed_role_leads_to_its_account(endpoint: Any) -> None:
     [
         (
             "lambda",
-            "publish_version",
-            {"FunctionName": "hello"},
-            "lambda:PublishVersion is not implemented by lambdad yet.",
+            "list_capacity_providers",
+            {},
+            "lambda:ListCapacityProviders is not implemented by lambdad yet.",
         ),
         (
             "sts",
