@@ -70,7 +70,6 @@ class Services:
 
     Attributes:
         code_location_key: secret that signs `Code.Location` links; as long as it lives, so do they.
-        concurrency: account limit of concurrent executions, as `GetAccountSettings` reports it.
         function_url_scheme: what a `FunctionUrl` begins with.
         function_url_domain: what follows `<url id>.lambda-url.<region>.` in a `FunctionUrl`.
     """
@@ -81,7 +80,6 @@ class Services:
     log_store: LogStore
     clock: Clock
     code_location_key: bytes
-    concurrency: int = 1_000
     function_url_scheme: str = "http"
     function_url_domain: str = "localhost:4566"
 

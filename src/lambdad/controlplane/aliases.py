@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from lambdad.controlplane import configuration
 from lambdad.controlplane.belongings import belongings
 from lambdad.controlplane.locks import FunctionLocks
+from lambdad.controlplane.ports import VersionObserver
 from lambdad.controlplane.preconditions import busy, check_revision
 from lambdad.controlplane.references import Target, not_found
 from lambdad.controlplane.transitions import Transitions
@@ -60,10 +61,18 @@ class AliasPage:
 class Aliases:
     """The aliases of all functions."""
 
-    def __init__(self, engine: Engine, *, locks: FunctionLocks, transitions: Transitions) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        observer: VersionObserver,
+        *,
+        locks: FunctionLocks,
+        transitions: Transitions,
+    ) -> None:
         self._engine = engine
         self._locks = locks
         self._transitions = transitions
+        self._observer = observer
 
     def find(self, key: FunctionKey, name: str) -> Alias | None:
         """Return an alias, or None."""
@@ -204,10 +213,12 @@ class Aliases:
             )
         except (AlreadyExists, RevisionMismatch) as error:
             raise busy(alias.function) from error
+        self._observer.aliases_changed(alias.function)
 
     async def _delete(self, key: FunctionKey, name: str) -> None:
         changes: list[Change] = [DeleteResource(key=alias_key(key, name))]
         await self._engine.apply(*changes, *belongings(self._engine.resources, key, name))
+        self._observer.aliases_changed(key)
 
 
 def no_alias(key: FunctionKey, name: str) -> ResourceNotFoundException:

@@ -113,7 +113,7 @@ class Functions:
             self._store, self._locks, observer=observer, preparer=preparer, least_s=transition_s
         )
         self.listing = Listing(self._store)
-        self.aliases = Aliases(engine, locks=self._locks, transitions=self._transitions)
+        self.aliases = Aliases(engine, observer, locks=self._locks, transitions=self._transitions)
         self.permissions = Permissions(
             engine,
             self.aliases,

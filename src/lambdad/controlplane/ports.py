@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.concurrency import ProvisionedState
 from lambdad.domain.functions import Function
 
 
@@ -23,6 +26,26 @@ class VersionObserver(Protocol):
 
     def function_deleted(self, function: Function) -> None:
         """The function is gone: so are its environments once their work is done."""
+        ...
+
+    def aliases_changed(self, key: FunctionKey) -> None:
+        """An alias of the function is new, points elsewhere or is gone."""
+        ...
+
+
+class ConcurrencyObserver(Protocol):
+    """Told of changes after they are durable; implemented by the data plane."""
+
+    def reservation_changed(self, key: FunctionKey, limit: int | None) -> None:
+        """So much concurrency is reserved for a function from now on; None: none is."""
+        ...
+
+    def provisioned_changed(self, key: FunctionKey) -> None:
+        """The provisioned concurrency of a function's versions or aliases is another."""
+        ...
+
+    def provisioned_states(self, key: FunctionKey) -> Mapping[str, ProvisionedState]:
+        """How far the provisioned concurrency of a function has come, by qualifier."""
         ...
 
 

@@ -152,6 +152,10 @@ class Invoker:
         self._provisioned.changed(function.key)
         self._ledger.reserve(function.key, None)
 
+    def aliases_changed(self, key: FunctionKey) -> None:
+        """See `VersionObserver`."""
+        self._provisioned.changed(key)
+
     def reservation_changed(self, key: FunctionKey, limit: int | None) -> None:
         """See `ConcurrencyObserver`."""
         self._ledger.reserve(key, limit)

@@ -73,6 +73,10 @@ class PreconditionFailedException(ServiceException):
     """The given RevisionId is not the latest."""
 
 
+class ProvisionedConcurrencyConfigNotFoundException(ServiceException):
+    """The named version or alias has no provisioned concurrency."""
+
+
 class TooManyRequestsException(ServiceException):
     """A concurrency or rate limit was reached; `Reason` says which."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from lambdad import __version__
 from lambdad.api import lambda_, logs, sts
 from lambdad.api.app import App
 from lambdad.api.context import Services
+from lambdad.api.request_ids import request_ids
 from lambdad.config.sections import Config
 from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
@@ -34,6 +36,7 @@ from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
+from lambdad.triggers.function_url import FunctionUrlTrigger
 
 _OFFERED = (lambda_.LAMBDA, logs.LOGS, sts.STS)
 
@@ -83,6 +86,9 @@ class Daemon:
         store = engine("sqlite")(data_dir, self._clock)
         await store.open()
         self._stack.push_async_callback(store.close)
+        # What was loaded stays. To look through it for garbage, time and again, stops the event
+        # loop for 0.4 s when there are 10,000 functions of 5 versions with 50,000 resources.
+        gc.freeze()
         listener = bind(config.server.host, config.server.port)
         self._stack.callback(listener.close)
         host, port = listener.getsockname()[:2]
@@ -93,6 +99,13 @@ class Daemon:
         services, packages = await self._planes(store, data_dir, port)
         site = Site(
             App(offered=_OFFERED, services=services, directory=_directory()),
+            function_urls=FunctionUrlTrigger(
+                urls=services.attachments.function_urls,
+                permissions=services.functions.permissions,
+                invoker=self._invoker,
+                clock=self._clock,
+                request_ids=request_ids(),
+            ),
             health=self.health,
             packages=packages,
             code_location_key=services.code_location_key,
@@ -100,6 +113,7 @@ class Daemon:
         )
         self._listeners = Listeners(site.handle, site.refuse, self._tasks.spawn)
         self._stack.callback(self._listeners.close)
+        self._invoker.resume()
         await self._listeners.open(listener)
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(collect_packages(services.functions, self._invoker))
@@ -140,7 +154,13 @@ class Daemon:
             )
         )
         attachments = await self._stack.enter_async_context(
-            Attachments(store, locks=functions.locks, clock=self._clock)
+            Attachments(
+                store,
+                locks=functions.locks,
+                clock=self._clock,
+                concurrency=self._invoker,
+                account_concurrency=config.dataplane.concurrency,
+            )
         )
         services = Services(
             functions=functions,
@@ -149,7 +169,6 @@ class Daemon:
             log_store=store.logs,
             clock=self._clock,
             code_location_key=_secret(data_dir / "code-location.key"),
-            concurrency=config.dataplane.concurrency,
             function_url_scheme=config.function_urls.scheme,
             function_url_domain=config.function_urls.domain or f"localhost:{port}",
         )

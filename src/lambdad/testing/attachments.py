@@ -15,6 +15,7 @@ from lambdad.domain.errors import ServiceException
 from lambdad.storage.base import Engine
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
+from lambdad.testing.controlplane import RecordingObserver
 from lambdad.testing.functions import FUNCTION_KEY, a_function
 
 TARGET = Target(key=FUNCTION_KEY, qualifier=None)
@@ -36,7 +37,9 @@ def attachments_of(
     stored: Engine, clock: FakeClock, pollers: EventSourcePollers | None = None
 ) -> Attachments:
     """Everything that functions can have, on this engine."""
-    return Attachments(stored, locks=FunctionLocks(), clock=clock, pollers=pollers)
+    return Attachments(
+        stored, locks=FunctionLocks(), clock=clock, concurrency=RecordingObserver(), pollers=pollers
+    )
 
 
 async def refusal(call: Awaitable[Any] | Callable[[], Any]) -> tuple[str, str]:

@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.concurrency import ProvisionedState
 from lambdad.domain.errors import InvalidParameterValueException, LambdadError
 from lambdad.domain.functions import Code, Function
 
@@ -83,11 +85,35 @@ class FakeRuntimes:
 
 
 class RecordingObserver:
-    """A `VersionObserver` that remembers what it was told."""
+    """A `VersionObserver` and `ConcurrencyObserver` that remembers what it was told.
+
+    Attributes:
+        states: what it says of provisioned concurrency.
+    """
 
     def __init__(self) -> None:
         self.changed: list[Function] = []
         self.deleted: list[Function] = []
+        self.aliased: list[FunctionKey] = []
+        self.reservations: list[tuple[FunctionKey, int | None]] = []
+        self.provisioned: list[FunctionKey] = []
+        self.states: dict[str, ProvisionedState] = {}
+
+    def aliases_changed(self, key: FunctionKey) -> None:
+        """Remember."""
+        self.aliased.append(key)
+
+    def reservation_changed(self, key: FunctionKey, limit: int | None) -> None:
+        """Remember."""
+        self.reservations.append((key, limit))
+
+    def provisioned_changed(self, key: FunctionKey) -> None:
+        """Remember."""
+        self.provisioned.append(key)
+
+    def provisioned_states(self, key: FunctionKey) -> Mapping[str, ProvisionedState]:
+        """What the test says."""
+        return self.states
 
     def version_changed(self, function: Function) -> None:
         """Remember."""

@@ -51,6 +51,7 @@ class Endpoint:
     invoker: FakeInvoker
     clock: FakeClock
     packages: MemoryPackages
+    observer: RecordingObserver
 
     def client(self, service: str = "lambda", **options: str) -> Client:
         return Client(self.app, service, **options)
@@ -60,16 +61,18 @@ class Endpoint:
 async def endpoint() -> AsyncIterator[Endpoint]:
     clock, packages = FakeClock(), MemoryPackages()
     storage = engine("memory")(Path("/nowhere"), clock)
-    invoker = FakeInvoker()
+    invoker, observer = FakeInvoker(), RecordingObserver()
     async with (
         Functions(
             engine=storage,
             packages=packages,
             runtimes=FakeRuntimes(),
             clock=clock,
-            observer=RecordingObserver(),
+            observer=observer,
         ) as functions,
-        Attachments(storage, locks=functions.locks, clock=clock) as attachments,
+        Attachments(
+            storage, locks=functions.locks, clock=clock, concurrency=observer
+        ) as attachments,
     ):
         services = Services(
             functions=functions,
@@ -85,7 +88,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             services=services,
             directory=ServiceDirectory([service.model for service in offered]),
         )
-        yield Endpoint(app, functions, invoker, clock, packages)
+        yield Endpoint(app, functions, invoker, clock, packages, observer)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from lambdad.api.lambda_ import functions as functions
 from lambdad.api.lambda_ import invocations as invocations
 from lambdad.api.lambda_ import layers as layers
 from lambdad.api.lambda_ import permissions as permissions
+from lambdad.api.lambda_ import provisioned_concurrency as provisioned_concurrency
 from lambdad.api.lambda_ import recursion as recursion
 from lambdad.api.lambda_ import runtime_management as runtime_management
 from lambdad.api.lambda_ import tags as tags

@@ -11,15 +11,16 @@ from lambdad.domain import limits
 @LAMBDA.operation("GetAccountSettings")
 async def get_account_settings(context: RequestContext, params: Params) -> Result:
     """Return limits and usage."""
-    usage = context.services.functions.listing.usage(context.account_id, context.region)
-    concurrency = context.services.concurrency
+    account_id, region = context.account_id, context.region
+    usage = context.services.functions.listing.usage(account_id, region)
+    concurrency = context.services.attachments.account_concurrency
     return {
         "AccountLimit": {
             "TotalCodeSize": limits.CODE_STORAGE_BYTES,
             "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
             "CodeSizeZipped": limits.ZIP_BYTES_MAX,
-            "ConcurrentExecutions": concurrency,
-            "UnreservedConcurrentExecutions": concurrency,
+            "ConcurrentExecutions": concurrency.limit,
+            "UnreservedConcurrentExecutions": concurrency.unreserved(account_id, region),
         },
         "AccountUsage": {"TotalCodeSize": usage.code_bytes, "FunctionCount": usage.functions},
     }

@@ -19,7 +19,6 @@ from lambdad.api.lambda_.service import (
 from lambdad.controlplane.functions import CodeUpdate, NewFunction
 from lambdad.domain import limits
 from lambdad.domain.errors import (
-    CodeSigningConfigNotFoundException,
     InvalidParameterValueException,
     NotImplementedException,
     RequestEntityTooLargeException,
@@ -57,11 +56,9 @@ async def create_function(context: RequestContext, params: Params) -> Result:
             "Deploy a zip package."
         )
     _refuse_unsupported("CreateFunction", params)
-    if arn := params.get("CodeSigningConfigArn"):
-        raise CodeSigningConfigNotFoundException(
-            "The code signing configuration cannot be found. Check that the provided "
-            f"configuration is not deleted: {arn}."
-        )
+    signing = context.services.attachments.code_signing
+    if signing_arn := params.get("CodeSigningConfigArn"):
+        signing.check_deployable(target, signing_arn)
     new = NewFunction(
         configuration=shapes.configuration_change(
             params, account_id=context.account_id, region=context.region
@@ -72,13 +69,15 @@ async def create_function(context: RequestContext, params: Params) -> Result:
         publish=bool(params.get("Publish")),
     )
     function = await context.services.functions.create(target, new)
+    if signing_arn:
+        await signing.choose(target, signing_arn)
     # AWS quirk: the answer has the number of a published version and an ARN without it.
     return shapes.function_configuration(function, arn=function.key.arn())
 
 
 @LAMBDA.operation("GetFunction")
 async def get_function(context: RequestContext, params: Params) -> Result:
-    """Return configuration, a link to the package, and tags if there are any."""
+    """Return configuration, a link to the package, and tags and a reservation if there are."""
     target = target_of(context, params, "GetFunction")
     function = await context.services.functions.get(target)
     answer: dict[str, Any] = {
@@ -87,6 +86,9 @@ async def get_function(context: RequestContext, params: Params) -> Result:
     }
     if tags := context.services.functions.tags(target):
         answer["Tags"] = dict(tags)
+    reserved = context.services.attachments.account_concurrency.reserved(target.key)
+    if reserved is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
     return answer
 
 
@@ -103,6 +105,7 @@ async def update_function_code(context: RequestContext, params: Params) -> Resul
     """Give a function another package."""
     target = target_of(context, params, "UpdateFunctionCode")
     _refuse_unsupported("UpdateFunctionCode", params)
+    context.services.attachments.code_signing.check_deployable(target)
     architectures = params.get("Architectures")
     update = CodeUpdate(
         source=shapes.code_source(params),
