@@ -91,9 +91,9 @@ class EventSourceMappings:
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._transitions = MappingTransitions(engine.resources, pollers)
         # One writer at a time: whether a mapping is a duplicate depends on all others.
         self._writing = asyncio.Lock()
+        self._transitions = MappingTransitions(engine.resources, self._writing, pollers)
 
     async def __aenter__(self) -> Self:
         await self._transitions.__aenter__()

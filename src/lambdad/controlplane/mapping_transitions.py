@@ -21,7 +21,7 @@ from lambdad.domain.event_source_mappings import (
     from_resource,
     to_resource,
 )
-from lambdad.storage.base import ResourceStore, RevisionMismatch
+from lambdad.storage.base import ResourceStore
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -44,9 +44,15 @@ class MappingTransitions:
     `_running`, the events that are set when a mapping's transition has ended, by UUID.
     """
 
-    def __init__(self, store: ResourceStore, pollers: EventSourcePollers | None) -> None:
-        """Without pollers a mapping is settled as soon as it is stored."""
+    def __init__(
+        self, store: ResourceStore, writing: asyncio.Lock, pollers: EventSourcePollers | None
+    ) -> None:
+        """Without pollers a mapping is settled as soon as it is stored.
+
+        `writing` is held by whoever writes mappings, so that what was read stays true.
+        """
         self._store = store
+        self._writing = writing
         self._pollers = pollers
         self._group = asyncio.TaskGroup()
         self._running: dict[str, asyncio.Event] = {}
@@ -101,20 +107,18 @@ class MappingTransitions:
                 del self._running[mapping.uuid]
 
     async def _write(self, mapping: EventSourceMapping) -> None:
-        stored = self._store.get(mapping.key)
-        if stored is None or stored.revision != mapping.revision:
-            return
-        if mapping.state is MappingState.DELETING:
-            await self._store.delete(mapping.key)
-            return
-        # Read again: tags and the last result may have changed since, which leave the revision.
-        current = from_resource(stored)
-        settled = replace(
-            current,
-            state=MappingState.ENABLED if current.enabled else MappingState.DISABLED,
-            revision=configuration.new_revision(),
-        )
-        try:
+        async with self._writing:
+            stored = self._store.get(mapping.key)
+            if stored is None or stored.revision != mapping.revision:
+                return
+            if mapping.state is MappingState.DELETING:
+                await self._store.delete(mapping.key)
+                return
+            # Read again: tags may have changed since, which leave the revision alone.
+            current = from_resource(stored)
+            settled = replace(
+                current,
+                state=MappingState.ENABLED if current.enabled else MappingState.DISABLED,
+                revision=configuration.new_revision(),
+            )
             await self._store.replace(to_resource(settled), expected_revision=mapping.revision)
-        except RevisionMismatch:
-            _LOGGER.debug("Event source mapping %s was changed meanwhile.", mapping.uuid)

@@ -266,3 +266,14 @@ async def test_a_mapping_outlives_its_function() -> None:
         assert await state_of(mappings, uuid) is MappingState.ENABLED
         await mappings.delete(*HERE, uuid)
         assert await refusal(mappings.get(*HERE, uuid)) == GONE
+
+
+async def test_tags_and_the_end_of_a_transition_do_not_meet() -> None:
+    pollers = GatedPollers()
+    async with mappings_of(pollers=pollers) as mappings:
+        uuid = (await mappings.create(new())).uuid
+        pollers.gate.set()
+        await asyncio.gather(
+            *(mappings.retag(*HERE, uuid, add={str(number): "x"}) for number in range(20))
+        )
+        assert len(mappings.tags(*HERE, uuid)) == 20

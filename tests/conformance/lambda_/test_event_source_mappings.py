@@ -1,0 +1,240 @@
+"""Event source mappings over the wire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import Deployer
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+ErrorOf = Callable[..., tuple[int, str, str]]
+GONE = (404, "ResourceNotFoundException", "The resource you requested does not exist.")
+NOBODY = "01234567-89ab-4def-8123-456789abcdef"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def deployed(lonely: Deployer, a_request: Callable[..., dict[str, Any]]) -> Iterator[Deployer]:
+    """A function with version 1 and the alias `live`."""
+    lonely.lambda_.create_function(**a_request())
+    lonely.lambda_.get_waiter("function_active_v2").wait(FunctionName="hello")
+    lonely.lambda_.publish_version(FunctionName="hello")
+    lonely.lambda_.create_alias(FunctionName="hello", Name="live", FunctionVersion="1")
+    yield lonely
+    lonely.lambda_.delete_function(FunctionName="hello")
+
+
+def arn_of(user: Deployer, service: str, name: str) -> str:
+    account = user.sts.get_caller_identity()["Account"]
+    return f"arn:aws:{service}:us-east-1:{account}:{name}"
+
+
+def members(answer: dict[str, Any], status: int) -> dict[str, Any]:
+    assert answer.pop("ResponseMetadata")["HTTPStatusCode"] == status
+    assert abs(answer.pop("LastModified") - datetime.now(UTC)) < timedelta(minutes=1)
+    return answer
+
+
+def test_a_mapping_of_a_queue_lives_as_on_aws(deployed: Deployer, error_of: ErrorOf) -> None:
+    aws, queue = deployed.lambda_, arn_of(deployed, "sqs", "q")
+    made = members(aws.create_event_source_mapping(FunctionName="hello", EventSourceArn=queue), 202)
+    uuid = made["UUID"]
+    assert UUID.fullmatch(uuid)
+    assert made == {
+        "UUID": uuid,
+        "BatchSize": 10,
+        "MaximumBatchingWindowInSeconds": 0,
+        "EventSourceArn": queue,
+        "FunctionArn": arn_of(deployed, "lambda", "function:hello"),
+        "State": "Creating",
+        "StateTransitionReason": "USER_INITIATED",
+        "FunctionResponseTypes": [],
+        "EventSourceMappingArn": arn_of(deployed, "lambda", f"event-source-mapping:{uuid}"),
+    }
+    enabled = {**made, "State": "Enabled"}
+    assert members(aws.get_event_source_mapping(UUID=uuid), 200) == enabled
+    changed = members(aws.update_event_source_mapping(UUID=uuid, BatchSize=5, Enabled=False), 202)
+    assert changed == {**made, "BatchSize": 5, "State": "Disabling"}
+    disabled = {**changed, "State": "Disabled"}
+    assert members(aws.get_event_source_mapping(UUID=uuid), 200) == disabled
+    gone = members(aws.delete_event_source_mapping(UUID=uuid), 202)
+    assert gone == {**changed, "State": "Deleting"}
+    for operation in (
+        aws.get_event_source_mapping,
+        aws.update_event_source_mapping,
+        aws.delete_event_source_mapping,
+    ):
+        assert error_of(operation, UUID=uuid) == GONE
+        assert error_of(operation, UUID=NOBODY) == GONE
+
+
+def test_a_mapping_of_a_stream_has_the_defaults_of_aws(deployed: Deployer) -> None:
+    aws, stream = deployed.lambda_, arn_of(deployed, "dynamodb", "table/t/stream/2025-02-17")
+    queue = arn_of(deployed, "sqs", "q")
+    made = members(
+        aws.create_event_source_mapping(
+            FunctionName="hello:live",
+            EventSourceArn=stream,
+            StartingPosition="TRIM_HORIZON",
+            DestinationConfig={"OnFailure": {"Destination": queue}},
+        ),
+        202,
+    )
+    assert made == {
+        "UUID": made["UUID"],
+        "BatchSize": 100,
+        "BisectBatchOnFunctionError": False,
+        "DestinationConfig": {"OnFailure": {"Destination": queue}},
+        "EventSourceArn": stream,
+        "EventSourceMappingArn": made["EventSourceMappingArn"],
+        "FunctionArn": arn_of(deployed, "lambda", "function:hello:live"),
+        "FunctionResponseTypes": [],
+        "LastProcessingResult": "No records processed",
+        "MaximumBatchingWindowInSeconds": 0,
+        "MaximumRecordAgeInSeconds": -1,
+        "MaximumRetryAttempts": -1,
+        "ParallelizationFactor": 1,
+        "StartingPosition": "TRIM_HORIZON",
+        "State": "Creating",
+        "StateTransitionReason": "User action",
+        "TumblingWindowInSeconds": 0,
+    }
+
+
+def test_timestamps_and_settings_are_read_back(deployed: Deployer) -> None:
+    aws, stream = deployed.lambda_, arn_of(deployed, "kinesis", "stream/s")
+    begin = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+    settings: dict[str, Any] = {
+        "StartingPosition": "AT_TIMESTAMP",
+        "BatchSize": 10_000,
+        "ParallelizationFactor": 10,
+        "MaximumRetryAttempts": 3,
+        "MaximumRecordAgeInSeconds": 60,
+        "BisectBatchOnFunctionError": True,
+        "TumblingWindowInSeconds": 900,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "FilterCriteria": {"Filters": [{"Pattern": '{"data": {"a": [{"prefix": "b"}]}}'}]},
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+    uuid = aws.create_event_source_mapping(
+        FunctionName="hello", EventSourceArn=stream, StartingPositionTimestamp=begin, **settings
+    )["UUID"]
+    got = aws.get_event_source_mapping(UUID=uuid)
+    assert got["StartingPositionTimestamp"] == begin
+    assert {name: got[name] for name in settings} == settings
+    aws.update_event_source_mapping(UUID=uuid, FilterCriteria={})
+    assert "FilterCriteria" not in aws.get_event_source_mapping(UUID=uuid)
+
+
+def test_listings_choose_and_go_on(deployed: Deployer) -> None:
+    aws = deployed.lambda_
+    queues = [arn_of(deployed, "sqs", f"q{number}") for number in range(3)]
+    made = {
+        aws.create_event_source_mapping(FunctionName=name, EventSourceArn=queue)["UUID"]
+        for queue in queues
+        for name in ("hello", "hello:live")
+    }
+    pages = aws.get_paginator("list_event_source_mappings").paginate(
+        PaginationConfig={"PageSize": 4}
+    )
+    listed = [[each["UUID"] for each in page["EventSourceMappings"]] for page in pages]
+    assert [len(page) for page in listed] == [4, 2]
+    assert made == {uuid for page in listed for uuid in page}
+    by_source = aws.list_event_source_mappings(EventSourceArn=queues[0])
+    assert len(by_source["EventSourceMappings"]) == 2
+    by_both = aws.list_event_source_mappings(EventSourceArn=queues[0], FunctionName="hello:live")
+    [one] = by_both["EventSourceMappings"]
+    assert one["FunctionArn"].endswith(":live")
+
+
+def test_encrypted_filters_are_not_listed(deployed: Deployer) -> None:
+    aws = deployed.lambda_
+    filters = {"Filters": [{"Pattern": "{}"}]}
+    uuid = aws.create_event_source_mapping(
+        FunctionName="hello",
+        EventSourceArn=arn_of(deployed, "sqs", "q"),
+        FilterCriteria=filters,
+        KMSKeyArn=arn_of(deployed, "kms", "key/k"),
+    )["UUID"]
+    [listed] = aws.list_event_source_mappings()["EventSourceMappings"]
+    assert "FilterCriteria" not in listed
+    assert aws.get_event_source_mapping(UUID=uuid)["FilterCriteria"] == filters
+
+
+def test_tags_are_of_the_mapping(deployed: Deployer, error_of: ErrorOf) -> None:
+    aws = deployed.lambda_
+    arn = aws.create_event_source_mapping(
+        FunctionName="hello", EventSourceArn=arn_of(deployed, "sqs", "q"), Tags={"a": "1"}
+    )["EventSourceMappingArn"]
+    aws.tag_resource(Resource=arn, Tags={"b": "2"})
+    aws.untag_resource(Resource=arn, TagKeys=["a"])
+    assert aws.list_tags(Resource=arn)["Tags"] == {"b": "2"}
+    absent = arn_of(deployed, "lambda", f"event-source-mapping:{NOBODY}")
+    assert error_of(aws.list_tags, Resource=absent) == (
+        404,
+        "ResourceNotFoundException",
+        f"Event source mapping not found: {absent}",
+    )
+
+
+def test_the_errors_of_aws(deployed: Deployer, error_of: ErrorOf) -> None:
+    aws = deployed.lambda_
+    queue, stream = arn_of(deployed, "sqs", "q"), arn_of(deployed, "kinesis", "stream/s")
+
+    def refused(**params: Any) -> tuple[int, str, str]:
+        return error_of(aws.create_event_source_mapping, **{"FunctionName": "hello", **params})
+
+    invalid = (400, "InvalidParameterValueException")
+    assert refused() == (*invalid, "Unrecognized event source.")
+    assert refused(FunctionName="absent") == (*invalid, "Unrecognized event source.")
+    assert refused(FunctionName="absent", EventSourceArn=queue) == (
+        *invalid,
+        "Function does not exist",
+    )
+    assert refused(EventSourceArn=stream) == (
+        *invalid,
+        (
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy "
+            "constraint: Member must not be null."
+        ),
+    )
+    assert refused(EventSourceArn=stream, StartingPosition="invalid") == (
+        400,
+        "ValidationException",
+        (
+            "1 validation error detected: Value 'invalid' at 'startingPosition' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
+        ),
+    )
+    assert refused(EventSourceArn=queue, BatchSize=10_001)[:2] == (400, "ValidationException")
+    uuid = aws.create_event_source_mapping(FunctionName="hello", EventSourceArn=queue)["UUID"]
+    assert refused(EventSourceArn=queue) == (
+        409,
+        "ResourceConflictException",
+        (
+            f'An event source mapping with SQS arn (" {queue} ") and function (" hello ") already '
+            f"exists. Please update or delete the existing mapping with UUID {uuid}"
+        ),
+    )
+
+
+def test_accounts_and_regions_do_not_see_each_other(
+    deployed: Deployer, daemon: DaemonProcess, error_of: ErrorOf
+) -> None:
+    uuid = deployed.lambda_.create_event_source_mapping(
+        FunctionName="hello", EventSourceArn=arn_of(deployed, "sqs", "q")
+    )["UUID"]
+    account = deployed.sts.get_caller_identity()["Account"]
+    for stranger in (
+        Deployer(daemon.endpoint_url, account_id=account, region="eu-west-1"),
+        Deployer(daemon.endpoint_url, account_id="123450000000"),
+    ):
+        assert stranger.lambda_.list_event_source_mappings()["EventSourceMappings"] == []
+        assert error_of(stranger.lambda_.get_event_source_mapping, UUID=uuid) == GONE
