@@ -28,10 +28,12 @@ class HttpResponse:
     """A response; its framing is added when it is encoded.
 
     Attributes:
+        cookies: values of `Set-Cookie`, a header each.
         pieces: a body that comes bit by bit; `body` is empty then. Who sends it closes it.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    cookies: tuple[str, ...] = ()
     pieces: AsyncGenerator[bytes, None] | None = None

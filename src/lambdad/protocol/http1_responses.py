@@ -57,6 +57,7 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
             # isprintable() is a fast way to see that nothing needs to be replaced.
             text = value if value.isprintable() else _CONTROL.sub(" ", value)
             lines.append(prefix + text)
+    lines.extend(f"Set-Cookie: {_CONTROL.sub(' ', cookie)}" for cookie in response.cookies)
     if response.pieces is not None:
         lines.append("Transfer-Encoding: chunked")
     elif not bodiless:

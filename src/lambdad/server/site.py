@@ -1,4 +1,4 @@
-"""What each path of the endpoint is: lambdad's own pages below `/_lambdad`, AWS's API elsewhere."""
+"""What each request is for: a function URL, a page of lambdad's own, or AWS's API."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.storage.base import PackageStore
+from lambdad.triggers.function_url import FunctionUrlTrigger, address_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,12 +30,14 @@ class Site:
         self,
         app: App,
         *,
+        function_urls: FunctionUrlTrigger,
         health: Callable[[], Mapping[str, Any]],
         packages: PackageStore,
         code_location_key: bytes,
         clock: Clock,
     ) -> None:
         self._app = app
+        self._function_urls = function_urls
         self._health = health
         self._packages = packages
         self._code_location_key = code_location_key
@@ -43,6 +46,9 @@ class Site:
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; never raises."""
         try:
+            address = address_of(request)
+            if address is not None:
+                return await self._function_urls.handle(request, address)
             if request.path.startswith(_OWN):
                 return await self._own(request)
             base_url = f"http://{request.headers.get('host', 'localhost')}"

@@ -1,0 +1,201 @@
+"""HTTP requests as Lambda events, format 2.0, and answers of functions as HTTP responses. Pure.
+
+Function URLs and HTTP APIs share this format (API Gateway developer guide, "Payload format").
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from lambdad.protocol.http import HttpRequest, HttpResponse
+
+_TEXTUAL_TYPES = frozenset(
+    {"application/json", "application/javascript", "application/xml", "application/graphql"}
+)
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
+
+
+class InvalidResponse(Exception):
+    """The function's answer cannot be an HTTP response; the caller sees a 502."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What the request itself does not say.
+
+    Attributes:
+        domain: host name under which it came, without the port.
+        api_id: first label of the domain.
+        account_id: of the caller; `anonymous` when it is unknown.
+        authorizer: who the caller is, as the event has it, or None.
+    """
+
+    domain: str
+    api_id: str
+    account_id: str
+    request_id: str
+    source_ip: str
+    port: str
+    scheme: str
+    moment: datetime
+    trace_header: str
+    authorizer: Mapping[str, Any] | None = None
+
+
+def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, Any]:
+    """Return the event of a request; `path` is raw and below the stage."""
+    headers = dict(request.headers)
+    cookies = headers.pop("cookie", None)
+    headers["x-amzn-trace-id"] = arrival.trace_header
+    headers.setdefault("x-forwarded-for", arrival.source_ip)
+    headers.setdefault("x-forwarded-port", arrival.port)
+    headers.setdefault("x-forwarded-proto", arrival.scheme)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": request.query,
+    }
+    if cookies:
+        event["cookies"] = [cookie.strip() for cookie in cookies.split(";") if cookie.strip()]
+    event["headers"] = headers
+    if request.query:
+        event["queryStringParameters"] = _query(request.query)
+    event["requestContext"] = _context(request, arrival, path)
+    return {**event, **_body(request)}
+
+
+def _query(text: str) -> dict[str, str]:
+    """Repeated keys are joined by commas."""
+    joined: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=1_000):
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any]:
+    moment = arrival.moment
+    month = _MONTHS[moment.month - 1]
+    context: dict[str, Any] = {
+        "accountId": arrival.account_id,
+        "apiId": arrival.api_id,
+        "domainName": arrival.domain,
+        "domainPrefix": arrival.api_id,
+        "http": {
+            "method": request.method,
+            "path": path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": arrival.source_ip,
+            "userAgent": request.headers.get("user-agent", ""),
+        },
+        "requestId": arrival.request_id,
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": f"{moment:%d}/{month}/{moment:%Y:%H:%M:%S} +0000",
+        "timeEpoch": int(moment.timestamp() * 1000),
+    }
+    if arrival.authorizer is not None:
+        context["authorizer"] = dict(arrival.authorizer)
+    return context
+
+
+def _body(request: HttpRequest) -> dict[str, Any]:
+    if not request.body:
+        return {"isBase64Encoded": False}
+    if is_textual(request.headers.get("content-type", "")):
+        try:
+            return {"body": request.body.decode(), "isBase64Encoded": False}
+        except UnicodeDecodeError:
+            pass
+    return {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True}
+
+
+def is_textual(content_type: str) -> bool:
+    """Whether a body of this type is passed as text rather than as Base64."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TEXTUAL_TYPES or kind.endswith(("+json", "+xml"))
+
+
+def response_of(payload: bytes) -> HttpResponse:
+    """Return the response that a function's answer describes.
+
+    An object with `statusCode` describes one; every other value is the body of a 200.
+
+    Raises:
+        InvalidResponse: it describes one that cannot be.
+    """
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return _plain(payload)
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return _plain(answer.encode() if isinstance(answer, str) else _compact(answer))
+    head = head_of(answer)
+    body = answer.get("body", "")
+    return HttpResponse(
+        status=head.status,
+        headers=head.headers,
+        cookies=head.cookies,
+        body=_decoded(body, encoded=bool(answer.get("isBase64Encoded", False))),
+    )
+
+
+def head_of(answer: Mapping[str, Any]) -> HttpResponse:
+    """Return status, headers and cookies that an answer or a streamed prelude describes.
+
+    Raises:
+        InvalidResponse: one of them cannot be.
+    """
+    headers = {"content-type": "application/json"}
+    given = answer.get("headers") or {}
+    if not isinstance(given, dict):
+        raise InvalidResponse("headers is no object")
+    headers |= {str(name).lower(): _header_text(value) for name, value in given.items()}
+    cookies = answer.get("cookies") or []
+    if not isinstance(cookies, list):
+        raise InvalidResponse("cookies is no list")
+    try:
+        status = int(answer.get("statusCode", 200))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidResponse("statusCode is no number") from error
+    if not 100 <= status <= 599:
+        raise InvalidResponse("statusCode is out of range")
+    return HttpResponse(
+        status=status, headers=headers, cookies=tuple(_header_text(cookie) for cookie in cookies)
+    )
+
+
+def _header_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise InvalidResponse("a header is no text")
+
+
+def _decoded(body: object, *, encoded: bool) -> bytes:
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        return _compact(body)
+    if not encoded:
+        return body.encode("utf-8", "replace")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidResponse("body is no Base64") from error
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _plain(body: bytes) -> HttpResponse:
+    return HttpResponse(status=200, headers={"content-type": "application/json"}, body=body)
