@@ -102,13 +102,6 @@ def test_ranges_of_ordinary_functions_hold_below_those_of_the_model() -> None:
     )
 
 
-def test_layers_are_refused_while_there_are_none() -> None:
-    arn = "arn:aws:lambda:us-east-1:000000000000:layer:l:1"
-    code, message = refusal(layers=(arn,))
-    assert code == "InvalidParameterValueException"
-    assert message.startswith(f"Layer version {arn} does not exist.")
-
-
 def test_text_logs_have_no_levels() -> None:
     code, _ = refusal(logging=LoggingChange(log_format="Text", system_log_level="INFO"))
     assert code == "InvalidParameterValueException"

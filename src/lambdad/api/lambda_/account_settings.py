@@ -12,7 +12,9 @@ from lambdad.domain import limits
 async def get_account_settings(context: RequestContext, params: Params) -> Result:
     """Return limits and usage."""
     account_id, region = context.account_id, context.region
-    usage = context.services.functions.listing.usage(account_id, region)
+    functions = context.services.functions
+    usage = functions.listing.usage(account_id, region)
+    code_bytes = usage.code_bytes + functions.layers.code_bytes(account_id, region)
     concurrency = context.services.attachments.account_concurrency
     return {
         "AccountLimit": {
@@ -22,5 +24,5 @@ async def get_account_settings(context: RequestContext, params: Params) -> Resul
             "ConcurrentExecutions": concurrency.limit,
             "UnreservedConcurrentExecutions": concurrency.unreserved(account_id, region),
         },
-        "AccountUsage": {"TotalCodeSize": usage.code_bytes, "FunctionCount": usage.functions},
+        "AccountUsage": {"TotalCodeSize": code_bytes, "FunctionCount": usage.functions},
     }
