@@ -106,12 +106,6 @@ def _function(context: RequestContext, arn: str, action: str) -> Target:
 
 def _absent(arn: str) -> LambdadError:
     """Say that there is no such resource, of a kind of which there can be none yet."""
-    if ":code-signing-config:" in arn:
-        return ResourceNotFoundException(
-            f"The Lambda code signing configuration {arn} can not be found."
-        )
     if ":capacity-provider:" in arn:
         return ResourceNotFoundException(f"Capacity provider not found: {arn}")
-    if ":event-source-mapping:" in arn:
-        return ResourceNotFoundException(f"Event source mapping not found: {arn}")
     return ResourceNotFoundException("The resource you requested does not exist.")
