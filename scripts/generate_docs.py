@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
+from botocore import xform_name
 
 from lambdad.api import lambda_, logs, sts
 from lambdad.cli.main import main
@@ -46,8 +47,7 @@ COVERAGE_INTRODUCTION = """\
 <!-- Made from the registered operations by `make docs`; do not edit. -->
 
 Counted against the service models of the botocore that lambdad is built with. An operation that
-is not served answers `NotImplementedException` with its name. Where something cannot be created
-yet, the operations that read it answer as AWS does when there is none.
+is not served answers `NotImplementedException` with its name.
 """
 
 _TITLE = re.compile(r"^# (\d{4}) (.+)$", re.MULTILINE)
@@ -98,6 +98,7 @@ def adr_index() -> str:
 
 def coverage_page() -> str:
     """Return docs/api-coverage.md."""
+    tested = _tests_by_operation()
     parts = [COVERAGE_INTRODUCTION]
     for title, service in (
         ("Lambda", lambda_.LAMBDA),
@@ -105,11 +106,41 @@ def coverage_page() -> str:
         ("STS", sts.STS),
     ):
         served, missing = service.served(), service.missing()
+        rows = [f"| `{name}` | {_links(tested.get(name, ()))} |" for name in served]
         parts.append(
             f"## {title}: {len(served)} of {len(served) + len(missing)}\n\n"
-            f"Served: {_names(served)}.\n\nNot served yet: {_names(missing)}.\n"
+            "| served | tests that call it |\n|---|---|\n" + "\n".join(rows) + "\n\n"
+            f"Not served yet: {_names(missing)}.\n"
         )
     return "\n".join(parts)
+
+
+def _tests_by_operation() -> dict[str, list[Path]]:
+    """Which test files call which operation, by botocore's name of its method."""
+    found: dict[str, list[Path]] = {}
+    files = sorted((ROOT / "tests").glob("*/**/test_*.py"))
+    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    for service in (lambda_.LAMBDA, logs.LOGS, sts.STS):
+        for name in service.served():
+            method = re.compile(rf"\b(?:{xform_name(name)}|{name})\b")
+            found[name] = [path for path, text in texts.items() if method.search(text)]
+    return found
+
+
+def _links(paths: Sequence[Path]) -> str:
+    """Name a few tests, those over HTTP first."""
+    order = ("conformance", "e2e", "integration", "security", "unit")
+    nearest = sorted(
+        paths,
+        key=lambda path: (
+            order.index(path.relative_to(ROOT / "tests").parts[0])
+            if path.relative_to(ROOT / "tests").parts[0] in order
+            else len(order)
+        ),
+    )
+    named = [f"[{p.relative_to(ROOT / 'tests')}](../{p.relative_to(ROOT)})" for p in nearest[:3]]
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(named) + more if named else "**none**"
 
 
 def _names(names: Sequence[str]) -> str:
