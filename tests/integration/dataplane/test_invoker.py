@@ -314,5 +314,7 @@ async def test_a_response_above_the_limit_is_an_error_of_the_function(dataplane:
 
     plane = dataplane(big)
     result = await plane.invoke()
-    assert json.loads(result.payload)["errorMessage"] == "413"
+    assert json.loads(result.payload)["errorMessage"] == (
+        "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
+    )
     assert result.function_error == "Unhandled"

@@ -80,6 +80,25 @@ def test_next_waits_for_an_event_and_carries_its_headers(running: Client) -> Non
     assert "Lambda-Runtime-Client-Context" not in answer.headers
 
 
+@pytest.mark.parametrize("reports", [True, False])
+def test_an_answer_that_is_too_large_fails_the_invocation_and_the_runtime_may_go_on(
+    running: Client, reports: bool
+) -> None:
+    """Some clients report the error themselves, AWS's for Node.js asks for the next event."""
+    refused = running.post("invocation/id-1/response", bytes(6_291_557))
+    assert refused is not None
+    assert refused.status == 413
+    if reports:
+        again = running.post("invocation/id-1/error", b'{"errorType":"mine"}')
+        assert again is not None
+        assert again.status == 202
+    running.send(NEXT)
+    _, (kind, error_type, payload), ready = running.observer.seen
+    assert (kind, error_type) == ("failed", "Function.ResponseSizeTooLarge")
+    assert b"maximum allowed payload size (6291556 bytes)" in payload
+    assert ready == ("ready",)
+
+
 def test_a_response_is_accepted_once(running: Client) -> None:
     first = running.post("invocation/id-1/response", b'"a"')
     second = running.post("invocation/id-1/response", b'"b"')

@@ -101,13 +101,17 @@ class RuntimeObserver(Protocol):
 
 
 class RuntimeSession:
-    """The calls of one runtime process. Mutable: state, the parked `next`, the current id."""
+    """The calls of one runtime process.
+
+    Mutable: state, the parked `next`, the current id, and that of an answer that was too large.
+    """
 
     def __init__(self, observer: RuntimeObserver) -> None:
         self.state = RuntimeState.STARTED
         self._observer = observer
         self._parked: Reply | None = None
         self._request_id: str | None = None
+        self._too_large: str | None = None
         self._streaming: Reply | None = None
 
     def open_stream(
@@ -176,7 +180,7 @@ class RuntimeSession:
         except InvalidTransition as refused:
             reply(messages.invalid_transition(refused.before, refused.after))
             return
-        self._request_id = None
+        self._request_id = self._too_large = None
         self._parked = reply
         self._observer.runtime_ready()
 
@@ -185,6 +189,9 @@ class RuntimeSession:
             reply(messages.ACCEPTED)
             self._end_stream(messages.streamed_error(request.headers))
             return
+        if how == "error" and request_id == self._too_large:
+            reply(messages.ACCEPTED)  # the caller has been told the same
+            return
         if self.state is not RuntimeState.RUNNING:
             reply(messages.invalid_transition(self.state, RuntimeState.RESPONDED))
             return
@@ -192,10 +199,8 @@ class RuntimeSession:
             reply(messages.INVALID_REQUEST_ID)
             return
         if len(request.body) > limits.INVOKE_RESPONSE_BYTES_MAX:
-            # The runtime may still report `Function.ResponseSizeTooLarge` itself.
             reply(messages.TOO_LARGE)
-            if how == "error":
-                self._answer_too_large()
+            self._answer_too_large()
             return
         if how == "response" and messages.response_mode(request.headers) is None:
             reply(messages.INVALID_RESPONSE_MODE)
@@ -221,6 +226,8 @@ class RuntimeSession:
         self._observer.response_ended(error)
 
     def _answer_too_large(self) -> None:
+        # Some runtimes report it themselves after their 413, others ask for the next event.
+        self._too_large = self._request_id
         self._enter(RuntimeState.RESPONDED)
         self._observer.invocation_failed(
             "Function.ResponseSizeTooLarge", messages.RESPONSE_SIZE_TOO_LARGE
