@@ -107,17 +107,14 @@ class Permissions:
         self._transitions = transitions
         self._clock = clock
 
-    def get(self, target: Target) -> Policy:
-        """Return the policy of a function, version or alias.
+    async def get(self, target: Target) -> Policy:
+        """Return the policy of a function, version or alias, after a change being written.
 
         Raises:
             ResourceNotFoundException: it does not exist, or has no policy.
         """
-        owner = self._owner(target)
-        document = self._document(owner.key, owner.qualifier)
-        if document is None:
-            raise ResourceNotFoundException("The resource you requested does not exist.")
-        return Policy(document=document, revision_id=owner.revision_id)
+        await self._transitions.settled(target.key, target.qualifier or LATEST)
+        return self._read(target)
 
     async def add(self, target: Target, grant: Grant, *, revision_id: str | None) -> Statement:
         """Add a statement and return it.
@@ -170,7 +167,7 @@ class Permissions:
             check_length(document)
             _check_public(statements_of(document))
             await self._put(owner, document)
-            return self.get(target)
+            return self._read(target)
 
     async def delete(self, target: Target, *, revision_id: str | None) -> None:
         """Remove the whole policy.
@@ -237,6 +234,13 @@ class Permissions:
             if decision in decisions:
                 return decision
         return Decision.SILENT
+
+    def _read(self, target: Target) -> Policy:
+        owner = self._owner(target)
+        document = self._document(owner.key, owner.qualifier)
+        if document is None:
+            raise ResourceNotFoundException("The resource you requested does not exist.")
+        return Policy(document=document, revision_id=owner.revision_id)
 
     def _documents(self, target: Target) -> list[Document]:
         qualifiers = {None, None if target.qualifier == LATEST else target.qualifier}

@@ -350,3 +350,24 @@ async def test_a_policy_that_may_not_be_is_refused(
     error = await error_of(deployed.put_resource_policy(ResourceArn=arn, Policy=policy))
     assert error[1] == code
     assert told in error[2]
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({}, ABSENT),
+        ({"Qualifier": "$LATEST"}, ABSENT),
+        ({"Qualifier": "1"}, ABSENT),
+        ({"Qualifier": "42"}, f"Function not found: {FUNCTION_ARN}:42"),
+        ({"Qualifier": "none"}, f"Cannot find alias arn: {FUNCTION_ARN}:none"),
+        (
+            {"FunctionName": "absent", "Qualifier": "live"},
+            f"Function not found: {FUNCTION_ARN.replace('hello', 'absent')}:live",
+        ),
+    ],
+)
+async def test_a_policy_that_is_not_there_is_not_found(
+    deployed: Client, params: dict[str, str], text: str
+) -> None:
+    error = await error_of(deployed.get_policy(**{"FunctionName": "hello", **params}))
+    assert error == (404, "ResourceNotFoundException", text)

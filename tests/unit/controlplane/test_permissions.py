@@ -96,18 +96,18 @@ async def test_a_grant_during_creation_leaves_the_revision_to_the_end_of_the_cre
     observer = Listener()
     async with plane(store, preparer, observer) as functions:
         await functions.permissions.add(TARGET, a_grant(), revision_id="r1")
-        assert functions.permissions.get(TARGET).revision_id == "r1"
+        assert (await functions.permissions.get(TARGET)).revision_id == "r1"
         preparer.gate.set()
         await observer.told.wait()
         ended = functions.find(TARGET)
         assert ended.status.state is State.ACTIVE
-        assert functions.permissions.get(TARGET).revision_id == ended.revision_id != "r1"
+        assert (await functions.permissions.get(TARGET)).revision_id == ended.revision_id != "r1"
 
 
 async def test_of_concurrent_grants_none_is_lost(permissions: Permissions) -> None:
     grants = [a_grant(statement_id=f"s{number}") for number in range(50)]
     await asyncio.gather(*(permissions.add(TARGET, grant, revision_id=None) for grant in grants))
-    statements = statements_of(permissions.get(TARGET).document)
+    statements = statements_of((await permissions.get(TARGET)).document)
     assert [statement["Sid"] for statement in statements] == [f"s{n}" for n in range(50)]
 
 
@@ -118,7 +118,7 @@ async def test_of_concurrent_grants_on_one_revision_one_wins(permissions: Permis
         return_exceptions=True,
     )
     assert sum(not isinstance(outcome, Exception) for outcome in outcomes) == 1
-    assert len(statements_of(permissions.get(TARGET).document)) == 1
+    assert len(statements_of((await permissions.get(TARGET)).document)) == 1
 
 
 async def test_a_grant_whose_caller_goes_away_is_kept_whole(
@@ -130,7 +130,7 @@ async def test_a_grant_whose_caller_goes_away_is_kept_whole(
     with pytest.raises(asyncio.CancelledError):
         await call
     await permissions.add(TARGET, a_grant(statement_id="t"), revision_id=None)
-    policy = permissions.get(TARGET)
+    policy = await permissions.get(TARGET)
     function = store.functions.get(FUNCTION_KEY)
     assert function is not None
     assert policy.revision_id == function.revision_id
@@ -238,4 +238,4 @@ async def test_another_region_has_other_policies(store: Engine, permissions: Per
     await store.functions.insert(a_function(key=there.key))
     await permissions.add(TARGET, a_grant(), revision_id=None)
     with pytest.raises(ResourceNotFoundException):
-        permissions.get(there)
+        await permissions.get(there)

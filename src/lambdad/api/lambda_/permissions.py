@@ -44,9 +44,7 @@ async def remove_permission(context: RequestContext, params: Params) -> Result:
 async def get_policy(context: RequestContext, params: Params) -> Result:
     """Return the policy of a function, version or alias."""
     target = target_of(context, params, "GetPolicy")
-    # What a change that is being written leaves behind is worth the wait: the revision.
-    await context.services.functions.get(target)
-    return _shape(_permissions(context).get(target))
+    return _shape(await _permissions(context).get(target))
 
 
 @LAMBDA.operation("PutResourcePolicy")
@@ -62,7 +60,8 @@ async def put_resource_policy(context: RequestContext, params: Params) -> Result
 @LAMBDA.operation("GetResourcePolicy")
 async def get_resource_policy(context: RequestContext, params: Params) -> Result:
     """Return the whole policy."""
-    return _shape(_permissions(context).get(_target(context, params, "GetResourcePolicy")))
+    target = _target(context, params, "GetResourcePolicy")
+    return _shape(await _permissions(context).get(target))
 
 
 @LAMBDA.operation("DeleteResourcePolicy")
