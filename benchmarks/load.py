@@ -42,13 +42,21 @@ def invoke_path(name: str) -> str:
     return f"/2015-03-31/functions/{name}/invocations"
 
 
-def drive(url: str, path: str, *, connections: int, requests: int, body: bytes = EVENT) -> Run:
+def drive(
+    url: str,
+    path: str,
+    *,
+    connections: int,
+    requests: int,
+    body: bytes = EVENT,
+    method: str = "POST",
+) -> Run:
     """Send requests over all connections, each waiting for its answer before it asks again.
 
     Raises:
         RuntimeError: an answer was no success.
     """
-    return uvloop.run(_drive(url, [path] * requests, connections, body))
+    return uvloop.run(_drive(url, [path] * requests, connections, body, method))
 
 
 def visit(url: str, paths: list[str], *, body: bytes = EVENT) -> Run:
@@ -56,11 +64,17 @@ def visit(url: str, paths: list[str], *, body: bytes = EVENT) -> Run:
     return uvloop.run(_drive(url, paths, 1, body))
 
 
-async def _drive(url: str, paths: list[str], connections: int, body: bytes) -> Run:
+async def _drive(
+    url: str, paths: list[str], connections: int, body: bytes, method: str = "POST"
+) -> Run:
     host = urlsplit(url)
     loop = asyncio.get_running_loop()
     clients = [
-        (await loop.create_connection(lambda: _Client(host.netloc, body), host.hostname, host.port))
+        (
+            await loop.create_connection(
+                lambda: _Client(host.netloc, body, method), host.hostname, host.port
+            )
+        )
         for _ in range(connections)
     ]
     waiting = list(reversed(paths))
@@ -80,6 +94,7 @@ class _Client(asyncio.Protocol):
 
     host: str
     body: bytes
+    method: str
     values: list[float] = field(default_factory=list)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -106,7 +121,8 @@ class _Client(asyncio.Protocol):
 
     def _request(self, path: str) -> bytes:
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self.host}\r\nAuthorization: {_AUTHORIZATION}\r\n"
+            f"{self.method} {path} HTTP/1.1\r\nHost: {self.host}\r\n"
+            f"Authorization: {_AUTHORIZATION}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n\r\n"
         )
         return head.encode() + self.body

@@ -15,7 +15,7 @@ class Series:
 
     Attributes:
         row: of SPECIFICATION.md, or empty for a reference.
-        unit: `ms`, `1/s` or `MiB`.
+        unit: `ms`, `1/s`, `MiB` or `x`, a ratio.
     """
 
     row: str

@@ -10,8 +10,7 @@ from lambdad.domain.arns import FunctionKey
 from lambdad.domain.functions import Function
 from lambdad.storage.base import FunctionStore
 
-# A page of a listing and one more; sums take several.
-_SCAN_PAGE = 51
+_SCAN_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,8 @@ class Listing:
         if after is not None:
             key = FunctionKey(account_id=account_id, region=region, name=after[0])
             found += behind(self._store.versions(key), after[1])
-        functions = self._scan(account_id, region, None if after is None else after[0])
+        name = None if after is None else after[0]
+        functions = self._scan(account_id, region, name, page=limit + 1)
         while len(found) <= limit and (function := next(functions, None)) is not None:
             found += self._store.versions(function.key)
         return FunctionPage(functions=found[:limit], more=len(found) > limit)
@@ -59,13 +59,15 @@ class Listing:
     def usage(self, account_id: str, region: str) -> CodeUsage:
         """Return how much an account has stored in a region; reads every version of it."""
         count = size = 0
-        for function in self._scan(account_id, region, None):
+        for function in self._scan(account_id, region, None, page=_SCAN_PAGE):
             count += 1
             size += sum(version.code.size_bytes for version in self._store.versions(function.key))
         return CodeUsage(functions=count, code_bytes=size)
 
-    def _scan(self, account_id: str, region: str, after: str | None) -> Iterator[Function]:
-        """Yield `$LATEST` of every function by name, behind `after`."""
-        while page := self._store.list(account_id, region, after=after, limit=_SCAN_PAGE):
-            yield from page
-            after = page[-1].key.name
+    def _scan(
+        self, account_id: str, region: str, after: str | None, *, page: int
+    ) -> Iterator[Function]:
+        """Yield `$LATEST` of every function by name, behind `after`; reads `page` at a time."""
+        while found := self._store.list(account_id, region, after=after, limit=page):
+            yield from found
+            after = found[-1].key.name
