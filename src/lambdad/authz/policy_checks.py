@@ -140,6 +140,8 @@ def _is_principal(element: object) -> bool:
     if not element or not element.keys() <= {"AWS", "Service"}:
         return False
     accounts, services = listed(element.get("AWS", [])), listed(element.get("Service", []))
+    if not accounts and not services:
+        return False
     return all(
         name == "*" or ACCOUNT.fullmatch(name) or IDENTITY.fullmatch(name) for name in accounts
     ) and all(SERVICE.fullmatch(name) for name in services)

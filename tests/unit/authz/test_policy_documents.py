@@ -201,6 +201,7 @@ def test_policies_that_can_be_obeyed_are_taken_as_written(members: dict[str, Any
         (a_policy(Principal="111122223333"), "Principal must be"),
         (a_policy(Principal={}), "Principal must be"),
         (a_policy(Principal={"Federated": "x"}), "Principal must be"),
+        (a_policy(Principal={"AWS": []}), "Principal must be"),
         (a_policy(Principal={"AWS": "arn:aws:iam::1:root"}), "Principal must be"),
         (a_policy(Principal={"Service": "example.com"}), "Principal must be"),
         (a_policy(Action="s3:GetObject"), "s3:GetObject is no action"),
