@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lambdad.testing.deploy import Answer, Deployer
+from lambdad.testing.deploy import Answer, Deployer, zip_of
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -104,6 +104,41 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def runtimes() -> Mapping[str, bool]:
     """Runtimes by identifier, and whether this host has them."""
     return runtimes_here()
+
+
+@pytest.fixture
+def nodejs(runtimes: Mapping[str, bool]) -> str:
+    """The newest Node.js of this host. Skips where there is none."""
+    for major in (24, 22, 20, 18, 16):
+        if runtimes.get(f"nodejs{major}.x"):
+            return f"nodejs{major}.x"
+    pytest.skip("Node.js is not on this host")
+
+
+@pytest.fixture
+def shelf(user: Deployer, a_name: Callable[[], str]) -> Callable[..., str]:
+    """Publishes files as the first version of a new layer and returns its ARN."""
+
+    def publish(files: Mapping[str, str | bytes], *, executable: tuple[str, ...] = ()) -> str:
+        answer = user.lambda_.publish_layer_version(
+            LayerName=a_name(), Content={"ZipFile": zip_of(files, executable=executable)}
+        )
+        arn: str = answer["LayerVersionArn"]
+        return arn
+
+    return publish
+
+
+@pytest.fixture
+def deployed(user: Deployer, a_name: Callable[[], str]) -> Callable[..., str]:
+    """Deploys a function with layers and returns its name."""
+
+    def deploy(files: str | Mapping[str, str | bytes], *layers: str, **members: Any) -> str:
+        name = a_name()
+        user.deploy(name, files, Layers=list(layers), **members)
+        return name
+
+    return deploy
 
 
 class Workshop:

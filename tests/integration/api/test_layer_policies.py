@@ -19,8 +19,8 @@ STALE = (
     412,
     "PreconditionFailedException",
     (
-        "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API "
-        "to retrieve the latest Revision Id"
+        "The Revision Id provided does not match the latest Revision Id. Call the "
+        "GetLayerPolicy API to retrieve the latest Revision Id"
     ),
 )
 NO_POLICY = (
@@ -164,15 +164,16 @@ async def test_a_statement_id_is_taken_once(published: Client) -> None:
         (
             {"Action": "lambda:Invoke", "Principal": "*"},
             (
-                "Value 'lambda:Invoke' at 'action' failed to satisfy constraint: Member must satisfy "
-                "regular expression pattern: lambda:GetLayerVersion"
+                "Value 'lambda:Invoke' at 'action' failed to satisfy constraint: Member must "
+                "satisfy regular expression pattern: lambda:GetLayerVersion"
             ),
         ),
         (
             {"Principal": "s3.amazonaws.com"},
             (
                 "Value 's3.amazonaws.com' at 'principal' failed to satisfy constraint: Member must "
-                r"satisfy regular expression pattern: \d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"
+                r"satisfy regular expression pattern: \d{12}|\*|"
+                r"arn:(aws[a-zA-Z-]*):iam::\d{12}:root"
             ),
         ),
     ],
