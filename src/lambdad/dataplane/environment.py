@@ -62,7 +62,7 @@ class ExecutionEnvironment:
         self._host = host
         self._owner = owner
         self._environment_id = host.new_environment_id()
-        self._log = EnvironmentLog(function, host.clock, host.logs)
+        self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
         self._sandbox: Sandbox | None = None
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
@@ -232,7 +232,7 @@ class ExecutionEnvironment:
 
     def _begin(self, work: Work, timeout_s: float | None) -> None:
         work.begun = self._host.clock.monotonic()
-        self._log.start(work.invocation)
+        self._log.start(work.invocation, initialised=timeout_s is not None)
         if timeout_s is not None:
             self._arm(timeout_s)
 

@@ -1,19 +1,27 @@
-"""What an environment writes to its log stream, and the tail that a caller asked for."""
+"""What an environment writes to its log stream, and the tail that a caller asked for.
+
+Decides in which of the function's formats and from which levels on. The tail has the lines of the
+format Text in any case, as on AWS.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 
 from lambdad.dataplane.failures import FatalError
 from lambdad.domain.clock import Clock
+from lambdad.domain.environments import InitializationType
 from lambdad.domain.errors import FunctionError
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
 from lambdad.domain.logs import LogGroupKey
-from lambdad.observability import report
-from lambdad.observability.lines import FrameReader, LineSplitter
+from lambdad.observability import platform_events, report
+from lambdad.observability.levels import admits, claims_of, credible
+from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
+from lambdad.observability.platform_events import Initialisation, PlatformEvent
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
 from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_memory_mb
@@ -22,10 +30,17 @@ from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_me
 class EnvironmentLog:
     """The log stream of one environment.
 
-    Mutable: what is unfinished of the guest's output, and the tail of the running invocation.
+    Mutable: what is unfinished of the guest's output, the tail of the running invocation, and
+    since when an init goes on of which no end has been written.
     """
 
-    def __init__(self, function: Function, clock: Clock, logs: LogWriter) -> None:
+    def __init__(
+        self,
+        function: Function,
+        clock: Clock,
+        logs: LogWriter,
+        initialization: InitializationType = InitializationType.ON_DEMAND,
+    ) -> None:
         key = function.key
         self._function = function
         self._clock = clock
@@ -33,7 +48,10 @@ class EnvironmentLog:
         self._group = LogGroupKey(
             account_id=key.account_id, region=key.region, name=function.logging.log_group
         )
-        self.stream = f"{clock.now():%Y/%m/%d}/[{function.version}]{os.urandom(16).hex()}"
+        self.stream = _stream_name(function, clock)
+        self._structured = function.logging.log_format == "JSON"
+        self._initialisation = Initialisation(initialization_type=initialization.value)
+        self._init_begun: float | None = None
         self._lines = LineSplitter()
         self._frames = FrameReader()
         self._tail: LogTail | None = None
@@ -49,10 +67,20 @@ class EnvironmentLog:
 
     def init_start(self) -> None:
         """A fresh environment begins to initialise."""
+        self._init_begun = self._clock.monotonic()
         version = _runtime_version(self._function.runtime)
         digest = hashlib.sha256(self._function.runtime.encode()).hexdigest()
         arn = f"arn:aws:lambda:{self._function.key.region}::runtime:{digest}"
-        self._write(report.init_start_line(version, arn))
+        self._platform(
+            report.init_start_line(version, arn),
+            lambda: platform_events.init_start(
+                self._initialisation,
+                runtime_version=version,
+                runtime_version_arn=arn,
+                name=self._function.key.name,
+                version=self._function.version,
+            ),
+        )
 
     def init_report(self, duration_s: float, error: FunctionError | None) -> None:
         """An init phase that failed, or that no invocation reports, is over."""
@@ -61,30 +89,39 @@ class EnvironmentLog:
             outcome = Outcome(status="timeout")
         elif error is not None:
             outcome = Outcome(status="error", error_type=error.error_type)
-        self._write(report.init_report_line(duration_s * 1000, phase="init", outcome=outcome))
+        self._init_events(duration_s * 1000, outcome)
+        line = report.init_report_line(duration_s * 1000, phase="init", outcome=outcome)
+        self._platform(line, None)
 
-    def start(self, invocation: Invocation) -> None:
-        """An invocation begins."""
+    def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
+        """An invocation begins; `initialised` is false when the init before it failed."""
+        if self._init_begun is not None:
+            # Of an init that an invocation reports the format Text has no line.
+            duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
+            self._init_events(duration_ms, None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
-        self._write(report.start_line(invocation.request_id, self._function.version))
+        version = self._function.version
+        self._platform(
+            report.start_line(invocation.request_id, version),
+            lambda: platform_events.start(invocation.request_id, version),
+        )
 
     def output(self, data: bytes) -> None:
         """The guest wrote to stdout or stderr."""
         for line in self._lines.feed(data):
-            self._write(line)
+            self._application(line)
 
     def telemetry(self, data: bytes) -> None:
         """The guest wrote framed records."""
-        now_ms = int(self._clock.time() * 1000)
         for frame in self._frames.feed(data):
-            self._write(frame.text, frame.happened_ms(now_ms))
+            self._framed(frame)
 
     def end_of_output(self) -> None:
         """The guest process is gone: what it left unfinished is all there is."""
         for line in self._lines.flush():
-            self._write(line)
+            self._application(line)
         for frame in self._frames.flush():
-            self._write(frame.text)
+            self._framed(frame)
 
     def finish(
         self, usage: UsageRecord, error: FunctionError | None, *, fatal: bool
@@ -95,10 +132,19 @@ class EnvironmentLog:
         """
         # A line without an end belongs to the invocation that wrote it.
         for line in self._lines.flush():
-            self._write(line)
+            self._application(line)
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
-        self._write(report.end_line(usage.request_id))
-        self._write(report.report_line(usage, outcome=outcome))
+        ended = outcome
+        if error is not None and not fatal:
+            ended = Outcome(status="failure", error_type=error.error_type)
+        self._platform(
+            report.end_line(usage.request_id),
+            lambda: platform_events.runtime_done(usage, ended),
+        )
+        self._platform(
+            report.report_line(usage, outcome=outcome),
+            lambda: platform_events.report(usage, ended),
+        )
         tail, self._tail = self._tail, None
         return tail.content() if tail is not None else None
 
@@ -130,19 +176,64 @@ class EnvironmentLog:
         if not isinstance(error, FatalError):
             return Outcome(status="error", error_type=error.error_type)
         if error.reason is not None:
-            self._write(report.runtime_exited_line(request_id, error.reason, error.error_type))
+            line = report.runtime_exited_line(request_id, error.reason, error.error_type)
+            self._platform(line, None)
         if error.logged_type is not None:
             return Outcome(status="error", error_type=error.logged_type)
         timeout_s = float(self._function.timeout_s)
-        self._write(report.timed_out_line(self._clock.now(), request_id, timeout_s))
+        self._platform(report.timed_out_line(self._clock.now(), request_id, timeout_s), None)
         return Outcome(status="timeout")
 
-    def _write(self, message: str, timestamp_ms: int | None = None) -> None:
-        if timestamp_ms is None:
-            timestamp_ms = int(self._clock.time() * 1000)
-        self._logs.write(self._group, self.stream, timestamp_ms, message)
+    def _init_events(self, duration_ms: float, outcome: Outcome | None) -> None:
+        self._init_begun = None
+        of = self._initialisation
+        self._platform("", lambda: platform_events.init_runtime_done(of, outcome))
+        self._platform("", lambda: platform_events.init_report(of, duration_ms, outcome))
+
+    def _platform(self, line: str, event_of: Callable[[], PlatformEvent] | None) -> None:
+        """Write a record of the platform: the line or the event, as the function's format is."""
         if self._tail is not None:
-            self._tail.add(message)
+            self._tail.add(line)
+        if not self._structured:
+            if line:
+                self._store(line, self._now_ms())
+        elif event_of is not None:
+            event = event_of()
+            if admits(self._function.logging.system_log_level, event.level):
+                self._store(event.text(self._clock.now()), self._now_ms())
+
+    def _framed(self, frame: Frame) -> None:
+        level = frame.level or (claims_of(frame.text).level if self._structured else None)
+        self._function_line(frame.text, level, frame.happened_ms(self._now_ms()))
+
+    def _application(self, line: str) -> None:
+        """Write a line that the function printed: only JSON has a level and a time of its own."""
+        now_ms = self._now_ms()
+        if not self._structured:
+            self._function_line(line, None, now_ms)
+            return
+        claims = claims_of(line)
+        self._function_line(line, claims.level, credible(claims.timestamp_ms, now_ms))
+
+    def _function_line(self, line: str, level: str | None, timestamp_ms: int) -> None:
+        if self._structured and not admits(self._function.logging.application_log_level, level):
+            return
+        if self._tail is not None:
+            self._tail.add(line)
+        self._store(line, timestamp_ms)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.time() * 1000)
+
+    def _store(self, message: str, timestamp_ms: int) -> None:
+        self._logs.write(self._group, self.stream, timestamp_ms, message)
+
+
+def _stream_name(function: Function, clock: Clock) -> str:
+    """Name a stream; in a group of several functions its name says whose it is."""
+    name = function.key.name
+    owner = "" if function.logging.log_group == f"/aws/lambda/{name}" else name
+    return f"{clock.now():%Y/%m/%d}/{owner}[{function.version}]{os.urandom(16).hex()}"
 
 
 def _runtime_version(identifier: str) -> str:

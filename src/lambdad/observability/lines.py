@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lambdad.domain import limits
+from lambdad.observability.levels import credible
 
 _HEADER = struct.Struct(">IIQ")
 _MAGIC_TEXT = 0xA55A0003
@@ -37,8 +38,6 @@ _BEGINNING = re.compile(
     b"\xa5\x5a\x00[" + bytes(sorted(kind & 0xFF for kind in _KINDS)) + b"]\x00[\x00-\x7f]"
 )
 _A_BEGINNING = b"\xa5\x5a\x00\x03\x00\x00"
-# A guest's clock is the host's clock, so a time further off is a lie.
-_CLOCK_SKEW_MS_MAX = 15 * 60 * 1000
 
 
 def split_event(text: str, limit: int = limits.LOG_EVENT_BYTES_MAX) -> Iterator[str]:
@@ -120,10 +119,7 @@ class Frame:
 
     def happened_ms(self, now_ms: int) -> int:
         """Epoch milliseconds of the record; the present unless the guest's word is credible."""
-        if self.timestamp_us is None:
-            return now_ms
-        stamp_ms = self.timestamp_us // 1000
-        return stamp_ms if abs(stamp_ms - now_ms) <= _CLOCK_SKEW_MS_MAX else now_ms
+        return credible(None if self.timestamp_us is None else self.timestamp_us // 1000, now_ms)
 
 
 @dataclass(slots=True, kw_only=True)
