@@ -64,6 +64,10 @@ class Memory(Protocol):
         """Start the peak anew."""
         ...
 
+    def kept(self) -> int:
+        """Bytes in use that cannot be had back by dropping caches of files."""
+        ...
+
     def close(self) -> None:
         """Close what is held open."""
         ...
@@ -76,6 +80,8 @@ class MemoryV1:
         self._limit = directory / "memory.limit_in_bytes"
         self._limit_with_swap = directory / "memory.memsw.limit_in_bytes"
         self._sockets = directory / "memory.kmem.tcp.limit_in_bytes"
+        self._usage = directory / "memory.usage_in_bytes"
+        self._stat = directory / "memory.stat"
         self._oom = directory / "memory.oom_control"
         self._peak = directory / "memory.max_usage_in_bytes"
 
@@ -105,6 +111,10 @@ class MemoryV1:
     def reset_peak(self) -> None:
         """See :class:`Memory`."""
         write(self._peak, "0")
+
+    def kept(self) -> int:
+        """See :class:`Memory`."""
+        return _kept(self._usage, self._stat)
 
     def close(self) -> None:
         """See :class:`Memory`."""
@@ -147,11 +157,19 @@ class MemoryV2:
                 raise
             self.close()
 
+    def kept(self) -> int:
+        """See :class:`Memory`."""
+        return _kept(self._directory / "memory.current", self._directory / "memory.stat")
+
     def close(self) -> None:
         """See :class:`Memory`."""
         if self._peak_fd is not None:
             os.close(self._peak_fd)
             self._peak_fd = None
+
+
+def _kept(usage: Path, stat: Path) -> int:
+    return _number(usage) - _number(stat, "inactive_file") - _number(stat, "active_file")
 
 
 class Cpu(Protocol):

@@ -24,6 +24,9 @@ from lambdad.sandbox.init_client import InitClient
 from lambdad.sandbox.netlink import Netlink
 
 _LOG = logging.getLogger(__name__)
+_MIB = 1024 * 1024
+# PID 1 and what the kernel keeps of files and sockets need a few.
+_KEPT_BYTES_MAX = 32 * _MIB
 _KILL_TIMEOUT_S = 10.0
 # A network device goes some 20 ms after its namespace, in the kernel's own time.
 _DEVICE_PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032, *([0.064] * 30))
@@ -197,11 +200,25 @@ class NativeSandbox:
         except TimeoutError:
             _LOG.warning("sandbox %s does not end its processes: killed", self.environment_id)
             self._init.lose()
-        if self._init.lost and self._destruction is None:
+        self._check_that_it_can_go_on()
+
+    def _check_that_it_can_go_on(self) -> None:
+        if self._destruction is not None:
+            return
+        if self._init.lost:
             # Unthrottled it dies sooner.
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
-        if self._destruction is None:
-            self._cgroup.throttle()
+        self._cgroup.throttle()
+        if self._memory_is_lost():
+            raise HostUnfit("The sandbox has no memory left.", "Create a new one.")
+
+    def _memory_is_lost(self) -> bool:
+        """Whether memory stays in use without a process: shared segments, message queues.
+
+        They go with the namespace; nothing started in it could live.
+        """
+        in_memory = self.holdings.extra_memory_mb * _MIB
+        return self.ran_out_of_memory() and self._cgroup.memory_kept() > in_memory + _KEPT_BYTES_MAX
 
     def freeze(self) -> None:
         """See `Sandbox`."""
