@@ -1,5 +1,7 @@
 """Makes system calls by number."""
 
+# ruff: noqa: PTH112, PTH114, PTH115, PTH123, PTH208, PLC0415
+
 import ctypes
 import errno
 import os
@@ -90,7 +92,7 @@ def look_into_one():
     found = {name: outcome(_look, f"/proc/1/{name}") for name in names}
     found["oom_score_adj"] = outcome(_put, "/proc/1/oom_score_adj", "1000")
     found["chdir"] = outcome(os.chdir, "/proc/1/root")
-    found["namespace"] = outcome(os.open, "/proc/1/ns/mnt", os.O_RDONLY)
+    found["namespace"] = outcome(_look, "/proc/1/ns/mnt")
     return found
 
 
@@ -110,5 +112,61 @@ def _put(path, text):
 def steal_descriptors():
     """Take PID 1's control socket by pidfd_getfd, with every number."""
     pidfd = os.pidfd_open(1)
-    number = {"x86_64": 438, "aarch64": 438}[os.uname().machine]
-    return sorted({one(number, pidfd, fd, 0) for fd in range(64)})
+    number = 438
+    found = sorted({one(number, pidfd, fd, 0) for fd in range(64)})
+    os.close(pidfd)
+    return found
+
+
+def clone(flags):
+    """Clone with flags; a child that comes into being ends at once."""
+    ctypes.set_errno(0)
+    number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+    pid = _LIBC.syscall(ctypes.c_long(number), ctypes.c_long(flags), None, None, None, None)
+    if pid == 0:
+        os._exit(0)
+    return "ok" if pid > 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def clone3(number, flags):
+    arguments = (ctypes.c_uint64 * 11)(flags, 0, 0, 0, 17)
+    ctypes.set_errno(0)
+    pid = _LIBC.syscall(ctypes.c_long(number), ctypes.byref(arguments), ctypes.c_long(88))
+    if pid == 0:
+        os._exit(0)
+    return "ok" if pid > 0 else errno.errorcode[ctypes.get_errno()]
+
+
+def starve_one():
+    """Push PID 1 behind everybody else, and take what it needs."""
+    everybody = {0, 1}
+    found = {
+        "nice": outcome(os.setpriority, os.PRIO_PROCESS, 1, 19),
+        "nice of the user": outcome(os.setpriority, os.PRIO_USER, os.getuid(), 19),
+        "idle": outcome(os.sched_setscheduler, 1, os.SCHED_IDLE, os.sched_param(0)),
+        "parameters": outcome(os.sched_setparam, 1, os.sched_param(0)),
+        "processor": outcome(os.sched_setaffinity, 1, everybody),
+    }
+    for name in ("RLIMIT_NOFILE", "RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA"):
+        found[name] = outcome(resource.prlimit, 1, getattr(resource, name), (0, 0))
+    return found
+
+
+def search_memory(needle):
+    """Count a text, given in pieces, in all memory of this process."""
+    import re
+
+    pattern = re.compile(b"".join(b"[%c]" % byte for piece in needle for byte in piece.encode()))
+    count = 0
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:
+        for line in maps.read().splitlines():
+            where, rights = line.split()[:2]
+            if rights[0] != "r" or line.endswith(("[vvar]", "[vsyscall]", "[vvar_vclock]")):
+                continue
+            start, end = (int(number, 16) for number in where.split("-"))
+            try:
+                memory.seek(start)
+                count += len(pattern.findall(memory.read(end - start)))
+            except (OSError, OverflowError, ValueError):
+                continue
+    return count

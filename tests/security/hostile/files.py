@@ -1,5 +1,7 @@
 """Reads, writes and links what it should not."""
 
+# ruff: noqa: PTH101, PTH103, PTH108, PTH112, PTH114, PTH115, PTH116, PTH123, PTH208, PTH211, S103, S108, PLC0415, PERF401, PLW1510
+
 import os
 import socket
 import stat
@@ -90,7 +92,11 @@ def escape_tmp():
     """Links, devices and set-uid files."""
     base = "/tmp/escape"
     os.makedirs(base, exist_ok=True)
-    for name, to in (("shadow", "/etc/shadow"), ("up", "../../../../root"), ("one", "/proc/1/root")):
+    for name, to in (
+        ("shadow", "/etc/shadow"),
+        ("up", "../../../../root"),
+        ("one", "/proc/1/root"),
+    ):
         if not os.path.lexists(f"{base}/{name}"):
             os.symlink(to, f"{base}/{name}")
     return {
@@ -98,7 +104,9 @@ def escape_tmp():
         "symbolic link upwards": outcome(_read, f"{base}/up"),
         "symbolic link to the root of PID 1": outcome(os.listdir, f"{base}/one"),
         "hard link": outcome(os.link, "/usr/bin/su", f"{base}/su"),
-        "character device": outcome(os.mknod, f"{base}/mem", 0o666 | stat.S_IFCHR, os.makedev(1, 1)),
+        "character device": outcome(
+            os.mknod, f"{base}/mem", 0o666 | stat.S_IFCHR, os.makedev(1, 1)
+        ),
         "block device": outcome(os.mknod, f"{base}/disk", 0o666 | stat.S_IFBLK, os.makedev(254, 0)),
         "owner": outcome(os.chown, "/tmp", os.getuid(), os.getgid()),
         "own file to root": outcome(_give_away, f"{base}/gift"),
@@ -199,10 +207,9 @@ def descriptors():
 
 
 def unix_sockets():
-    """Names of Unix sockets that are visible here, and what connecting to likely ones gives."""
+    """Names of Unix sockets that are visible here."""
     with open("/proc/net/unix") as file:
-        visible = [line.split()[7] for line in file.readlines()[1:] if len(line.split()) > 7]
-    return visible
+        return [line.split()[7] for line in file.readlines()[1:] if len(line.split()) > 7]
 
 
 def abstract(name, listen):

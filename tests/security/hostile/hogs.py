@@ -1,9 +1,10 @@
 """Takes what there is: processes, memory, descriptors, time."""
 
+# ruff: noqa: PTH104, PTH110, PTH123, PTH208, PLC0415, SIM105, S606
+
 import ctypes
 import mmap
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -46,11 +47,8 @@ def count_processes():
     return {"processes": len(children), "why": why}
 
 
-def spinners(starve_one):
-    """Fill the sandbox with processes that spin, PID 1 last in the queue for the processor."""
-    if starve_one:
-        os.setpriority(os.PRIO_PROCESS, 1, 19)
-        os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))
+def spinners():
+    """Fill the sandbox with processes that spin."""
     while True:
         try:
             if os.fork() == 0:
@@ -254,13 +252,13 @@ def _fill_udp():
         return kept
 
 
-def huge_arguments():
+def huge_arguments(most):
     """The largest argument vectors that exec takes, many times over."""
     word = "x" * 100_000
     children = []
     why = "ok"
     try:
-        while len(children) < 400:
+        while len(children) < most:
             children.append(subprocess.Popen(["/bin/sh", "-c", "sleep 100; :", *([word] * 15)]))
     except OSError as error:
         why = error.strerror
@@ -370,9 +368,3 @@ def signal_storm(seconds):
         libc.sigqueue(1, signal.SIGRTMIN, ctypes.c_long(ctypes.addressof(value)))
         sent += 1
     return sent
-
-
-def limit_one(kind):
-    """Lower a limit of PID 1."""
-    resource.prlimit(1, getattr(resource, kind), (0, 0))
-    return resource.prlimit(1, getattr(resource, kind))

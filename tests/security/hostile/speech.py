@@ -1,5 +1,7 @@
 """Writes to the output pipes what the log should not have to bear."""
 
+# ruff: noqa: T201
+
 import os
 import struct
 import time

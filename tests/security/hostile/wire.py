@@ -1,5 +1,7 @@
 """Abuses the Runtime API and the AWS endpoint inside the sandbox, byte by byte."""
 
+# ruff: noqa: PTH123, SIM105
+
 import json
 import os
 import socket
@@ -57,8 +59,10 @@ def _status(*arguments, **named):
 
 def forge(context, others):
     """Answer invocations that are not one's own; ask again before answering; use every path."""
-    found = {f"other {n}": _call("POST", f"{_PREFIX}/invocation/{other}/response", b'"forged"')
-             for n, other in enumerate(others)}
+    found = {
+        f"other {n}": _call("POST", f"{_PREFIX}/invocation/{other}/response", b'"forged"')
+        for n, other in enumerate(others)
+    }
     for name, path in (
         ("dots", "/../../x"),
         ("encoded", "/%2e%2e"),
@@ -68,7 +72,9 @@ def forge(context, others):
         found[name] = _status("POST", path, b"x")
     found["next while running"] = _call("GET", f"{_PREFIX}/invocation/next")
     found["init error while running"] = _call("POST", f"{_PREFIX}/init/error", b"{}")
-    found["id in pieces"] = _status("POST", f"{_PREFIX}/invocation/{context.aws_request_id[:8]}/response")
+    found["id in pieces"] = _status(
+        "POST", f"{_PREFIX}/invocation/{context.aws_request_id[:8]}/response"
+    )
     found["extension"] = _status("POST", "/2020-01-01/extension/register", b"{}")
     return found
 
@@ -100,12 +106,13 @@ def steal_next(path):
         time.sleep(0.01)
 
 
-def garbage():
+def request_id(context):
+    return context.aws_request_id
+
+
+def garbage(which):
     """Bytes that are no HTTP, heads without end, bodies without end."""
-    return {
-        kind: _garbage(address)
-        for kind, address in (("runtime", RUNTIME), ("endpoint", endpoint()))
-    }
+    return _garbage(RUNTIME if which == "runtime" else endpoint())
 
 
 def _garbage(address):
@@ -118,7 +125,9 @@ def _garbage(address):
         "endless header": _send(address, [head + b"X: ", *[b"x" * 65536] * 64]),
         "endless headers": _send(address, [head, *[b"X-A: b\r\n" * 8192] * 64]),
         "endless target": _send(address, [b"GET /", *[b"x" * 65536] * 64]),
-        "endless chunks": _send(address, [head + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 4096]),
+        "endless chunks": _send(
+            address, [head + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 4096]
+        ),
         "tiny chunks": _send(
             address,
             [head + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n" * 10_000] * 400],
@@ -222,14 +231,16 @@ def unread(context, seconds):
     return sent
 
 
-def parked_and_piped(mebibytes, round):
+def parked_and_piped(mebibytes, stage):
     """Keep a `next` unanswered for ever, and send requests behind it."""
-    if round == 0:
+    if stage == 0:
         # Two ask at once: only one of them can be answered.
         def ask():
             connection = _connect(RUNTIME)
             _PARKED.append(connection)
-            connection.sendall(f"GET {_PREFIX}/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(
+                f"GET {_PREFIX}/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            )
 
         def later():
             time.sleep(0.001)

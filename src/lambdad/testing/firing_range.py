@@ -1,0 +1,128 @@
+"""A daemon to shoot at: deploys hostile functions, runs attacks, watches the damage."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lambdad.domain.clock import SystemClock
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import Answer, Deployer
+from lambdad.testing.leaks import Holdings, holdings
+
+BYSTANDER = "def handler(event, context):\n    return event\n"
+
+
+@dataclass
+class Range:
+    """A daemon under attack, with a function `bystander` that must not notice.
+
+    Mutable: the functions deployed so far, but for the bystander.
+
+    Attributes:
+        hostile: folder with the code of the hostile function: `app.handler` and its modules.
+    """
+
+    daemon: DaemonProcess
+    user: Deployer
+    hostile: Path
+    deployed: set[str] = field(default_factory=set)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def deploy(self, name: str, files: Any, **configuration: Any) -> str:
+        """Put a function there, once."""
+        if name not in self.deployed:
+            self.deployed.add(name)
+            self.user.deploy(name, files, **configuration)
+        return name
+
+    def attacker(self, memory_mb: int = 256, timeout_s: int = 20, name: str = "hostile") -> str:
+        """Name a hostile function with these limits."""
+        files = {path.name: path.read_bytes() for path in self.hostile.glob("*.py")}
+        return self.deploy(
+            f"{name}-{memory_mb}-{timeout_s}", files, MemorySize=memory_mb, Timeout=timeout_s
+        )
+
+    def attack(self, what: str, function: str = "", **how: Any) -> Answer:
+        """Run one attack: `module.function` of the folder `hostile`, with arguments."""
+        return self.user.invoke(function or self.attacker(), {"attack": what, "how": how})
+
+    def result(self, what: str, function: str = "", **how: Any) -> Any:
+        """What an attack says that it achieved; it must end without an error."""
+        answer = self.attack(what, function, **how)
+        assert answer.error is None, answer
+        return answer.payload
+
+    def environments(self) -> dict[str, int]:
+        """How many there are, by what they do."""
+        url = f"{self.daemon.endpoint_url}/_lambdad/health"
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
+            counts: dict[str, int] = json.load(answer)["environments"]
+        return counts
+
+    def holdings(self) -> Holdings:
+        """What the daemon holds of the host."""
+        return holdings(self.daemon.data_dir, self.daemon.pid)
+
+    def settle(self, *, idle: int | None = None) -> int:
+        """Wait until no environment works or is being made or taken down.
+
+        Returns how many are idle; waits until these are `idle` if that is given.
+        """
+        counts = self.environments()
+        for _ in range(20_000):
+            if idle in (None, counts["idle"]) and sum(counts.values()) == counts["idle"]:
+                return counts["idle"]
+            counts = self.environments()
+        raise AssertionError(counts)
+
+    def bystander_s(self) -> float:
+        """Seconds that somebody else's warm function takes to answer."""
+        clock = SystemClock()
+        begun = clock.monotonic()
+        # One at a time, so that it has one environment.
+        with self._turn:
+            answer = self.user.invoke("bystander", 7)
+        assert answer.payload == 7, answer
+        return clock.monotonic() - begun
+
+    @contextmanager
+    def observed(self) -> Iterator[Observation]:
+        """Look at the daemon's memory and the bystander's answers while something happens."""
+        observation = Observation()
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.02):
+                resident = _resident_kib(self.daemon.pid)
+                observation.resident_kib = max(observation.resident_kib, resident)
+                observation.bystander_s.append(self.bystander_s())
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield observation
+        finally:
+            over.set()
+            thread.join()
+
+
+@dataclass
+class Observation:
+    """What was seen of the daemon during an attack."""
+
+    resident_kib: int = 0
+    bystander_s: list[float] = field(default_factory=list)
+
+
+def _resident_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
