@@ -42,7 +42,7 @@ def test_200_concurrent_requests_get_200_environments_and_none_stays(
     user.deploy(
         "slow",
         "import os, time\nID = os.urandom(8).hex()\n"
-        "def handler(event, context):\n    time.sleep(0.1)\n    return [event, ID]\n",
+        "def handler(event, context):\n    time.sleep(1)\n    return [event, ID]\n",
     )
     before = holdings(daemon.data_dir, daemon.pid)
     with ThreadPoolExecutor(200) as pool:
