@@ -19,9 +19,10 @@ from lambdad.sandbox.base import (
 
 
 class FakeGuest:
-    """What a guest program sees: its environment, its output, and the Runtime API."""
+    """What a guest program sees: its command, its environment, its output, and the Runtime API."""
 
     def __init__(self, spec: ProcessSpec, output: int) -> None:
+        self.argv = spec.argv
         self.environment = spec.environment
         self._output = output
         self._writers: list[asyncio.StreamWriter] = []

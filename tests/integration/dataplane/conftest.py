@@ -49,13 +49,32 @@ class Journal:
 
 
 class Packages:
+    """Trees below a directory, and which of them were merged."""
+
+    def __init__(self) -> None:
+        self.root = Path("/nowhere")
+        self.merged: list[Sequence[str]] = []
+
     def tree(self, digest: str) -> Path:
-        return Path("/nowhere") / digest
+        return self.root / digest
+
+    async def merge(self, digests: Sequence[str]) -> None:
+        self.merged.append(digests)
 
 
 class Runtimes:
+    """Runs `x`, but for provided runtimes."""
+
     def find(self, identifier: str) -> Runtime:
-        return Runtime(identifier=identifier, version="1", source="fake", argv=("x",), mounts=())
+        provided = identifier.startswith("provided")
+        return Runtime(
+            identifier=identifier,
+            version="1",
+            source="fake",
+            argv=() if provided else ("x",),
+            entrypoints=("/var/task/bootstrap", "/opt/bootstrap") if provided else (),
+            mounts=(),
+        )
 
 
 class DataPlane:
@@ -69,12 +88,13 @@ class DataPlane:
         self.resources = engine("memory")(Path("/nowhere"), self.clock).resources
         self.journal = Journal()
         self.backend = FakeBackend(program)
+        self.packages = Packages()
         settings = DataPlaneConfig(**config)
         self.logs = LogWriter(self.journal, self.clock, LogsConfig())
         host = EnvironmentHost(
             backend=self.backend,
             runtimes=Runtimes(),
-            packages=Packages(),
+            packages=self.packages,
             logs=self.logs,
             clock=self.clock,
             config=settings,
