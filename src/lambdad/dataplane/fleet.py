@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from lambdad.dataplane.counting import VersionConcurrency
@@ -9,6 +10,10 @@ from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.environments import InitializationType
 from lambdad.domain.functions import Function, State, Status
+
+# Initialised at once of one version: more would slow down what is being invoked. Every version
+# has its own, so that code that hangs holds nobody else up.
+_AT_ONCE = 4
 
 _NO_STATUS = Status(state=State.ACTIVE)
 
@@ -27,7 +32,7 @@ def runnable(function: Function) -> Function:
 
 
 class ProvisionedEnvironments:
-    """Environments of one version that are kept initialised.
+    """Environments of one version that are kept initialised; `gate` is held to initialise one.
 
     Mutable:
         target: how many there shall be.
@@ -39,6 +44,7 @@ class ProvisionedEnvironments:
     """
 
     def __init__(self) -> None:
+        self.gate = asyncio.Semaphore(_AT_ONCE)
         self.target = 0
         self.failure: str | None = None
         self.unused_deaths = 0

@@ -6,7 +6,6 @@ Who gets them, and how many invocations may run, is decided elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,8 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # AWS: the init phase may take this long, or as long as the function's timeout if that is more.
 _INIT_TIMEOUT_S = 130.0
-# Initialised at once, of all functions together: more would slow down what is being invoked.
-_AT_ONCE = 8
 # So many that end by themselves in a row, before they get any work, will not be replaced.
 _UNUSED_DEATHS_MAX = 3
 
@@ -99,7 +96,6 @@ class ProvisionedConcurrency:
         self._host = host
         self._owner = owner
         self._ledger = ledger
-        self._gate = asyncio.Semaphore(_AT_ONCE)
         self._wanted: dict[FunctionKey, Mapping[str, int]] = {}
         self._stopped = False
 
@@ -198,7 +194,7 @@ class ProvisionedConcurrency:
 
     async def _start(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
         kept = fleet.provisioned
-        async with self._gate:
+        async with kept.gate:
             if environment not in kept.starting:
                 return
             if kept.failure is not None:

@@ -396,3 +396,18 @@ async def test_a_changed_reservation_is_in_force_at_once(dataplane: Make) -> Non
 
 def test_alias_and_provisioned_concurrency_have_the_same_name() -> None:
     assert alias_key(FUNCTION_KEY, "live").name == provisioned_key(FUNCTION_KEY, "live").name
+
+
+async def test_code_that_hangs_holds_no_other_version_up(dataplane: Make) -> None:
+    async def program(guest: FakeGuest) -> None:
+        if guest.environment["AWS_LAMBDA_FUNCTION_VERSION"] == "1":
+            await asyncio.Event().wait()
+        await echo(guest)
+
+    plane = dataplane(program)
+    publish(plane, "1", "2")
+    await provision(plane, "1", 50)
+    await provision(plane, "2", 2)
+    await ready(plane, "2")
+    assert state(plane, "1").status is ProvisionedStatus.IN_PROGRESS
+    assert len(plane.backend.sandboxes) == 4 + 2
