@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from lambdad.controlplane import code, configuration, validation
-from lambdad.controlplane.aliases import Aliases
+from lambdad.controlplane.aliases import Aliases, no_alias
 from lambdad.controlplane.code import CodeSource
 from lambdad.controlplane.configuration import ConfigurationChange
 from lambdad.controlplane.layer_attachments import LayerAttachments
@@ -208,6 +208,8 @@ class Functions:
             ResourceNotFoundException: there is no such function, version or alias.
             ResourceConflictException: it is not in service.
         """
+        if self._version(target) is None and self._store.get(target.key) is not None:
+            raise no_alias(target.key, target.qualifier or "")
         function = self.find(target).serving
         if function.status.state is State.PENDING:
             function = (await self.get(target)).serving
@@ -382,8 +384,7 @@ class Functions:
         self._begin(changed, new)
 
     def _begin(self, function: Function, new: Published | None) -> None:
-        begun = [function, new.version] if new is not None and new.changes else [function]
-        for version in begun:
+        for version in (function, *([new.version] if new and new.changes else ())):
             self._observer.version_changed(version)
             self._transitions.begin(version)
 

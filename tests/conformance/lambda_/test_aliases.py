@@ -278,3 +278,10 @@ def test_aliases_of_accounts_are_apart_and_go_with_their_function(
         "ResourceNotFoundException",
         f"Function not found: {arn}",
     )
+
+
+def test_a_function_that_is_not_there_is_what_is_missing(
+    lonely: Deployer, arn: str, error_of: ErrorOf
+) -> None:
+    absent = (404, "ResourceNotFoundException", f"Function not found: {arn}:live")
+    assert error_of(lonely.lambda_.invoke, FunctionName="hello:live") == absent

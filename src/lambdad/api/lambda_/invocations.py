@@ -10,16 +10,13 @@ from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
 from lambdad.api.lambda_.response_stream import response_events
 from lambdad.api.lambda_.service import LAMBDA, target_of
-from lambdad.controlplane.aliases import no_alias
 from lambdad.controlplane.references import Target
 from lambdad.domain import limits
-from lambdad.domain.aliases import names_alias
 from lambdad.domain.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
     NotImplementedException,
     RequestTooLargeException,
-    ResourceNotFoundException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.protocol.eventstream import CONTENT_TYPE
@@ -57,7 +54,7 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
             "Invoke with InvocationType Event is not implemented by lambdad yet. "
             "Use RequestResponse."
         )
-    await _check_runnable(context, target)
+    await context.services.functions.runnable(target)
     _refuse_unsupported(params)
     if kind == "DryRun":
         return Answer(result={"StatusCode": 204}, headers={})
@@ -69,7 +66,7 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
 async def invoke_with_response_stream(context: RequestContext, params: Params) -> Answer:
     """Run a function; its answer comes as an event stream, log and errors at its end."""
     target = target_of(context, params, "InvokeFunction")
-    await _check_runnable(context, target)
+    await context.services.functions.runnable(target)
     _refuse_unsupported(params)
     if params.get("InvocationType") == "DryRun":
         return Answer(result={"StatusCode": 204, "EventStream": b""}, headers={})
@@ -83,15 +80,6 @@ async def invoke_with_response_stream(context: RequestContext, params: Params) -
         "EventStream": b"",
     }
     return Answer(result=result, headers=invocation.headers, pieces=response_events(invocation))
-
-
-async def _check_runnable(context: RequestContext, target: Target) -> None:
-    try:
-        await context.services.functions.runnable(target)
-    except ResourceNotFoundException as error:
-        if target.qualifier is None or not names_alias(target.qualifier):
-            raise
-        raise no_alias(target.key, target.qualifier) from error
 
 
 def _invocation(context: RequestContext, params: Params, target: Target) -> Invocation:
