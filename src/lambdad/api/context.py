@@ -64,6 +64,26 @@ class StreamedInvocation(Protocol):
         ...
 
 
+class EventAcceptor(Protocol):
+    """The way into the queue of asynchronous invocations."""
+
+    async def accept(
+        self,
+        key: FunctionKey,
+        qualifier: str | None,
+        *,
+        request_id: str,
+        payload: bytes,
+        trace: str | None,
+    ) -> str:
+        """Store an event durably and return its trace header.
+
+        Raises:
+            PlatformError: it could not be stored.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What operations call.
@@ -77,6 +97,7 @@ class Services:
     functions: Functions
     attachments: Attachments
     invoker: Invoker
+    events: EventAcceptor
     log_store: LogStore
     clock: Clock
     code_location_key: bytes

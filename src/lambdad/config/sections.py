@@ -103,6 +103,21 @@ class DataPlaneConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AsyncInvocationConfig:
+    """How events of asynchronous invocations are tried again and reported.
+
+    Attributes:
+        retry_delay_s: how long a function that failed is left alone before it is tried again, in
+            seconds; twice that before the second time.
+        endpoint_url: AWS endpoint of the queues, topics, buses and buckets that are told of the
+            outcome; none is lambdad itself.
+    """
+
+    retry_delay_s: float = 60.0
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogsConfig:
     """How function logs are kept.
 
@@ -125,4 +140,5 @@ class Config:
     controlplane: ControlPlaneConfig = field(default_factory=ControlPlaneConfig)
     function_urls: FunctionUrlsConfig = field(default_factory=FunctionUrlsConfig)
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
+    async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)

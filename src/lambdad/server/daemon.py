@@ -29,6 +29,7 @@ from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
+from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.site import Site
@@ -57,6 +58,7 @@ class Daemon:
         self.warnings: Sequence[str] = ()
         self._backend: SandboxBackend
         self._invoker: Invoker
+        self._async: AsyncParts
         self._listeners: Listeners
 
     @property
@@ -108,6 +110,7 @@ class Daemon:
             ),
             health=self.health,
             packages=packages,
+            queue=self._async.pages,
             code_location_key=services.code_location_key,
             clock=self._clock,
         )
@@ -115,6 +118,7 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
+        self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(collect_packages(services.functions, self._invoker))
 
@@ -162,10 +166,15 @@ class Daemon:
                 account_concurrency=config.dataplane.concurrency,
             )
         )
+        self._async = connect(
+            store, self._invoker, self._clock, config, endpoint_url=self.endpoint_url
+        )
+        self._stack.callback(self._async.courier.close)
         services = Services(
             functions=functions,
             attachments=attachments,
             invoker=self._invoker,
+            events=self._async.invocations,
             log_store=store.logs,
             clock=self._clock,
             code_location_key=_secret(data_dir / "code-location.key"),
@@ -178,7 +187,9 @@ class Daemon:
         """Finish what runs, within the drain timeout, then undo :meth:`open`."""
         if hasattr(self, "_listeners"):
             self._listeners.drain()
-            await self._invoker.drain(self._config.server.drain_timeout_s)
+            deadline = self._clock.monotonic() + self._config.server.drain_timeout_s
+            await self._async.dispatcher.drain(self._config.server.drain_timeout_s)
+            await self._invoker.drain(max(0.0, deadline - self._clock.monotonic()))
         await self._stack.aclose()
 
     async def _serve_guest(self, listener: Listener) -> Callable[[], None]:

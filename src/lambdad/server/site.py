@@ -14,6 +14,7 @@ from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
+from lambdad.server.queue_pages import QueuePages
 from lambdad.storage.base import PackageStore
 from lambdad.triggers.function_url import FunctionUrlTrigger, address_of
 
@@ -33,6 +34,7 @@ class Site:
         function_urls: FunctionUrlTrigger,
         health: Callable[[], Mapping[str, Any]],
         packages: PackageStore,
+        queue: QueuePages,
         code_location_key: bytes,
         clock: Clock,
     ) -> None:
@@ -40,6 +42,7 @@ class Site:
         self._function_urls = function_urls
         self._health = health
         self._packages = packages
+        self._queue = queue
         self._code_location_key = code_location_key
         self._clock = clock
 
@@ -78,6 +81,8 @@ class Site:
 
     async def _own(self, request: HttpRequest) -> HttpResponse:
         name = request.path.removeprefix(_OWN)
+        if name == "queue" or name.startswith("queue/"):
+            return await self._queue.handle(request, name.removeprefix("queue").strip("/"))
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Only GET is served here.")
         if name == "health":

@@ -17,7 +17,9 @@ from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.neighbours.services import ServiceDirectory
+from lambdad.storage.base import Engine
 from lambdad.storage.registry import engine
+from lambdad.testing.async_invocation import events_of
 from lambdad.testing.clients import Client
 from lambdad.testing.clock import FakeClock
 from lambdad.testing.controlplane import FakeRuntimes, MemoryPackages, RecordingObserver
@@ -52,6 +54,7 @@ class Endpoint:
     clock: FakeClock
     packages: MemoryPackages
     observer: RecordingObserver
+    storage: Engine
 
     def client(self, service: str = "lambda", **options: str) -> Client:
         return Client(self.app, service, **options)
@@ -78,6 +81,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             functions=functions,
             attachments=attachments,
             invoker=invoker,
+            events=events_of(storage, clock),
             log_store=storage.logs,
             clock=clock,
             code_location_key=SECRET,
@@ -88,7 +92,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             services=services,
             directory=ServiceDirectory([service.model for service in offered]),
         )
-        yield Endpoint(app, functions, invoker, clock, packages, observer)
+        yield Endpoint(app, functions, invoker, clock, packages, observer, storage)
 
 
 @pytest.fixture

@@ -146,17 +146,6 @@ async def test_dry_run_runs_nothing(deployed: Any) -> None:
             ),
         ),
         (
-            {"FunctionName": "hello", "InvocationType": "Event"},
-            (
-                400,
-                "NotImplementedException",
-                (
-                    "Invoke with InvocationType Event is not implemented by lambdad yet. Use "
-                    "RequestResponse."
-                ),
-            ),
-        ),
-        (
             {"FunctionName": "hello", "ClientContext": "no base64!"},
             (
                 400,

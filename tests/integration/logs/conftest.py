@@ -39,6 +39,7 @@ class LogsWorld:
             functions=None,
             attachments=None,
             invoker=None,
+            events=None,
             log_store=store,
             clock=clock,
             code_location_key=b"",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 
 from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
 from lambdad.api.lambda_.response_stream import response_events
 from lambdad.api.lambda_.service import LAMBDA, target_of
+from lambdad.async_invocation.event_queue import check_event_size, check_invoke_async_size
 from lambdad.controlplane.references import Target
 from lambdad.domain import limits
 from lambdad.domain.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
-    NotImplementedException,
     RequestTooLargeException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
@@ -49,13 +50,10 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
     """Run a function and wait for its answer, or only check that it could be run."""
     target = target_of(context, params, "InvokeFunction")
     kind = params.get("InvocationType") or "RequestResponse"
-    if kind == "Event":
-        raise NotImplementedException(
-            "Invoke with InvocationType Event is not implemented by lambdad yet. "
-            "Use RequestResponse."
-        )
     await context.services.functions.runnable(target)
     _refuse_unsupported(params)
+    if kind == "Event":
+        return await _accept_event(context, params, target)
     if kind == "DryRun":
         return Answer(result={"StatusCode": 204}, headers={})
     invocation = _invocation(context, params, target)
@@ -80,6 +78,34 @@ async def invoke_with_response_stream(context: RequestContext, params: Params) -
         "EventStream": b"",
     }
     return Answer(result=result, headers=invocation.headers, pieces=response_events(invocation))
+
+
+@LAMBDA.operation("InvokeAsync", check=lambda request: check_invoke_async_size(len(request.body)))
+async def invoke_async(context: RequestContext, params: Params) -> Answer:
+    """Queue an event, by the operation that `Invoke` replaced."""
+    target = target_of(context, params, "InvokeFunction")
+    await context.services.functions.runnable(target)
+    accepted = await _accept(context, target, _event(params.get("InvokeArgs") or b""))
+    return Answer(result={"Status": 202}, headers=accepted)
+
+
+async def _accept_event(context: RequestContext, params: Params, target: Target) -> Answer:
+    payload = params.get("Payload") or b""
+    check_event_size(len(payload))
+    accepted = await _accept(context, target, _event(payload))
+    return Answer(result={"StatusCode": 202}, headers=accepted)
+
+
+async def _accept(context: RequestContext, target: Target, payload: bytes) -> Mapping[str, str]:
+    """Queue an event; returns the headers of the answer."""
+    trace = await context.services.events.accept(
+        target.key,
+        target.qualifier,
+        request_id=context.request_id,
+        payload=payload,
+        trace=context.trace_header,
+    )
+    return {"X-Amzn-Trace-Id": trace}
 
 
 def _invocation(context: RequestContext, params: Params, target: Target) -> Invocation:

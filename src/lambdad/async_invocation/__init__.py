@@ -1,0 +1,1 @@
+"""`InvocationType=Event`: the queue's work, retries, destinations and dead letters."""
