@@ -25,7 +25,7 @@ class LayerAttachments:
         self._packages = packages
 
     def resolve(self, function: FunctionKey, change: ConfigurationChange) -> ConfigurationChange:
-        """Return the change with the content of the layers that it names, if it names any.
+        """Return the change with the layers that it names, if it names any, and their content.
 
         Raises:
             InvalidParameterValueException: too many, one twice, of another region or not there.
@@ -46,8 +46,11 @@ class LayerAttachments:
                     f"the same function. {other.arn} and {arn} are versions of the same layer."
                 )
             found[version.key] = version
-        packages = tuple(version.code for version in found.values())
-        return replace(change, layer_packages=packages)
+        return replace(
+            change,
+            layers=tuple(version.arn for version in found.values()),
+            layer_packages=tuple(version.code for version in found.values()),
+        )
 
     async def check_size(self, code: Code, layers: Sequence[Code] | None) -> None:
         """Refuse code that is too large together with the function's layers.

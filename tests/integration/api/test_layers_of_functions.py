@@ -52,6 +52,12 @@ async def test_a_function_without_layers_has_no_such_member(aws: Client) -> None
     assert "Layers" not in await aws.create_function(**a_request(FunctionName="g", Layers=[]))
 
 
+async def test_a_version_has_one_number_however_it_is_written(aws: Client) -> None:
+    layer = await publish(aws, "one")
+    created = await aws.create_function(**a_request(Layers=[layer[0].replace(":1", ":01")]))
+    assert created["Layers"] == listed(layer)
+
+
 async def test_an_update_replaces_all_layers_or_leaves_them(aws: Client) -> None:
     one, two = await publish(aws, "one"), await publish(aws, "two")
     await aws.create_function(**a_request(Layers=[one[0]]))

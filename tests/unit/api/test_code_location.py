@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdad.api import code_location
+from lambdad.domain.layers import LayerKey
 from lambdad.testing.functions import FUNCTION_KEY
 
 SECRET = b"secret"
@@ -24,6 +25,16 @@ def test_a_genuine_link_leads_to_its_package_until_it_expires() -> None:
         package = code_location.verify(SECRET, path=LINK.path, query=LINK.query, now_s=now_s)
         assert package == code_location.Package(key=FUNCTION_KEY, digest=DIGEST)
     assert code_location.verify(SECRET, path=LINK.path, query=LINK.query, now_s=1_600.1) is None
+
+
+def test_a_layer_of_a_functions_name_has_a_link_of_its_own() -> None:
+    key = LayerKey(account_id="000000000000", region="us-east-1", name=FUNCTION_KEY.name)
+    link = urlsplit(
+        code_location.sign(SECRET, base_url="http://h:1", key=key, digest=DIGEST, now_s=0)
+    )
+    package = code_location.verify(SECRET, path=link.path, query=link.query, now_s=0)
+    assert package == code_location.Package(key=key, digest=DIGEST)
+    assert code_location.verify(SECRET, path=LINK.path, query=link.query, now_s=0) is None
 
 
 def test_another_secret_does_not_verify() -> None:
