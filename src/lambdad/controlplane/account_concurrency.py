@@ -47,7 +47,7 @@ class AccountConcurrency:
         return lock
 
     def unreserved(self, account_id: str, region: str) -> int:
-        """How much is not set aside."""
+        """How much is not set aside; negative when the limit was lowered since."""
         reserved = self._reservations(account_id, region)
         return self.limit - claimed(reserved, self._provisioned(account_id, region))
 

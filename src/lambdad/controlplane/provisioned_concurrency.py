@@ -207,7 +207,7 @@ class ProvisionedConcurrencyConfigs:
         if requested > free:
             raise InvalidParameterValueException(
                 "Specified ConcurrentExecutions for function is greater than account's unreserved "
-                f"concurrency [{free}]."
+                f"concurrency [{max(0, free)}]."
             )
         if free - requested < account.unreserved_min:
             raise InvalidParameterValueException(

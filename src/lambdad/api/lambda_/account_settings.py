@@ -16,13 +16,14 @@ async def get_account_settings(context: RequestContext, params: Params) -> Resul
     usage = functions.listing.usage(account_id, region)
     code_bytes = usage.code_bytes + functions.layers.code_bytes(account_id, region)
     concurrency = context.services.attachments.account_concurrency
+    unreserved = concurrency.unreserved(account_id, region)
     return {
         "AccountLimit": {
             "TotalCodeSize": limits.CODE_STORAGE_BYTES,
             "CodeSizeUnzipped": limits.UNZIPPED_BYTES_MAX,
             "CodeSizeZipped": limits.ZIP_BYTES_MAX,
             "ConcurrentExecutions": concurrency.limit,
-            "UnreservedConcurrentExecutions": concurrency.unreserved(account_id, region),
+            "UnreservedConcurrentExecutions": max(0, unreserved),
         },
         "AccountUsage": {"TotalCodeSize": code_bytes, "FunctionCount": usage.functions},
     }
