@@ -6,7 +6,7 @@ import pytest
 
 from lambdad.testing.firing_range import Range
 
-FOREVER_S = 3
+FOREVER_S = 2
 
 
 def test_only_own_processes_are_visible_and_can_be_signalled(target: Range) -> None:

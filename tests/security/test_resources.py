@@ -8,7 +8,7 @@ import pytest
 
 from lambdad.testing.firing_range import Range
 
-TIMEOUT_S = 4
+TIMEOUT_S = 3
 
 
 def available_mb() -> int:
@@ -45,7 +45,7 @@ def test_memory_of_many_processes_counts_together(target: Range, what: str) -> N
 @pytest.mark.parametrize("kind", ["tcp", "udp", "unix"])
 def test_socket_buffers_do_not_escape_the_limit(target: Range, kind: str) -> None:
     """On cgroup v1 they count by themselves, a quarter of the memory."""
-    function = target.attacker(256, 8)
+    function = target.attacker(256, 5)
     answer = target.attack("hogs.socket_buffers", function, kind=kind, hold_s=2)
     if answer.error is None:
         pages = answer.payload["pages"]

@@ -11,14 +11,32 @@ from lambdad.testing.firing_range import Range
 GROWTH_KIB_MAX = 128 * 1024
 
 
-def test_invocation_of_others_cannot_be_answered(target: Range) -> None:
+def running_id(target: Range, function: str) -> str:
+    """The request id of an invocation that runs now, as its log has it."""
+    for _ in range(5_000):
+        try:
+            events = target.user.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")
+        except target.user.logs.exceptions.ResourceNotFoundException:
+            continue
+        words = [event["message"].split() for event in events["events"]]
+        ended = {word[2] for word in words if word[:2] == ["END", "RequestId:"]}
+        for word in words:
+            if word[:2] == ["START", "RequestId:"] and word[2] not in ended:
+                return str(word[2])
+    raise AssertionError(function)
+
+
+def test_running_invocation_of_others_cannot_be_answered(target: Range) -> None:
     """A request id is no secret: knowing another's is worth nothing."""
     other = target.attacker(name="other")
+    target.result("hogs.processes")
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(target.attack, "hogs.spin", other, seconds=0.5)
-        ids = [str(target.result("wire.request_id", other)), "00000000-0000-0000-0000-000000000000"]
+        running = pool.submit(target.attack, "hogs.spin", other, seconds=3)
+        ids = [running_id(target, other), "00000000-0000-0000-0000-000000000000"]
         found = target.result("wire.forge", others=ids)
-        assert running.result().error is None
+        assert not running.done()
+        # Its own answer: a share of a processor, nothing forged.
+        assert isinstance(running.result().payload, float)
     assert [found[f"other {n}"][0] for n in range(2)] == [400, 400]
     assert "InvalidRequestID" in found["other 0"][1]
     assert [found[name] for name in ("dots", "encoded", "long", "other")] == [404] * 4
@@ -59,7 +77,7 @@ def test_garbage_is_refused(target: Range, which: str) -> None:
     assert max(seen.bystander_s) < 2
 
 
-@pytest.mark.parametrize(("which", "most"), [("runtime", 32), ("endpoint", 200)])
+@pytest.mark.parametrize(("which", "most"), [("runtime", 32), ("endpoint", 64)])
 def test_crowd_of_connections_is_turned_away(target: Range, which: str, most: int) -> None:
     before = target.holdings().descriptors
     found = target.result("wire.crowd", target.attacker(256, 30), which=which, number=1000)
@@ -81,11 +99,11 @@ def test_large_answers_are_refused(target: Range) -> None:
     function = target.attacker(512, 20)
     answer = target.attack("wire.large_answer", function, mebibytes=10)
     assert answer.payload["errorType"] == "Function.ResponseSizeTooLarge"
-    # Past the guest: refused, and the guest may answer properly.
-    assert target.result("wire.post_large", function, mebibytes=10) == "by the handler"
-    assert target.result("wire.last", function)[0] == 413
-    answer = target.attack("wire.post_large", function, mebibytes=40)
-    assert answer.payload["errorType"] == "Function.ResponseSizeTooLarge"
+    # Past the guest: refused too, whether it is read to its end or not.
+    for mebibytes in (10, 40):
+        answer = target.attack("wire.post_large", function, mebibytes=mebibytes)
+        assert answer.payload["errorType"] == "Function.ResponseSizeTooLarge"
+        assert target.result("wire.last", function)[0] == 413
 
 
 def test_answers_that_nobody_reads_do_not_pile_up(target: Range) -> None:

@@ -17,6 +17,8 @@ _PERIOD_US = 100_000
 _QUOTA_MIN_US = 1_000
 # v1 counts the buffers of Internet sockets by themselves; they get so much of the memory on top.
 _SOCKETS_SHARE = 4
+# Weight of a group without a quota: what starts or dies is not to wait for a busy host.
+_UNLIMITED_VCPUS = 4
 _SHARES_PER_VCPU, _SHARES_MIN, _SHARES_MAX = 1_024, 2, 262_144
 _WEIGHT_PER_VCPU, _WEIGHT_MIN, _WEIGHT_MAX = 100, 1, 10_000
 
@@ -188,9 +190,9 @@ class CpuV1:
 
     def limit(self, vcpus: float | None) -> None:
         """See :class:`Cpu`."""
-        if vcpus is not None:
-            shares = max(_SHARES_MIN, min(_SHARES_MAX, round(vcpus * _SHARES_PER_VCPU)))
-            write(self._directory / "cpu.shares", str(shares))
+        shares = round((vcpus or _UNLIMITED_VCPUS) * _SHARES_PER_VCPU)
+        shares = max(_SHARES_MIN, min(_SHARES_MAX, shares))
+        write(self._directory / "cpu.shares", str(shares))
         quota = self._directory / "cpu.cfs_quota_us"
         if quota.exists():
             write(quota, str(-1 if vcpus is None else _quota_us(vcpus)))
@@ -204,9 +206,9 @@ class CpuV2:
 
     def limit(self, vcpus: float | None) -> None:
         """See :class:`Cpu`."""
-        if vcpus is not None:
-            weight = max(_WEIGHT_MIN, min(_WEIGHT_MAX, round(vcpus * _WEIGHT_PER_VCPU)))
-            write(self._directory / "cpu.weight", str(weight))
+        weight = round((vcpus or _UNLIMITED_VCPUS) * _WEIGHT_PER_VCPU)
+        weight = max(_WEIGHT_MIN, min(_WEIGHT_MAX, weight))
+        write(self._directory / "cpu.weight", str(weight))
         most = self._directory / "cpu.max"
         if most.exists():
             quota = "max" if vcpus is None else str(_quota_us(vcpus))

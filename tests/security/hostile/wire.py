@@ -106,10 +106,6 @@ def steal_next(path):
         time.sleep(0.01)
 
 
-def request_id(context):
-    return context.aws_request_id
-
-
 def garbage(which):
     """Bytes that are no HTTP, heads without end, bodies without end."""
     return _garbage(RUNTIME if which == "runtime" else endpoint())
@@ -166,16 +162,20 @@ def crowd(which, number):
             kept.append(_connect(address))
         except OSError:
             break
-    answered = 0
     for connection in kept:
         connection.settimeout(2)
         try:
             connection.sendall(b"GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n")
-            answered += _answer(connection)[0] != "closed"
         except OSError:
             continue
-        finally:
-            connection.close()
+    answered = 0
+    for connection in kept:
+        try:
+            answered += _answer(connection)[0] not in ("closed", "silence")
+        except OSError:
+            continue
+    for connection in kept:
+        connection.close()
     return {"opened": len(kept), "answered": answered}
 
 

@@ -123,7 +123,8 @@ def test_v2_without_quota_says_max(tmp_path: Path) -> None:
     files(tmp_path, cpu__max="", cpu__weight="100")
     CpuV2(tmp_path).limit(None)
     assert (tmp_path / "cpu.max").read_text() == "max 100000"
-    assert (tmp_path / "cpu.weight").read_text() == "100"
+    # What starts or dies does not wait for a busy host.
+    assert (tmp_path / "cpu.weight").read_text() == "400"
 
 
 def test_v1_quota_is_proportional_and_never_below_the_kernels_least(tmp_path: Path) -> None:
