@@ -19,7 +19,7 @@ from typing import ClassVar
 import pytest
 
 from lambdad.domain.arns import FunctionKey
-from lambdad.domain.functions import Function, State, Status, UpdateStatus
+from lambdad.domain.functions import Code, Function, State, Status, UpdateStatus
 from lambdad.storage.base import AlreadyExists, DeleteVersion, Engine, RevisionMismatch
 from lambdad.storage.registry import engine as engine_by_name
 from lambdad.testing.clock import FakeClock
@@ -64,6 +64,10 @@ class FunctionStoreContract:
         function = a_function(
             environment={"A": "ä", "EMPTY": "", "HALF": "\ud800"},
             layers=("arn:1", "arn:2"),
+            layer_packages=(
+                Code(sha256="a=", size_bytes=2, digest="aa"),
+                Code(sha256="b=", size_bytes=3, digest="bb"),
+            ),
             echoed={"VpcConfig": {"SubnetIds": ["s"], "Ipv6": True}},
             tags={"team": "x"},
             status=Status(state=State.PENDING, state_reason="r", state_reason_code="Creating"),
@@ -190,6 +194,15 @@ class FunctionStoreContract:
         assert engine.functions.digests() == {"aa", "cc"}
         await engine.functions.delete(a_function().key)
         assert engine.functions.digests() == {"cc"}
+
+    async def test_digests_are_of_layers_and_of_what_they_make_together(
+        self, engine: Engine
+    ) -> None:
+        layers = tuple(Code(sha256="x=", size_bytes=1, digest=digest) for digest in ("aa", "bb"))
+        function = a_function(layer_packages=layers)
+        await engine.functions.insert(function)
+        assert engine.functions.digests() == function.packages
+        assert {"aa", "bb", function.layer_tree} < function.packages
 
     async def test_pages_are_by_name_within_account_and_region(self, engine: Engine) -> None:
         for name in ("b", "a", "B", "c_1", "c-1"):
