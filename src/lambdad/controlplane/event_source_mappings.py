@@ -20,7 +20,7 @@ from lambdad.controlplane.event_sources import (
     initial_settings,
     merged_settings,
 )
-from lambdad.controlplane.existence import exists
+from lambdad.controlplane.existence import exists, refuse_tenants_of
 from lambdad.controlplane.mapping_transitions import EventSourcePollers, MappingTransitions
 from lambdad.controlplane.references import Target
 from lambdad.domain.clock import Clock
@@ -272,6 +272,7 @@ class EventSourceMappings:
     def _check_function(self, target: Target) -> None:
         if not exists(self._engine, target.key, target.qualifier):
             raise InvalidParameterValueException("Function does not exist")
+        refuse_tenants_of(self._engine, target.key, "An event source mapping")
 
     def _check_duplicate(self, mapping: EventSourceMapping) -> None:
         function = mapping.function

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lambdad.controlplane import configuration
-from lambdad.controlplane.existence import exists
+from lambdad.controlplane.existence import exists, refuse_tenants_of
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.references import Target
 from lambdad.domain.clock import Clock
@@ -94,6 +94,7 @@ class FunctionUrls:
         """
         async with self._locks.of(target.key):
             self._check_exists(target)
+            refuse_tenants_of(self._engine, target.key, "A function URL")
             now = _timestamp(self._clock.now())
             url = FunctionUrl(
                 function=target.key,

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from lambdad.controlplane import configuration
 from lambdad.controlplane.account_concurrency import AccountConcurrency
-from lambdad.controlplane.existence import exists
+from lambdad.controlplane.existence import exists, refuse_tenants_of
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.ports import ConcurrencyObserver
 from lambdad.controlplane.references import Target, not_found
@@ -87,6 +87,7 @@ class ProvisionedConcurrencyConfigs:
         )
         async with self._account.lock(key), self._locks.of(key):
             self._check_exists(key, qualifier)
+            refuse_tenants_of(self._engine, key, "Provisioned concurrency")
             self._check_exclusive(key, qualifier)
             self._check_amount(key, qualifier, requested)
             config = ProvisionedConfig(

@@ -26,6 +26,7 @@ def check_configuration(change: ConfigurationChange) -> None:
     if change.environment is not None:
         check_environment(change.environment)
     _check_logging(change)
+    _check_tenancy(change)
 
 
 def check_runtime(identifier: str, runtimes: RuntimeCatalogue) -> None:
@@ -108,4 +109,12 @@ def _check_logging(change: ConfigurationChange) -> None:
         raise InvalidParameterValueException(
             "ApplicationLogLevel and SystemLogLevel need LogFormat JSON; the Text format has no "
             "levels."
+        )
+
+
+def _check_tenancy(change: ConfigurationChange) -> None:
+    snap_start = (change.echoed.get("SnapStart") or {}).get("ApplyOn", "None")
+    if change.echoed.get("TenancyConfig") and snap_start != "None":
+        raise InvalidParameterValueException(
+            "SnapStart is not supported for functions that are enabled with tenancy configuration."
         )

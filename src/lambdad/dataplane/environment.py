@@ -42,10 +42,9 @@ class EnvironmentOwner(Protocol):
 
 
 class ExecutionEnvironment:
-    """One environment of one function version.
+    """One environment of one function version, and of one tenant where there are tenants.
 
-    Mutable: the state, the sandbox (from the first init on), the runtime process and its
-    session, and the work in hand.
+    Mutable: state, sandbox (from the first init on), runtime process and session, work in hand.
     """
 
     def __init__(
@@ -57,6 +56,7 @@ class ExecutionEnvironment:
     ) -> None:
         self.function = function
         self.initialization = initialization
+        self.tenant_id: str | None = None
         self.state = EnvironmentState.NEW
         self.idle_since = 0.0
         self._host = host
@@ -210,7 +210,6 @@ class ExecutionEnvironment:
         except NoEntrypoint as missing:
             self._ready = None
             return failures.invalid_entrypoint(self._request_id, missing.reason)
-        outcome: FunctionError | ExitStatus | None
         try:
             async with asyncio.timeout(limit_s):
                 outcome = await asyncio.shield(self._ready)

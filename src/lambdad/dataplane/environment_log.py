@@ -103,7 +103,7 @@ class EnvironmentLog:
         version = self._function.version
         self._platform(
             report.start_line(invocation.request_id, version),
-            lambda: platform_events.start(invocation.request_id, version),
+            lambda: platform_events.start(invocation.request_id, version, invocation.tenant_id),
         )
 
     def output(self, data: bytes) -> None:

@@ -100,14 +100,22 @@ class Fleet:
         """Which function version."""
         return (self.function.key, self.function.version)
 
-    def take(self) -> ExecutionEnvironment | None:
+    def take(self, tenant_id: str | None = None) -> ExecutionEnvironment | None:
         """An idle environment or None: a provisioned one first, then the most recently used.
 
-        So the others can age.
+        So the others can age. With a tenant, only one that no other tenant has used.
         """
+        if tenant_id is not None:
+            return self._take_of(tenant_id)
         if self.provisioned.idle:
             return self.provisioned.idle.pop()
         return self.idle.pop() if self.idle else None
+
+    def _take_of(self, tenant_id: str) -> ExecutionEnvironment | None:
+        for position in reversed(range(len(self.idle))):
+            if self.idle[position].tenant_id == tenant_id:
+                return self.idle.pop(position)
+        return None
 
     def put(self, environment: ExecutionEnvironment) -> bool:
         """Keep a free environment; False when it is of old code or too many and must go."""

@@ -23,6 +23,7 @@ from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservat
 from lambdad.domain.environments import InitializationType
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.tenancy import check_tenant
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,14 +96,16 @@ class Invoker:
         trace = trace_header(invocation.trace_header, self._host.clock.time())
         invocation = replace(invocation, trace_header=trace)
         function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
+        check_tenant(function, invocation.tenant_id)
         fleet = self.fleet_of(function)
         fleet.concurrency.acquire()
         self._quiet.clear()
         done = asyncio.get_running_loop().create_future()
         work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
-        environment = fleet.take()
+        environment = fleet.take(invocation.tenant_id)
         if environment is None:
             environment = ExecutionEnvironment(fleet.function, self._host, self)
+            environment.tenant_id = invocation.tenant_id
         self._busy[environment] = fleet
         fleet.busy.add(environment)
         if environment.warm:

@@ -15,6 +15,7 @@ class Invocation:
         invoked_arn: exactly as the caller qualified it.
         client_context: decoded JSON text, or None.
         wants_log_tail: whether the answer carries the last 4 KiB of the log.
+        tenant_id: whose environments may run it, where the function isolates tenants; else None.
     """
 
     request_id: str
@@ -23,6 +24,7 @@ class Invocation:
     client_context: str | None = None
     trace_header: str | None = None
     wants_log_tail: bool = False
+    tenant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

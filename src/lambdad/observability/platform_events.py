@@ -82,9 +82,11 @@ def init_report(of: Initialisation, duration_ms: float, outcome: Outcome | None)
     return PlatformEvent(type="platform.initReport", level=_level(quiet, outcome), record=record)
 
 
-def start(request_id: str, version: str) -> PlatformEvent:
+def start(request_id: str, version: str, tenant_id: str | None = None) -> PlatformEvent:
     """An invocation begins."""
     record = {"requestId": request_id, "version": version}
+    if tenant_id is not None:
+        record["tenantId"] = tenant_id
     return PlatformEvent(type="platform.start", level="INFO", record=record)
 
 

@@ -175,8 +175,8 @@ async def test_dry_run_runs_nothing(deployed: Any) -> None:
                 400,
                 "InvalidParameterValueException",
                 (
-                    "TenantId is accepted only by functions with tenant isolation; this function "
-                    "has none."
+                    "The invoked function is not enabled with tenancy configuration. Remove the "
+                    "tenant ID from your request and try again."
                 ),
             ),
         ),

@@ -34,7 +34,6 @@ _UNSUPPORTED = (
     "ImageConfig",
     "PublishTo",
     "RuntimeConfig",
-    "TenancyConfig",
 )
 
 

@@ -17,9 +17,11 @@ from lambdad.domain import limits
 from lambdad.domain.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
+    NotImplementedException,
     RequestTooLargeException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.tenancy import check_tenant
 from lambdad.protocol.eventstream import CONTENT_TYPE
 from lambdad.protocol.http import HttpRequest
 
@@ -50,7 +52,8 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
     """Run a function and wait for its answer, or only check that it could be run."""
     target = target_of(context, params, "InvokeFunction")
     kind = params.get("InvocationType") or "RequestResponse"
-    await context.services.functions.runnable(target)
+    function = await context.services.functions.runnable(target)
+    check_tenant(function, params.get("TenantId"))
     _refuse_unsupported(params)
     if kind == "Event":
         return await _accept_event(context, params, target)
@@ -64,7 +67,8 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
 async def invoke_with_response_stream(context: RequestContext, params: Params) -> Answer:
     """Run a function; its answer comes as an event stream, log and errors at its end."""
     target = target_of(context, params, "InvokeFunction")
-    await context.services.functions.runnable(target)
+    function = await context.services.functions.runnable(target)
+    check_tenant(function, params.get("TenantId"))
     _refuse_unsupported(params)
     if params.get("InvocationType") == "DryRun":
         return Answer(result={"StatusCode": 204, "EventStream": b""}, headers={})
@@ -84,12 +88,17 @@ async def invoke_with_response_stream(context: RequestContext, params: Params) -
 async def invoke_async(context: RequestContext, params: Params) -> Answer:
     """Queue an event, by the operation that `Invoke` replaced."""
     target = target_of(context, params, "InvokeFunction")
-    await context.services.functions.runnable(target)
+    check_tenant(await context.services.functions.runnable(target), None)
     accepted = await _accept(context, target, _event(params.get("InvokeArgs") or b""))
     return Answer(result={"Status": 202}, headers=accepted)
 
 
 async def _accept_event(context: RequestContext, params: Params, target: Target) -> Answer:
+    if params.get("TenantId") is not None:
+        raise NotImplementedException(
+            "Invoke with InvocationType Event and TenantId is not implemented by lambdad yet. "
+            "Use RequestResponse."
+        )
     payload = params.get("Payload") or b""
     check_event_size(len(payload))
     accepted = await _accept(context, target, _event(payload))
@@ -116,6 +125,7 @@ def _invocation(context: RequestContext, params: Params, target: Target) -> Invo
         client_context=_client_context(params.get("ClientContext")),
         trace_header=context.trace_header,
         wants_log_tail=params.get("LogType") == "Tail",
+        tenant_id=params.get("TenantId"),
     )
 
 
@@ -174,10 +184,6 @@ def _client_context(encoded: str | None) -> str | None:
 
 
 def _refuse_unsupported(params: Params) -> None:
-    if params.get("TenantId") is not None:
-        raise InvalidParameterValueException(
-            "TenantId is accepted only by functions with tenant isolation; this function has none."
-        )
     if params.get("DurableExecutionName") is not None:
         raise InvalidParameterValueException(
             "DurableExecutionName is accepted only by durable functions; this function is none."

@@ -13,7 +13,7 @@ from lambdad.domain.functions import Function, LoggingConfig, Status
 Wire = dict[str, Any]
 
 # Members of a request that are stored and read back as they are; empty values remove them.
-_ECHOED_AS_GIVEN = ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn")
+_ECHOED_AS_GIVEN = ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn", "TenancyConfig")
 
 
 def configuration_change(

@@ -89,6 +89,8 @@ def event(event: RuntimeEvent) -> HttpResponse:
     }
     if event.client_context:
         headers["Lambda-Runtime-Client-Context"] = _header_text(event.client_context)
+    if event.tenant_id is not None:
+        headers["Lambda-Runtime-Aws-Tenant-Id"] = event.tenant_id
     return HttpResponse(status=200, headers=headers, body=event.payload)
 
 

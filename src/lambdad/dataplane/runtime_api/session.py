@@ -54,6 +54,7 @@ class RuntimeEvent:
     invoked_arn: str
     trace_header: str
     client_context: str | None = None
+    tenant_id: str | None = None
 
     @staticmethod
     def of(invocation: Invocation, deadline_ms: int) -> RuntimeEvent:
@@ -65,6 +66,7 @@ class RuntimeEvent:
             invoked_arn=invocation.invoked_arn,
             trace_header=invocation.trace_header or "",
             client_context=invocation.client_context,
+            tenant_id=invocation.tenant_id,
         )
 
 
