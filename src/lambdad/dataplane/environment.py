@@ -136,12 +136,12 @@ class ExecutionEnvironment:
     # -- initialisation ---------------------------------------------------------------------
 
     async def _run_cold(self, work: Work) -> None:
-        fresh = self._sandbox is None
-        if fresh:
+        if self._sandbox is None:
             await self._open_sandbox()
             self._log.init_start()
             outcome = await self._initialise(self._host.init_timeout_s)
             if isinstance(outcome, FunctionError):
+                self._log.init_report(self._init_s or 0.0, outcome)
                 self._begin(work, None)
                 self._fail(outcome)
                 return
