@@ -272,6 +272,14 @@ def test_what_cannot_be_loaded_is_named(workshop: Any, python: str, case: str) -
     warnings = [event for event in events if re.match(WARNING, event)]
     errors = [event for event in events if event.startswith(f"[ERROR] {error_type}: {message}")]
     assert len(warnings) == len(errors) >= 2
+    assert any(
+        re.fullmatch(
+            r"INIT_REPORT Init Duration: \d+\.\d\d ms\tPhase: init\tStatus: error"
+            rf"\tError Type: {error_type}\n",
+            event,
+        )
+        for event in events
+    )
 
 
 def test_a_syntax_error_is_located(workshop: Any, python: str) -> None:
