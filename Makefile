@@ -7,7 +7,7 @@ SHELL := /bin/sh
 BIN   := .venv/bin
 ARGS  ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt check unit test docs lock changelog bench clean venv
+.PHONY: help setup demo fmt check unit test crash docs lock changelog bench clean venv
 
 help:      ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -38,6 +38,9 @@ unit: venv ## Tests that touch memory only: seconds
 test:      ## Every test this host can run; says what it skipped and why
 	@scripts/setup test
 	$(BIN)/pytest -rs $(ARGS)
+
+crash: venv ## Kill the daemon TEST_KILLS times (200) under load: nothing accepted may be lost
+	TEST_KILLS=$${TEST_KILLS:-200} $(BIN)/pytest -rs tests/e2e/test_async_crash.py $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py

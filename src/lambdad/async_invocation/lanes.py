@@ -16,6 +16,9 @@ from lambdad.async_invocation.retry_policy import back_off_s
 
 WINDOW_FIRST = 8
 
+# A lane is asked again at least so often: events back off for longer, each by itself.
+SHUT_MAX_S = 30.0
+
 # How many lanes share a transaction.
 LANES_MAX = 64
 
@@ -103,7 +106,7 @@ class Lanes:
         # Several that were refused together are one refusal.
         if now_ms >= lane.shut_until_ms:
             lane.refusals += 1
-            lane.shut_until_ms = now_ms + int(back_off_s(lane.refusals) * 1_000)
+            lane.shut_until_ms = now_ms + int(min(back_off_s(lane.refusals), SHUT_MAX_S) * 1_000)
         lane.window = max(1, lane.running)
         self._arrange(name, lane)
 
