@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from lambdad.config.keys import Key, keys, sections
+from lambdad.config.keys import Key, keys, sections, tables
 from lambdad.config.load import FILE_NAME, variable
 
 INTRODUCTION = f"""\
@@ -41,6 +41,14 @@ misspelt one is noticed.
 """
 
 
+_TABLE_EXAMPLE = """\
+```toml
+[filesystems]
+"arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0" = "/srv/data"
+```
+"""
+
+
 def configuration_page() -> str:
     """Return docs/configuration.md."""
     parts = [INTRODUCTION]
@@ -50,6 +58,11 @@ def configuration_page() -> str:
         parts.append(
             f"## `[{name}]`\n\n{purpose}\n\n"
             "| key | type | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        )
+    for name, words in tables().items():
+        parts.append(
+            f"## `[{name}]`\n\n{words[:1].upper()}{words[1:]} Only the TOML file can have it:\n\n"
+            f"{_TABLE_EXAMPLE}"
         )
     return "\n".join(parts)
 

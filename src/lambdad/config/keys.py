@@ -10,7 +10,7 @@ import inspect
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
@@ -90,7 +90,28 @@ class Key:
 def sections() -> Mapping[str, type]:
     """Return the section classes by name, in the order of `Config`."""
     hints = get_type_hints(Config)
-    return MappingProxyType({member.name: hints[member.name] for member in fields(Config)})
+    names = [member.name for member in fields(Config) if is_dataclass(hints[member.name])]
+    return MappingProxyType({name: hints[name] for name in names})
+
+
+@cache
+def tables() -> Mapping[str, str]:
+    """Return the words on each table of `Config` whose keys the user chooses; values are paths."""
+    words = dict(_ATTRIBUTE.findall(inspect.cleandoc(Config.__doc__ or "")))
+    names = (member.name for member in fields(Config) if member.name not in sections())
+    return MappingProxyType({name: " ".join(words[name].split()) for name in names})
+
+
+def read_path(value: object) -> Path:
+    """Return the value of a key in one of the :func:`tables`.
+
+    Raises:
+        NotOfKind: it is no path.
+    """
+    path = _read_value(Path, value)
+    if not isinstance(path, Path) or not path.is_absolute():
+        raise NotOfKind("an absolute path, as a string")
+    return path
 
 
 @cache

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lambdad.config.keys import Key, NotOfKind, keys, sections
+from lambdad.config.keys import Key, NotOfKind, keys, read_path, sections, tables
 from lambdad.config.sections import Config
 from lambdad.domain.errors import HostUnfit
 
@@ -73,15 +73,38 @@ def load_config(
             if key.section == name and key.name in chosen
         }
         values[name] = section(**given)
+    values.update(_tables(path))
     return Config(**values)
 
 
-def _from_file(path: Path | None) -> Iterator[_Setting]:
+def _tables(path: Path | None) -> dict[str, Mapping[str, Path]]:
+    """Read the tables with keys of the user's own, which only a file can have."""
+    found, document = _document(path)
+    read: dict[str, Mapping[str, Path]] = {}
+    for name in tables():
+        table = document.get(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{found}: {name} is not a table.", f"Write [{name}] above it.")
+        read[name] = {key: _path(found, name, key, value) for key, value in table.items()}
+    return read
+
+
+def _path(found: Path, table: str, key: str, value: object) -> Path:
+    try:
+        return read_path(value)
+    except NotOfKind as problem:
+        raise ConfigError(
+            f'{found}: {table}."{key}" = {value!r} is wrong.', f"It must be {problem}."
+        ) from problem
+
+
+def _document(path: Path | None) -> tuple[Path, Mapping[str, Any]]:
+    """Return the file and what is in it; nothing when there is none and none was named."""
     found = Path(FILE_NAME) if path is None else path
     if path is None and not found.is_file():
-        return
+        return found, {}
     try:
-        document = tomllib.loads(found.read_text(encoding="utf-8"))
+        return found, tomllib.loads(found.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"{found} cannot be read: {error.strerror}.", "Name a file that exists and is readable."
@@ -90,10 +113,17 @@ def _from_file(path: Path | None) -> Iterator[_Setting]:
         raise ConfigError(
             f"{found} is not TOML: {error}.", "Mend the file at that place."
         ) from error
+
+
+def _from_file(path: Path | None) -> Iterator[_Setting]:
+    found, document = _document(path)
     for section, table in document.items():
+        if section in tables():
+            continue
         if section not in sections():
             raise ConfigError(
-                f"{found}: there is no section [{section}].", _nearest(section, sections(), "[{}]")
+                f"{found}: there is no section [{section}].",
+                _nearest(section, {**sections(), **tables()}, "[{}]"),
             )
         if not isinstance(table, dict):
             raise ConfigError(f"{found}: {section} is not a table.", f"Write [{section}] above it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,7 +133,12 @@ class LogsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All sections."""
+    """All sections.
+
+    Attributes:
+        filesystems: directory of this host by ARN of an access point; what functions with that ARN
+            in their FileSystemConfigs mount, and may write.
+    """
 
     server: ServerConfig = field(default_factory=ServerConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
@@ -142,3 +148,4 @@ class Config:
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
+    filesystems: Mapping[str, Path] = field(default_factory=dict)

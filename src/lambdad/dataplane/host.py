@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
@@ -78,6 +79,7 @@ class EnvironmentHost:
         serve_endpoint: ServeEndpoint,
         endpoint_port: int,
         egress: bool,
+        filesystems: Mapping[str, Path] | None = None,
     ) -> None:
         self.clock = clock
         self.logs = logs
@@ -89,6 +91,7 @@ class EnvironmentHost:
         self._serve_endpoint = serve_endpoint
         self._endpoint_port = endpoint_port
         self._egress = egress
+        self._filesystems = filesystems or {}
         self._found: dict[str, Runtime] = {}
 
     def new_environment_id(self) -> str:
@@ -139,6 +142,7 @@ class EnvironmentHost:
                 mounts=(
                     *runtime.mounts,
                     *(Mount(source=tree, target=place) for place, tree in trees.items()),
+                    *self.file_systems(function),
                 ),
                 limits=ResourceLimits(
                     memory_mb=full.memory_mb,
@@ -149,6 +153,10 @@ class EnvironmentHost:
                 egress=self._egress,
             )
         )
+
+    def file_systems(self, function: Function) -> Sequence[Mount]:
+        """Return the mounts of the function's file systems; raises as `file_systems.mounts_of`."""
+        return mounts_of(function, self._filesystems)
 
     async def serve_endpoint(self, sandbox: Sandbox) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox."""

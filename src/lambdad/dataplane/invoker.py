@@ -21,6 +21,7 @@ from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservation
 from lambdad.domain.environments import InitializationType
+from lambdad.domain.errors import EFSMountFailureException, HostUnfit
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.domain.tenancy import check_tenant
@@ -97,6 +98,7 @@ class Invoker:
         invocation = replace(invocation, trace_header=trace)
         function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
         check_tenant(function, invocation.tenant_id)
+        self._check_file_systems(function)
         fleet = self.fleet_of(function)
         fleet.concurrency.acquire()
         self._quiet.clear()
@@ -113,6 +115,12 @@ class Invoker:
         else:
             self._host.spawn_task(environment.run_cold(work))
         return work
+
+    def _check_file_systems(self, function: Function) -> None:
+        try:
+            self._host.file_systems(function)
+        except HostUnfit as error:
+            raise EFSMountFailureException(str(error)) from error
 
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""

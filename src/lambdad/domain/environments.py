@@ -25,15 +25,18 @@ class InitializationType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A host file or directory that the guest sees, always read-only.
+    """A host file or directory that the guest sees.
 
     Attributes:
         source: absolute path on the host.
         target: absolute path inside; later mounts may lie below earlier ones.
+        writable: the guest may write there; on the host it does so as the owner of `source` where
+            the backend and the file system can, else as the user that it runs as.
     """
 
     source: Path
     target: str
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,8 @@ def arguments(
                 f"A sandbox could not be built: {mount.source} does not exist.",
                 "Deploy the function again.",
             )
-        yield from ("--ro-bind", str(mount.source), mount.target)
+        bind = "--bind" if mount.writable else "--ro-bind"
+        yield from (bind, str(mount.source), mount.target)
     yield from ("--remount-ro", "/", "--chdir", "/")
 
 

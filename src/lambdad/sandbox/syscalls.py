@@ -21,6 +21,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+MOUNT_ATTR_IDMAP = 0x0010_0000
 READ_ONLY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
 _FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
@@ -84,9 +85,14 @@ def open_tree(path: str, *, recursive: bool = True) -> int:
     return _syscall(_OPEN_TREE, f"copy the mount of {path}", _AT_FDCWD, name, ctypes.c_uint(flags))
 
 
-def mount_setattr(fd: int, attributes: int, *, propagation: int = 0) -> None:
-    """Add `MOUNT_ATTR_*` to the mount of `fd` and all below it."""
-    request = struct.pack("=QQQQ", attributes, 0, propagation, 0)
+def mount_setattr(
+    fd: int, attributes: int, *, propagation: int = 0, user_namespace: int = 0
+) -> None:
+    """Add `MOUNT_ATTR_*` to the mount of `fd` and all below it.
+
+    `user_namespace` is a descriptor, for `MOUNT_ATTR_IDMAP`.
+    """
+    request = struct.pack("=QQQQ", attributes, 0, propagation, user_namespace)
     flags = ctypes.c_uint(_AT_EMPTY_PATH | _AT_RECURSIVE)
     size = ctypes.c_size_t(len(request))
     _syscall(_MOUNT_SETATTR, "restrict a mount", fd, b"", flags, request, size)

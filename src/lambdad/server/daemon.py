@@ -145,6 +145,7 @@ class Daemon:
             serve_endpoint=self._serve_guest,
             endpoint_port=port,
             egress=config.sandbox.egress,
+            filesystems=config.filesystems,
         )
         self._invoker = Invoker(store.functions, store.resources, host, config.dataplane)
         functions = await self._stack.enter_async_context(

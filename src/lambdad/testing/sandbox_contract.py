@@ -227,6 +227,23 @@ class SandboxContract(SandboxLifeContract):
         await self.dispose(sandbox)
         assert output == b"single"
 
+    async def test_a_writable_mount_keeps_what_is_written(
+        self, backend: SandboxBackend, tmp_path: Path
+    ) -> None:
+        """File systems of functions are shared and outlive an environment."""
+        self.needs(READ_ONLY_MOUNTS)
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o777)
+        mounts = (Mount(source=shared, target="/mnt/data", writable=True),)
+        output = b""
+        for name in ("first", "second"):
+            sandbox = await backend.create(replace(self.spec(name), mounts=mounts))
+            _, output = await shell(sandbox, f"echo x > /mnt/data/{name} && cat /mnt/data/*")
+            await self.dispose(sandbox)
+        assert output == b"x\nx\n"
+        assert (shared / "first").read_text() == "x\n"
+
     async def test_missing_source_of_a_mount_is_refused(
         self, backend: SandboxBackend, tmp_path: Path
     ) -> None:

@@ -137,3 +137,21 @@ def test_bounds_are_of_existing_numbers_and_hold_for_the_defaults() -> None:
         assert keys()[name].kind in (int, float)
     for key in keys().values():
         assert key.read(key.default, text=False) == key.default
+
+
+def test_directories_of_file_systems_are_named_by_the_arn_of_an_access_point(write) -> None:
+    arn = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-1"
+    path = write(f'[filesystems]\n"{arn}" = "/srv/data"\n')
+    assert load_config(path=path, environ={}).filesystems == {arn: Path("/srv/data")}
+    assert load_config(path=write(""), environ={}).filesystems == {}
+
+
+@pytest.mark.parametrize("value", ['"relative"', "7", '""', "{}"])
+def test_a_directory_of_a_file_system_is_an_absolute_path(write, value: str) -> None:
+    with pytest.raises(ConfigError, match=r'filesystems\."a" = .* is wrong.*absolute|path'):
+        load_config(path=write(f'[filesystems]\n"a" = {value}\n'), environ={})
+
+
+def test_file_systems_are_a_table(write) -> None:
+    with pytest.raises(ConfigError, match="filesystems is not a table"):
+        load_config(path=write('filesystems = "/srv"\n'), environ={})

@@ -144,7 +144,7 @@ class NativeBackend:
         if spec.egress and self._host.egress:
             device = firewall.interface_name(self._host.instance, slot)
         with ExitStack() as undo:
-            views = mounts.read_only_views(spec.mounts)
+            views = mounts.views_of(spec.mounts, self._config.first_uid + slot)
             for view in views:
                 undo.callback(os.close, view)
             tmp: int | None = None

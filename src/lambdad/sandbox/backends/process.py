@@ -209,6 +209,10 @@ def _weak(name: str, stops: str, detail: str) -> Guard:
 
 def _check_sources(mounts: Sequence[Mount]) -> None:
     for mount in mounts:
+        if mount.writable:
+            raise HostUnfit(
+                f"The process backend cannot mount {mount.source} at {mount.target}.", _REMEDY
+            )
         if not mount.source.exists():
             raise HostUnfit(
                 f"A sandbox could not be built: {mount.source} does not exist.",
