@@ -15,10 +15,12 @@ from typing import Protocol
 from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.environment_state import TRANSITIONS, EnvironmentState
+from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
+from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
-from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
-from lambdad.dataplane.runtime_process import RuntimeProcess
+from lambdad.dataplane.runtime_api.session import RuntimeEvent
+from lambdad.dataplane.shutdown import ShutdownReason
 from lambdad.dataplane.streaming import Flow
 from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
@@ -44,7 +46,7 @@ class EnvironmentOwner(Protocol):
 class ExecutionEnvironment:
     """One environment of one function version, and of one tenant where there are tenants.
 
-    Mutable: state, sandbox (from the first init on), runtime process and session, work in hand.
+    Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand.
     """
 
     def __init__(
@@ -66,9 +68,7 @@ class ExecutionEnvironment:
         self._sandbox: Sandbox | None = None
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
-        self._session = RuntimeSession(self)
-        self._process: RuntimeProcess | None = None
-        self._ready: asyncio.Future[FunctionError | ExitStatus | None] | None = None
+        self._processes = Processes(function, host, self._log, self)
         self._work: Work | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._init_s: float | None = None
@@ -117,15 +117,16 @@ class ExecutionEnvironment:
             await self.close()
             raise
 
-    async def close(self) -> None:
-        """Take everything down; never raises, may be called twice."""
+    async def close(self, reason: ShutdownReason = ShutdownReason.SPINDOWN) -> None:
+        """Take everything down, extensions in their time; never raises, may be called twice."""
         if self.state is not EnvironmentState.DEAD:
             self._enter(EnvironmentState.DEAD)
         self._cancel_timer()
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(ExitStatus(signal=signal.SIGKILL))
-        if self._process is not None:
-            self._process.close()
+        self._processes.settle_init(ExitStatus(signal=signal.SIGKILL))
+        if self._sandbox is not None and self._processes.extended:
+            self._sandbox.thaw()
+            await self._processes.shut_down(reason)
+        self._processes.close()
         if self._server is not None:
             self._server.close()
         if self._endpoint_close is not None:
@@ -154,7 +155,7 @@ class ExecutionEnvironment:
             error = failures.of_init(outcome, "", self._host.init_timeout_s)
             self._log.init_report(self._init_s or 0.0, error)
             self._enter(EnvironmentState.RESETTING)
-            await self._kill_processes()
+            await self._kill_processes(_reason(error))
         self._begin(work, None)
         await self._initialise_suppressed(work)
 
@@ -172,8 +173,7 @@ class ExecutionEnvironment:
         if self.state is EnvironmentState.DEAD:
             raise PlatformError("The environment was closed while it was initialised.")
         duration_s, self._init_s = self._init_s or 0.0, None
-        if self._process is not None:
-            self._process.drain()
+        self._processes.drain()
         self._log.init_report(duration_s, error)
         if error is not None:
             raise error
@@ -186,39 +186,23 @@ class ExecutionEnvironment:
     async def _open_sandbox(self) -> None:
         self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
         self._server = RuntimeApiServer(
-            self._sandbox.listeners[RUNTIME_API_PORT].socket, lambda: self._session
+            self._sandbox.listeners[RUNTIME_API_PORT].socket, lambda: self._processes.apis
         )
         await self._server.open()
         self._endpoint_close = await self._host.serve_endpoint(self._sandbox)
 
-    async def _initialise(self, limit_s: float) -> FunctionError | ExitStatus | None:
-        """Start the runtime process and wait until it is ready.
-
-        None when it is; the error it reported; how it ended; or an empty ExitStatus when it
-        was not ready in time.
-        """
+    async def _initialise(self, limit_s: float) -> Failure | None:
+        """Start the processes and wait until they are ready; returns as `Processes.start`."""
         assert self._sandbox is not None  # noqa: S101 - opened before
         self._enter(EnvironmentState.INITIALISING)
         clock = self._host.clock
-        self._session = RuntimeSession(self)
-        self._ready = asyncio.get_running_loop().create_future()
+        self._processes = Processes(self.function, self._host, self._log, self)
         begun = clock.monotonic()
         try:
-            self._process = await self._host.start_runtime(
-                self._sandbox, self.function, self.initialization, self._log, self._exited
-            )
+            outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
-            self._ready = None
             return failures.invalid_entrypoint(self._request_id, missing.reason)
-        try:
-            async with asyncio.timeout(limit_s):
-                outcome = await asyncio.shield(self._ready)
-        except TimeoutError:
-            outcome = ExitStatus()
-        self._ready = None
         self._init_s = clock.monotonic() - begun
-        if self._process is not None:
-            self._process.drain()  # what it wrote precedes what follows its init
         return outcome
 
     def _start_invoking(self, work: Work) -> None:
@@ -254,7 +238,7 @@ class ExecutionEnvironment:
     def _deliver(self, work: Work) -> None:
         remaining_s = self.function.timeout_s - self._elapsed(work)
         deadline_ms = int((self._host.clock.time() + remaining_s) * 1000)
-        self._session.deliver(RuntimeEvent.of(work.invocation, deadline_ms))
+        self._processes.deliver(RuntimeEvent.of(work.invocation, deadline_ms))
 
     def _settle(self) -> None:
         """The runtime asks for more: the phase is over, freeze until the next event."""
@@ -262,15 +246,14 @@ class ExecutionEnvironment:
         if work is None or self._sandbox is None:
             return
         self._cancel_timer()
-        work.tell(self._finish_log(work, fatal=False))
+        work.tell(self._finish_log(work, work.error, fatal=False))
         self._enter(EnvironmentState.IDLE)
         self._sandbox.freeze()
         self.idle_since = self._host.clock.monotonic()
         self._owner.environment_free(self)
 
-    def _finish_log(self, work: Work, *, fatal: bool) -> bytes | None:
-        if self._process is not None:
-            self._process.drain()
+    def _finish_log(self, work: Work, error: FunctionError | None, *, fatal: bool) -> bytes | None:
+        self._processes.drain()
         usage = self._log.usage(
             work.invocation,
             duration_s=self._elapsed(work),
@@ -278,38 +261,36 @@ class ExecutionEnvironment:
             peak_bytes=self._sandbox.memory_peak_bytes() if self._sandbox is not None else 0,
         )
         self._init_s = None
-        return self._log.finish(usage, work.error, fatal=fatal)
+        return self._log.finish(usage, error, fatal=fatal)
 
-    async def _kill_processes(self) -> None:
-        self._session = RuntimeSession(self)
+    async def _kill_processes(self, reason: ShutdownReason) -> None:
+        await self._processes.shut_down(reason)
         if self._server is not None:
             self._server.disconnect()
-        process, self._process = self._process, None
-        if process is not None:
-            process.disown()
-            if self._sandbox is not None:
-                await self._sandbox.kill_processes()
-            process.close()
+        if self._sandbox is not None:
+            await self._processes.kill(self._sandbox)
 
     async def _give_up(self) -> None:
         # Again even when closed: what was being made then came too late for it.
-        await self.close()
+        await self.close(ShutdownReason.FAILURE)
+        if self._work is not None:  # given to it when it was already lost
+            self._work.break_off(PlatformError("The environment ended before its event."))
         self._owner.environment_lost(self)
 
     # -- what happens to it -----------------------------------------------------------------
 
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
-        if self._ready is not None:
-            if not self._ready.done():
-                self._ready.set_result(None)
-        elif self.state is EnvironmentState.INVOKING:
-            self._settle()
+        self._processes.runtime_ready()
 
     def init_failed(self, error_type: str, payload: bytes) -> None:
         """See `RuntimeObserver`."""
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(FunctionError(error_type, payload))
+        self._processes.settle_init(FunctionError(error_type, payload))
+
+    def all_waiting(self) -> None:
+        """See `ProcessesObserver`."""
+        if self.state is EnvironmentState.INVOKING:
+            self._settle()
 
     def invocation_responded(self, payload: bytes) -> None:
         """See `RuntimeObserver`."""
@@ -351,13 +332,10 @@ class ExecutionEnvironment:
         if not work.invocation.wants_log_tail:
             work.tell(None)
 
-    def _exited(self, status: ExitStatus) -> None:
-        """The runtime process ended by itself."""
-        if self._ready is not None:
-            if not self._ready.done():
-                self._ready.set_result(status)
-        elif self.state is EnvironmentState.INVOKING and self._work is not None:
-            self._fail(failures.exited(self._request_id, status))
+    def failed(self, failure: Failure) -> None:
+        """See `ProcessesObserver`."""
+        if self.state is EnvironmentState.INVOKING and self._work is not None:
+            self._fail(failures.of_init(failure, self._request_id, self.function.timeout_s))
         elif self.state is EnvironmentState.IDLE:
             self._host.spawn_task(self._give_up())
 
@@ -373,16 +351,16 @@ class ExecutionEnvironment:
             return
         self._cancel_timer()
         work.fail(error)
-        tail = self._finish_log(work, fatal=True)
+        tail = self._finish_log(work, error, fatal=True)
         if self.state is EnvironmentState.DEAD:
             work.tell(tail)
         self._enter(EnvironmentState.RESETTING)
-        self._host.spawn_task(self._reset(work, tail))
+        self._host.spawn_task(self._reset(work, tail, _reason(error)))
 
-    async def _reset(self, work: Work, tail: bytes | None) -> None:
+    async def _reset(self, work: Work, tail: bytes | None, reason: ShutdownReason) -> None:
         """Be free again, then tell the caller, whose next request shall find this environment."""
         try:
-            await self._kill_processes()
+            await self._kill_processes(reason)
             if self.state is EnvironmentState.RESETTING:
                 self._enter(EnvironmentState.RESET)
                 self.idle_since = self._host.clock.monotonic()
@@ -397,3 +375,8 @@ class ExecutionEnvironment:
         if state not in TRANSITIONS[self.state]:
             raise PlatformError(f"environment {self.state} -> {state}")
         self.state = state
+
+
+def _reason(error: FunctionError) -> ShutdownReason:
+    timed_out = error.error_type == failures.TIMED_OUT
+    return ShutdownReason.TIMEOUT if timed_out else ShutdownReason.FAILURE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lambdad.dataplane.failures import FatalError
 from lambdad.domain.clock import Clock
@@ -18,6 +18,7 @@ from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
 from lambdad.domain.logs import LogGroupKey
 from lambdad.observability import platform_events, report
+from lambdad.observability.extension_records import extension_event, extension_line
 from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
@@ -92,6 +93,19 @@ class EnvironmentLog:
         self._init_events(duration_s * 1000, outcome)
         line = report.init_report_line(duration_s * 1000, phase="init", outcome=outcome)
         self._platform(line, None)
+
+    def extension(
+        self, name: str, state: str, events: Sequence[str], error_type: str | None
+    ) -> None:
+        """How an extension stands at the end of an init."""
+        self._platform(
+            extension_line(name, state, events, error_type),
+            lambda: extension_event(name, state, events, error_type),
+        )
+
+    def line(self, line: str) -> None:
+        """An extension printed a line."""
+        self._application(line)
 
     def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
         """An invocation begins; `initialised` is false when the init before it failed."""

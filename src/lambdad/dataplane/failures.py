@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 import signal
 
+from lambdad.dataplane.extensions_api.extension import ExtensionFailure
 from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError
 from lambdad.sandbox.base import ExitStatus
+
+TIMED_OUT = "Sandbox.Timedout"
+
+# What ends a runtime or an extension: what was reported, the exit of the runtime (one that is
+# empty: it was not ready in time), or an extension.
+Failure = FunctionError | ExitStatus | ExtensionFailure
 
 
 class FatalError(FunctionError):
@@ -36,7 +43,7 @@ class FatalError(FunctionError):
 def timed_out(request_id: str, timeout_s: float) -> FatalError:
     """The function's timeout passed."""
     return FatalError(
-        "Sandbox.Timedout",
+        TIMED_OUT,
         f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds",
     )
 
@@ -52,13 +59,25 @@ def exited(request_id: str, status: ExitStatus) -> FatalError:
     )
 
 
-def of_init(outcome: FunctionError | ExitStatus, request_id: str, limit_s: float) -> FunctionError:
-    """Why an init phase failed: what the runtime reported, its exit, or the time it took."""
+def of_init(outcome: Failure, request_id: str, limit_s: float) -> FunctionError:
+    """Why an init phase failed: what was reported, what ended, or the time it took."""
     if isinstance(outcome, FunctionError):
         return outcome
+    if isinstance(outcome, ExtensionFailure):
+        return of_extension(request_id, outcome)
     if outcome.code is not None or outcome.signal is not None:
         return exited(request_id, outcome)
     return timed_out(request_id, limit_s)
+
+
+def of_extension(request_id: str, failure: ExtensionFailure) -> FatalError:
+    """An extension ended, or said that it cannot go on."""
+    return FatalError(
+        failure.error_type,
+        f"RequestId: {request_id} Error: {failure.reason}",
+        reason=failure.reason,
+        logged_type=failure.error_type,
+    )
 
 
 def response_too_large() -> FunctionError:
@@ -80,6 +99,16 @@ def invalid_entrypoint(request_id: str, reason: str) -> FatalError:
         f"RequestId: {request_id} Error: {reason}",
         logged_type="Runtime.InvalidEntrypoint",
     )
+
+
+def extension_exit(status: ExitStatus) -> ExtensionFailure:
+    """An extension's process ended although its environment goes on."""
+    if status.signal is not None or status.out_of_memory:
+        reason = f"signal: {_signal_name(status.signal or signal.SIGKILL)}"
+    else:
+        # AWS quirk: a status that is no error is called by another name.
+        reason = f"exit status {status.code}" if status.code else "exit code 0"
+    return ExtensionFailure(error_type="Extension.Crash", reason=reason)
 
 
 def exit_reason(status: ExitStatus) -> str:

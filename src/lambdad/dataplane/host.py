@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lambdad.config.sections import DataPlaneConfig
-from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
-from lambdad.dataplane.runtime_process import RuntimeProcess
+from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import (
@@ -27,7 +27,7 @@ from lambdad.domain.errors import HostUnfit, LambdadError
 from lambdad.domain.functions import Function
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.environment import environment_of
+from lambdad.runtimes.environment import environment_of, for_extensions
 from lambdad.runtimes.wrapper import wrapped
 from lambdad.sandbox.base import (
     ExitStatus,
@@ -162,15 +162,38 @@ class EnvironmentHost:
         """Serve the AWS endpoint inside a sandbox."""
         return await self._serve_endpoint(sandbox.listeners[self._endpoint_port])
 
-    async def start_runtime(
+    async def variables(
         self,
         sandbox: Sandbox,
         function: Function,
         initialization: InitializationType,
-        log: EnvironmentLog,
+        log_stream: str,
+    ) -> Mapping[str, str]:
+        """Make the variables of one init, with credentials of its own.
+
+        Raises:
+            HostUnfit: this host lacks the runtime.
+        """
+        return environment_of(
+            await self.runtime(function.runtime),
+            function,
+            runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
+            endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
+            log_stream=log_stream,
+            credentials=_credentials(function),
+            initialization_type=initialization,
+            guest_path=sandbox.guest_path,
+        )
+
+    async def start_runtime(
+        self,
+        sandbox: Sandbox,
+        function: Function,
+        environment: Mapping[str, str],
+        log: OutputLog,
         exited: Callable[[ExitStatus], None],
     ) -> RuntimeProcess:
-        """Start the runtime process in a sandbox.
+        """Start the runtime process in a sandbox, with variables of :meth:`variables`.
 
         Raises:
             NoEntrypoint: the function brings no program to start.
@@ -180,11 +203,37 @@ class EnvironmentHost:
         process = await sandbox.spawn(
             ProcessSpec(
                 argv=self._command(runtime, function),
-                environment=self._environment(
-                    sandbox, function, runtime, initialization, log.stream
-                ),
+                environment=environment,
                 cwd=TASK_ROOT,
                 telemetry=runtime.telemetry,
+            )
+        )
+        return RuntimeProcess(process, log, exited, self.spawn_task)
+
+    def extensions(self, function: Function) -> Sequence[ExtensionProgram]:
+        """Find the external extensions that a function's layers bring."""
+        if function.layer_tree is None:
+            return ()
+        return programs_in(self._packages.tree(function.layer_tree))
+
+    async def start_extension(
+        self,
+        sandbox: Sandbox,
+        name: str,
+        environment: Mapping[str, str],
+        log: OutputLog,
+        exited: Callable[[ExitStatus], None],
+    ) -> RuntimeProcess:
+        """Start an external extension, with what it gets of variables of :meth:`variables`.
+
+        Raises:
+            HostUnfit: the sandbox is gone.
+        """
+        process = await sandbox.spawn(
+            ProcessSpec(
+                argv=(f"{LAYER_ROOT}/extensions/{name}",),
+                environment=for_extensions(environment),
+                cwd="/",
             )
         )
         return RuntimeProcess(process, log, exited, self.spawn_task)
@@ -211,41 +260,11 @@ class EnvironmentHost:
             place, _, name = candidate.rpartition("/")
             if place not in trees or not (program := trees[place] / name).is_file():
                 continue
-            if (problem := _problem(program)) is not None:
+            if (problem := launch_problem(program)) is not None:
                 raise NoEntrypoint(f"fork/exec {candidate}: {problem}")
             return candidate
         paths = " ".join(runtime.entrypoints)
         raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
-
-    def _environment(
-        self,
-        sandbox: Sandbox,
-        function: Function,
-        runtime: Runtime,
-        initialization: InitializationType,
-        log_stream: str,
-    ) -> Mapping[str, str]:
-        return environment_of(
-            runtime,
-            function,
-            runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
-            endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
-            log_stream=log_stream,
-            credentials=_credentials(function),
-            initialization_type=initialization,
-            guest_path=sandbox.guest_path,
-        )
-
-
-def _problem(program: Path) -> str | None:
-    """Say why the kernel would not execute a program, as Go's runtime says it; None if it would."""
-    if not program.stat().st_mode & 0o001:
-        return "permission denied"
-    with program.open("rb") as file:
-        beginning = file.read(4)
-    if beginning != b"\x7fELF" and not beginning.startswith(b"#!"):
-        return "exec format error"
-    return None
 
 
 def _credentials(function: Function) -> Mapping[str, str]:

@@ -1,13 +1,38 @@
-"""The runtime process of an environment: its exit and its output."""
+"""A process of an environment, runtime or extension: its exit and its output."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
-from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.output import OutputReader
 from lambdad.sandbox.base import ExitStatus, GuestProcess
+
+
+class OutputLog(Protocol):
+    """Where the output of a process goes."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the disk cannot keep up, so that the guest should wait."""
+        ...
+
+    async def uncongested(self) -> None:
+        """Wait until the disk has caught up."""
+        ...
+
+    def output(self, data: bytes) -> None:
+        """The process wrote to stdout or stderr."""
+        ...
+
+    def telemetry(self, data: bytes) -> None:
+        """The process wrote framed records."""
+        ...
+
+    def end_of_output(self) -> None:
+        """The process is gone."""
+        ...
 
 
 class RuntimeProcess:
@@ -19,7 +44,7 @@ class RuntimeProcess:
     def __init__(
         self,
         process: GuestProcess,
-        log: EnvironmentLog,
+        log: OutputLog,
         exited: Callable[[ExitStatus], None],
         spawn_task: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -37,6 +62,14 @@ class RuntimeProcess:
         """Log what the process has written so far."""
         for reader in self._readers:
             reader.drain()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when it has ended."""
+        self._process.signal(number)
+
+    async def ended(self) -> None:
+        """Wait until it has ended."""
+        await self._process.wait()
 
     def disown(self) -> None:
         """Its exit is expected from now on."""

@@ -46,8 +46,12 @@ class Work:
         return self.payload is not None
 
     def fail(self, error: FunctionError) -> None:
-        """The function failed; the first outcome counts."""
-        if self.payload is None:
+        """The function failed; the first outcome counts, but for extensions.
+
+        AWS: an extension that fails fails the invocation, answered or not; who has been told
+        the answer keeps it.
+        """
+        if self.payload is None or error.error_type.startswith("Extension."):
             self.payload = error.payload
             self.error = error
 

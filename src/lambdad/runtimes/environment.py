@@ -65,6 +65,29 @@ def environment_of(
     return environment
 
 
+# AWS: what extensions do not get, besides every variable that begins with an underscore.
+_NOT_FOR_EXTENSIONS = frozenset(
+    {
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_XRAY_DAEMON_ADDRESS",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+
+
+def for_extensions(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what extensions get of the variables of a runtime process."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("_") and name not in _NOT_FOR_EXTENSIONS
+    }
+
+
 def _paths(runtime: Runtime, guest_path: Callable[[str], str]) -> dict[str, str]:
     # AWS: runtimes that the function brings have no language directory on their paths.
     language = not runtime.entrypoints

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from lambdad.domain.environments import ResourceLimits
 from lambdad.sandbox.base import (
@@ -19,11 +21,18 @@ from lambdad.sandbox.base import (
 
 
 class FakeGuest:
-    """What a guest program sees: its command, its environment, its output, and the Runtime API."""
+    """What a guest program sees: its command, its environment, its output, and the Runtime API.
+
+    Attributes:
+        signals: what it was sent.
+        on_terminate: what it does with SIGTERM instead of ending at once.
+    """
 
     def __init__(self, spec: ProcessSpec, output: int) -> None:
         self.argv = spec.argv
         self.environment = spec.environment
+        self.signals: list[signal.Signals] = []
+        self.on_terminate: Callable[[], None] | None = None
         self._output = output
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -104,6 +113,47 @@ class Streamed:
 Program = Callable[[FakeGuest], Awaitable[int | None]]
 
 
+class FakeExtension:
+    """An extension's view of the Extensions API, in whatever process it lives.
+
+    Attributes:
+        identifier: once registered.
+        events: what it was told.
+    """
+
+    def __init__(self, guest: FakeGuest, name: str | None = None) -> None:
+        self._guest = guest
+        self.name = name or guest.argv[0].rpartition("/")[2]
+        self.identifier = ""
+        self.events: list[dict[str, Any]] = []
+
+    async def call(
+        self, method: str, tail: str, body: bytes = b"", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Call the Extensions API."""
+        sent = {"Lambda-Extension-Identifier": self.identifier, **headers}
+        return await self._guest.call(method, f"/2020-01-01/extension/{tail}", body, sent)
+
+    async def register(self, *events: str) -> tuple[int, dict[str, Any]]:
+        """Register for events; returns the status and the document."""
+        body = json.dumps({"events": events}).encode()
+        name = {"Lambda-Extension-Name": self.name}
+        status, headers, answer = await self.call("POST", "register", body, **name)
+        self.identifier = headers.get("lambda-extension-identifier", "")
+        return status, json.loads(answer)
+
+    async def next(self) -> dict[str, Any]:
+        """Wait for an event."""
+        _, _, body = await self.call("GET", "event/next")
+        self.events.append(json.loads(body))
+        return self.events[-1]
+
+    async def report(self, phase: str, error_type: str) -> int:
+        """Report an error of the phase `init` or `exit`; returns the status."""
+        header = {"Lambda-Extension-Function-Error-Type": error_type}
+        return (await self.call("POST", f"{phase}/error", b"{}", **header))[0]
+
+
 class FakeProcess:
     """A program that runs as a task. See `lambdad.sandbox.base.GuestProcess`."""
 
@@ -112,8 +162,8 @@ class FakeProcess:
         os.set_blocking(self.output, False)
         self.telemetry: int | None = None
         self._exit: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-        guest = FakeGuest(spec, self._write_end)
-        self._task = asyncio.ensure_future(self._run(program, guest))
+        self.guest = FakeGuest(spec, self._write_end)
+        self._task = asyncio.ensure_future(self._run(program, self.guest))
 
     async def _run(self, program: Program, guest: FakeGuest) -> None:
         status = ExitStatus(signal=signal.SIGKILL)
@@ -132,7 +182,11 @@ class FakeProcess:
         return await asyncio.shield(self._exit)
 
     def signal(self, number: signal.Signals) -> None:
-        """Any signal ends it."""
+        """Any signal ends it, but for SIGTERM where the program handles that."""
+        self.guest.signals.append(number)
+        if number is signal.SIGTERM and self.guest.on_terminate is not None:
+            self.guest.on_terminate()
+            return
         if not self._exit.done():
             self._exit.set_result(ExitStatus(signal=number))
         self._task.cancel()
@@ -146,7 +200,9 @@ class FakeSandbox:
         calls: names of the methods called, in order.
     """
 
-    def __init__(self, spec: SandboxSpec, program: Program) -> None:
+    def __init__(
+        self, spec: SandboxSpec, program: Program, programs: Mapping[str, Program]
+    ) -> None:
         self.environment_id = spec.environment_id
         self.spec = spec
         self.frozen = False
@@ -155,13 +211,15 @@ class FakeSandbox:
         self.calls: list[str] = []
         self.memory_bytes = 30 * 1024 * 1024
         self._program = program
+        self._programs = programs
         self._processes: list[FakeProcess] = []
         self.listeners = {port: _listener() for port in spec.ports}
 
     async def spawn(self, process: ProcessSpec) -> FakeProcess:
         """See `Sandbox.spawn`."""
         self.calls.append("spawn")
-        started = FakeProcess(self._program, process)
+        program = self._programs.get(process.argv[0], self._program)
+        started = FakeProcess(program, process)
         self._processes.append(started)
         return started
 
@@ -206,12 +264,16 @@ class FakeSandbox:
 
 
 class FakeBackend:
-    """See `lambdad.sandbox.base.SandboxBackend`. `program` is what every process runs."""
+    """See `lambdad.sandbox.base.SandboxBackend`.
+
+    `program` is what a process runs whose command is not the name of one of `programs`.
+    """
 
     name = "fake"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, programs: Mapping[str, Program] | None = None) -> None:
         self._program = program
+        self._programs = programs or {}
         self.sandboxes: list[FakeSandbox] = []
 
     async def open(self) -> None:
@@ -219,7 +281,7 @@ class FakeBackend:
 
     async def create(self, spec: SandboxSpec) -> FakeSandbox:
         """See `SandboxBackend.create`."""
-        sandbox = FakeSandbox(spec, self._program)
+        sandbox = FakeSandbox(spec, self._program, self._programs)
         self.sandboxes.append(sandbox)
         return sandbox
 

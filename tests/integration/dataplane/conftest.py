@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -81,13 +81,18 @@ class DataPlane:
     """The invoker under test and what a test wants to look at."""
 
     def __init__(
-        self, program: Program, function: Function, tasks: asyncio.TaskGroup, **config: float
+        self,
+        program: Program,
+        function: Function,
+        tasks: asyncio.TaskGroup,
+        programs: Mapping[str, Program] | None = None,
+        **config: float,
     ) -> None:
         self.clock = FakeClock()
         self.shelf = Shelf(function)
         self.resources = engine("memory")(Path("/nowhere"), self.clock).resources
         self.journal = Journal()
-        self.backend = FakeBackend(program)
+        self.backend = FakeBackend(program, programs)
         self.packages = Packages()
         settings = DataPlaneConfig(**config)
         self.logs = LogWriter(self.journal, self.clock, LogsConfig())
@@ -143,8 +148,13 @@ async def dataplane() -> AsyncIterator[Make]:
     made: list[DataPlane] = []
     async with asyncio.TaskGroup() as tasks:
 
-        def make(program: Program, function: Function | None = None, **config: float) -> DataPlane:
-            made.append(DataPlane(program, function or a_function(), tasks, **config))
+        def make(
+            program: Program,
+            function: Function | None = None,
+            programs: Mapping[str, Program] | None = None,
+            **config: float,
+        ) -> DataPlane:
+            made.append(DataPlane(program, function or a_function(), tasks, programs, **config))
             return made[-1]
 
         yield make

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from lambdad.dataplane.runtime_api.session import RuntimeSession
+from lambdad.dataplane.guest_apis import GuestApis
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
@@ -35,7 +35,7 @@ class RuntimeApiServer:
     of unfinished requests that they hold.
     """
 
-    def __init__(self, listener: socket.socket, session: Callable[[], RuntimeSession]) -> None:
+    def __init__(self, listener: socket.socket, session: Callable[[], GuestApis]) -> None:
         self._listener = listener
         self._session = session
         self._server: asyncio.Server | None = None
@@ -85,7 +85,7 @@ class RuntimeApiServer:
 class RuntimeConnection(asyncio.Protocol):
     """Feeds requests of one connection to the session it was opened for."""
 
-    def __init__(self, server: RuntimeApiServer, session: RuntimeSession) -> None:
+    def __init__(self, server: RuntimeApiServer, session: GuestApis) -> None:
         self._server = server
         self._session = session
         self._parser = RequestParser(_LIMITS, on_head=self._begin)
@@ -194,7 +194,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.close()
 
     def _steer(self) -> None:
-        """Read while the guest takes its answers, its caller its, and nothing waits for its turn."""
+        """Read while guest and caller take their answers, and nothing waits for its turn."""
         if self._transport is None:
             return
         if self._clogged or self._held_back or self._queue:

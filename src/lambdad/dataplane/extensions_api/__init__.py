@@ -1,0 +1,1 @@
+"""The Lambda Extensions API, version 2020-01-01, served into each sandbox."""
