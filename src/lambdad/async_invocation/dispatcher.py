@@ -155,14 +155,18 @@ class Dispatcher:
             return
 
     async def _work(self, queued: QueuedEvent) -> None:
+        lane = queued.event.lane
         refused = False
         try:
             attempt = await self._attempts.make(queued)
-            refused = attempt.refused
+            if attempt.refused:
+                # At once: what else is in hand at this moment is what there is room for.
+                refused = True
+                self._lanes.refused(lane, self._now_ms())
             await self._settle(queued, attempt)
         finally:
-            lane, now_ms = queued.event.lane, self._now_ms()
-            (self._lanes.refused if refused else self._lanes.carried_out)(lane, now_ms)
+            if not refused:
+                self._lanes.carried_out(lane, self._now_ms())
             self._in_hand.pop(queued.event_id, None)
             self._bytes -= len(queued.event.payload)
             self._note_idle()

@@ -32,7 +32,9 @@ class Lane:
         running: events in hand.
         window: how many there may be.
         refusals: how often in a row it was refused.
-        shut_until_ms: before this the window does not open, and if nothing runs nothing is taken.
+        shut_until_ms: before this the window does not open.
+        stalled: whether it was refused with nothing else in hand, so that nothing will end that
+            could make room: then nothing is taken before `shut_until_ms`.
         ready_ms: what the heap has of it; None when it is not there.
     """
 
@@ -41,6 +43,7 @@ class Lane:
     window: int = WINDOW_FIRST
     refusals: int = 0
     shut_until_ms: int = 0
+    stalled: bool = False
     ready_ms: int | None = None
 
 
@@ -95,6 +98,7 @@ class Lanes:
     def carried_out(self, name: str, now_ms: int) -> None:
         """Learn that an event was worked on, whatever came of it."""
         lane = self._finished(name)
+        lane.stalled = False
         if now_ms >= lane.shut_until_ms:
             lane.window = min(lane.window + 1, self._capacity)
             lane.refusals = lane.shut_until_ms = 0
@@ -108,6 +112,7 @@ class Lanes:
             lane.refusals += 1
             lane.shut_until_ms = now_ms + int(min(back_off_s(lane.refusals), SHUT_MAX_S) * 1_000)
         lane.window = max(1, lane.running)
+        lane.stalled = not lane.running
         self._arrange(name, lane)
 
     def next_ms(self) -> int | None:
@@ -135,7 +140,7 @@ class Lanes:
             if lane.due_ms is None and not lane.running and not lane.shut_until_ms:
                 self._lanes.pop(name, None)
             return
-        ready = lane.due_ms if lane.running else max(lane.due_ms, lane.shut_until_ms)
+        ready = max(lane.due_ms, lane.shut_until_ms) if lane.stalled else lane.due_ms
         if lane.ready_ms != ready:
             lane.ready_ms = ready
             heapq.heappush(self._heap, (ready, next(self._numbers), name))

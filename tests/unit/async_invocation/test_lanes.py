@@ -66,6 +66,18 @@ def test_a_lane_that_is_refused_with_nothing_running_waits_longer_each_time() ->
     assert lanes.next_ms() == now_ms, "what was carried out ends the waiting"
 
 
+def test_a_lane_that_was_refused_beside_running_events_goes_on_when_they_have_ended() -> None:
+    """Functions may end faster than what becomes of them is stored."""
+    lanes = Lanes(100)
+    lanes.note("a", 0)
+    run(lanes, 0)
+    for _ in range(4):
+        lanes.refused("a", 0)
+    for _ in range(4):
+        lanes.carried_out("a", 1)
+    assert run(lanes, 1) == {"a": 4}, "it worked, so nothing keeps it from working on"
+
+
 def test_a_refused_lane_does_not_delay_another() -> None:
     lanes = Lanes(100)
     lanes.note("a", 0)
