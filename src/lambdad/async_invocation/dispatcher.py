@@ -105,6 +105,16 @@ class Dispatcher:
         )
 
     async def _recover(self) -> None:
+        while not self._stopping:
+            try:
+                await self._take_up()
+            except PlatformError as error:
+                _LOGGER.error("the queue cannot be read: %s", error)
+                await asyncio.sleep(DISK_PAUSES_S[1])
+            else:
+                return
+
+    async def _take_up(self) -> None:
         recovered = await self._queue.recover()
         if recovered:
             _LOGGER.info("%d events were in hand when lambdad ended: they run again", recovered)
@@ -119,8 +129,8 @@ class Dispatcher:
             return False
         try:
             claim = await self._queue.claim(slots, lease_s=LEASE_S, max_bytes=LANE_BYTES_MAX)
-        except PlatformError as error:
-            _LOGGER.error("no events can be taken from the queue: %s", error)
+        except Exception:
+            _LOGGER.exception("no events can be taken from the queue")
             for lane in slots:
                 self._lanes.claimed(lane, 0, now_ms + int(DISK_PAUSES_S[1] * 1_000), now_ms)
             return False
@@ -164,6 +174,9 @@ class Dispatcher:
                 refused = True
                 self._lanes.refused(lane, self._now_ms())
             await self._settle(queued, attempt)
+        except Exception:
+            # One event's defect may not end the work on all others; its lease brings it back.
+            _LOGGER.exception("event %d stays unsettled", queued.event_id)
         finally:
             if not refused:
                 self._lanes.carried_out(lane, self._now_ms())

@@ -267,3 +267,32 @@ async def test_no_more_are_in_hand_than_there_is_room_for(capacity: int) -> None
         await world.settled()
         await world.dispatcher.drain(5)
     assert len(world.door.calls) == 20
+
+
+async def test_a_queue_that_fails_for_a_while_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that fails is repeated; what could not be settled comes back by its lease."""
+    await world.deploy("f")
+    claim, done = world.store.events.claim, world.store.events.done
+    failures = iter([HostUnfit("No space.", "Free some."), ValueError("a defect")])
+
+    async def failing(*arguments: Any, **options: Any) -> Any:
+        failure = next(failures, None)
+        if failure is not None:
+            raise failure
+        return await claim(*arguments, **options)
+
+    async def broken(*_: Any) -> bool:
+        monkeypatch.setattr(world.store.events, "done", done)
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(world.store.events, "claim", failing)
+    monkeypatch.setattr(world.store.events, "done", broken)
+    await world.send("f")
+    for _ in range(10):
+        await world.pass_time(1)
+    assert len(world.door.calls) == 1
+    await world.pass_time(30)
+    assert len(world.door.calls) == 2
+    assert await world.left() == 0
