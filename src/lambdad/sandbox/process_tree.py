@@ -130,8 +130,8 @@ def _signal_all(pid: int, number: signal.Signals) -> None:
 
 def _children(pid: int) -> Iterator[int]:
     try:
-        for thread in os.scandir(f"/proc/{pid}/task"):
-            yield from map(int, (Path(thread.path) / "children").read_bytes().split())
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names are all we want
+            yield from map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
     except OSError:
         # It has ended; its children have come to whoever adopts.
         return

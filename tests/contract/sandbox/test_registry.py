@@ -16,11 +16,12 @@ from lambdad.testing.sandbox_contract import descendants
 
 @pytest.mark.root
 async def test_auto_takes_native_on_a_host_that_has_all(tmp_path: Path) -> None:
+    bystanders = descendants(os.getpid())
     backend, notes = await choose(SandboxConfig(egress=False), tmp_path, SystemClock())
     await backend.close()
     assert backend.name == "native"
     assert notes == []
-    assert not descendants(os.getpid())
+    assert descendants(os.getpid()) <= bystanders
 
 
 @pytest.mark.root
