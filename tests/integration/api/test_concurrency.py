@@ -95,8 +95,8 @@ async def test_a_reservation_covers_what_is_provisioned(deployed: Client) -> Non
         400,
         "InvalidParameterValueException",
         (
-            " ReservedConcurrentExecutions  1 should not be lower than function's total provisioned "
-            "concurrency [2]."
+            " ReservedConcurrentExecutions  1 should not be lower than function's total "
+            "provisioned concurrency [2]."
         ),
     )
     await reserve(deployed, 5)

@@ -149,8 +149,8 @@ async def test_a_version_and_its_alias_do_not_both_have_some(deployed: Client) -
         409,
         "ResourceConflictException",
         (
-            "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned "
-            "version"
+            "Alias can't be used for Provisioned Concurrency configuration on an already "
+            "Provisioned version"
         ),
     )
     assert await error_of(provision(deployed, 1, "2")) == (

@@ -344,6 +344,6 @@ def test_trailers_behind_a_sink_are_limited() -> None:
     limits = Http1Limits(head_bytes=1000, body_bytes=10**9, sink=lambda _: None)
     parser = RequestParser(LIMITS, on_head=lambda *_: limits)
     parser.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n")
+    flood = b"Lambda-Runtime-Function-Error-Body: " + b"x" * 100
     with pytest.raises(BadHttp):
-        for _ in range(100):
-            parser.feed(b"Lambda-Runtime-Function-Error-Body: " + b"x" * 100)
+        any(parser.feed(flood) for _ in range(100))
