@@ -39,7 +39,11 @@ class EnvironmentOwner(Protocol):
         ...
 
     def environment_lost(self, environment: ExecutionEnvironment) -> None:
-        """It is gone and cannot be used again."""
+        """It is gone, or about to go, and cannot be used again."""
+        ...
+
+    def discard(self, environment: ExecutionEnvironment) -> None:
+        """It is to be closed."""
         ...
 
 
@@ -72,6 +76,7 @@ class ExecutionEnvironment:
         self._work: Work | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._init_s: float | None = None
+        self._end_reason = ShutdownReason.SPINDOWN
 
     @property
     def warm(self) -> bool:
@@ -117,7 +122,7 @@ class ExecutionEnvironment:
             await self.close()
             raise
 
-    async def close(self, reason: ShutdownReason = ShutdownReason.SPINDOWN) -> None:
+    async def close(self) -> None:
         """Take everything down, extensions in their time; never raises, may be called twice."""
         if self.state is not EnvironmentState.DEAD:
             self._enter(EnvironmentState.DEAD)
@@ -125,7 +130,7 @@ class ExecutionEnvironment:
         self._processes.settle_init(ExitStatus(signal=signal.SIGKILL))
         if self._sandbox is not None and self._processes.extended:
             self._sandbox.thaw()
-            await self._processes.shut_down(reason)
+            await self._processes.shut_down(self._end_reason)
         self._processes.close()
         if self._server is not None:
             self._server.close()
@@ -272,9 +277,8 @@ class ExecutionEnvironment:
 
     async def _give_up(self) -> None:
         # Again even when closed: what was being made then came too late for it.
-        await self.close(ShutdownReason.FAILURE)
-        if self._work is not None:  # given to it when it was already lost
-            self._work.break_off(PlatformError("The environment ended before its event."))
+        self._end_reason = ShutdownReason.FAILURE
+        await self.close()
         self._owner.environment_lost(self)
 
     # -- what happens to it -----------------------------------------------------------------
@@ -337,7 +341,10 @@ class ExecutionEnvironment:
         if self.state is EnvironmentState.INVOKING and self._work is not None:
             self._fail(failures.of_init(failure, self._request_id, self.function.timeout_s))
         elif self.state is EnvironmentState.IDLE:
-            self._host.spawn_task(self._give_up())
+            # First, so that nobody is given an environment that takes its time to end.
+            self._end_reason = ShutdownReason.FAILURE
+            self._owner.discard(self)
+            self._owner.environment_lost(self)
 
     def _timed_out(self) -> None:
         self._timer = None

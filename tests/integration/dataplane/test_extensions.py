@@ -449,3 +449,31 @@ async def test_an_internal_extension_lives_in_the_runtime(dataplane: Make) -> No
     assert seen == [(403, "Extension.InvalidEventType"), "INVOKE", "INVOKE"]
     await plane.invoker.drain(0.0)
     assert terminated.is_set()
+
+
+async def test_nobody_gets_an_environment_whose_extension_ended_while_it_was_idle(
+    extended: Make,
+) -> None:
+    leave = asyncio.Event()
+    starts = 0
+
+    async def leaving(guest: FakeGuest) -> None:
+        nonlocal starts
+        starts += 1
+        extension = FakeExtension(guest)
+        await extension.register()
+        waiting = asyncio.ensure_future(extension.next())
+        if starts == 1:
+            await leave.wait()
+            waiting.cancel()
+        else:
+            await waiting
+
+    plane = extended({"leaving": leaving, "watch": Watcher("SHUTDOWN")})
+    await plane.invoke()
+    await plane.settled()
+    leave.set()
+    while plane.invoker.counts()["idle"]:  # noqa: ASYNC110 - it is told to nobody
+        await asyncio.sleep(0)
+    assert (await plane.invoke(b"2")).payload == b"2"
+    assert len(plane.backend.sandboxes) == 2
