@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lambdad.testing.deploy import Deployer
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import Deployer, zip_of
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -204,3 +207,68 @@ def test_extensions_are_frozen_between_invocations(
     assert worked[1] - worked[0] > 10
     time.sleep(1.0)  # what is frozen has nothing to wait for
     assert user.invoke(name).payload[0] - worked[1] < 20
+
+
+def test_a_function_with_an_extension_may_end_gracefully(
+    user: Deployer, shelf: Publish, deployed: Deploy
+) -> None:
+    source = (
+        "import signal, sys\n"
+        "def end(number, frame):\n"
+        "    print('SIGTERM', flush=True)\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n" + FUNCTION
+    )
+    name = deployed(source, shelf({PATH: PYTHON}, executable=(PATH,)))
+    user.invoke(name)
+    retire(user, name)
+    log = await_message(user, name, "TOLD SHUTDOWN")
+    # AWS: the runtime ends before extensions are told.
+    assert log.index("SIGTERM") < log.index("TOLD SHUTDOWN spindown")
+
+
+INTERNAL = """
+import http.client, json, os, threading
+def call(method, tail, body=None, **headers):
+    connection = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])
+    connection.request(method, '/2020-01-01/extension/' + tail, body, headers)
+    answer = connection.getresponse()
+    return answer, json.loads(answer.read())
+name = {'Lambda-Extension-Name': 'inside'}
+answer, _ = call('POST', 'register', '{"events":["INVOKE"]}', **name)
+me = {'Lambda-Extension-Identifier': answer.headers['Lambda-Extension-Identifier']}
+late, told = [], []
+def listen():
+    while True:
+        told.append(call('GET', 'event/next', **me)[1]['requestId'])
+threading.Thread(target=listen, daemon=True).start()
+def handler(event, context):
+    late.append(call('POST', 'register', '{}', **{'Lambda-Extension-Name': 'late'})[1])
+    return [late[-1]['errorType'], told[:-1] if told[-1:] == [context.aws_request_id] else told]
+"""
+
+
+def test_an_internal_extension_is_told_of_every_invocation(
+    user: Deployer, deployed: Deploy
+) -> None:
+    name = deployed(INTERNAL)
+    requests: list[str] = []
+    for _ in range(3):
+        response = user.lambda_.invoke(FunctionName=name, Payload=b"null")
+        refusal, told = json.loads(response["Payload"].read())
+        assert refusal == "Extension.RegistrationClosed"
+        assert told == requests
+        requests.append(response["ResponseMetadata"]["RequestId"])
+
+
+def test_extensions_are_told_when_the_daemon_stops(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path / "data") as daemon:
+        user = Deployer(daemon.endpoint_url)
+        layer = user.lambda_.publish_layer_version(
+            LayerName="l", Content={"ZipFile": zip_of({PATH: PYTHON}, executable=(PATH,))}
+        )
+        user.deploy("f", FUNCTION, Layers=[layer["LayerVersionArn"]])
+        user.invoke("f")
+        assert daemon.stop() == 0
+    with DaemonProcess(tmp_path / "data") as daemon:
+        assert "TOLD SHUTDOWN spindown" in list(messages(Deployer(daemon.endpoint_url), "f"))
