@@ -20,6 +20,7 @@ from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
+from lambdad.testing.extensions import LAYER, echo
 from lambdad.testing.functions import FUNCTION_KEY, a_function
 from lambdad.testing.sandbox import FakeBackend, Program
 
@@ -161,3 +162,29 @@ async def dataplane() -> AsyncIterator[Make]:
         for plane in made:
             await plane.invoker.drain(0.0)
             await plane.backend.close()
+
+
+@pytest.fixture
+def extended(dataplane: Make, tmp_path: Path) -> Make:
+    """A data plane whose function has a layer with these extensions."""
+
+    def make(
+        programs: Mapping[str, Program],
+        runtime: Program = echo,
+        function: Function | None = None,
+        mode: int = 0o755,
+        **config: float,
+    ) -> DataPlane:
+        directory = tmp_path / LAYER.digest / "extensions"
+        directory.mkdir(parents=True)
+        for name in programs:
+            (directory / name).write_text("#!/bin/sh\n")
+            (directory / name).chmod(mode)
+        guests = {f"/opt/extensions/{name}": program for name, program in programs.items()}
+        plane = dataplane(
+            runtime, function or a_function(layer_packages=(LAYER,)), guests, **config
+        )
+        plane.packages.root = tmp_path
+        return plane
+
+    return make

@@ -1,87 +1,19 @@
-"""Extensions in every phase of an environment: what they are told, and what waits for them."""
+"""Extensions in INIT and INVOKE: what they are told, and what waits for them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import signal
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lambdad.dataplane import shutdown
-from lambdad.domain.functions import Code, Function
+from lambdad.testing.extensions import LAYER, Watcher, echo
 from lambdad.testing.functions import FUNCTION_KEY, a_function
 from lambdad.testing.sandbox import FakeExtension, FakeGuest
 
 Make = Callable[..., Any]
-
-LAYER = Code(sha256="x=", size_bytes=1, digest="1" * 64)
-WATCH = "/opt/extensions/watch"
-
-
-async def echo(guest: FakeGuest) -> None:
-    while True:
-        request_id, payload = await guest.next()
-        guest.print(f"got {payload.decode()}")
-        await guest.respond(request_id, payload)
-
-
-@pytest.fixture
-def extended(dataplane: Make, tmp_path: Path) -> Make:
-    """A data plane whose function has a layer with these extensions."""
-
-    def make(
-        programs: dict[str, Callable[[FakeGuest], Awaitable[int | None]]],
-        runtime: Any = echo,
-        function: Function | None = None,
-        mode: int = 0o755,
-        **config: float,
-    ) -> Any:
-        directory = tmp_path / LAYER.digest / "extensions"
-        directory.mkdir(parents=True)
-        for name in programs:
-            (directory / name).write_text("#!/bin/sh\n")
-            (directory / name).chmod(mode)
-        guests = {f"/opt/extensions/{name}": program for name, program in programs.items()}
-        plane = dataplane(
-            runtime, function or a_function(layer_packages=(LAYER,)), guests, **config
-        )
-        plane.packages.root = tmp_path
-        return plane
-
-    return make
-
-
-class Watcher:
-    """An extension that takes events until it is shut down."""
-
-    def __init__(self, *events: str) -> None:
-        self.subscribed = events or ("INVOKE", "SHUTDOWN")
-        self.seen: list[dict[str, Any]] = []
-        self.registration: Any = None
-        self.environment: dict[str, str] = {}
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self, guest: FakeGuest) -> None:
-        extension = FakeExtension(guest)
-        self.environment = dict(guest.environment)
-        self.registration = await extension.register(*self.subscribed)
-        guest.print("extension starts")
-        while True:
-            event = await extension.next()
-            self.seen.append(event)
-            if event["eventType"] == "SHUTDOWN":
-                guest.print("extension ends")
-                return
-            await self.gate.wait()
-
-    @property
-    def kinds(self) -> list[str]:
-        return [event["eventType"] for event in self.seen]
 
 
 async def test_an_extension_is_told_of_the_function_and_of_every_invocation(extended: Make) -> None:
@@ -201,126 +133,6 @@ async def test_the_log_names_the_extension_and_has_its_output(extended: Make) ->
     assert log[2] == "EXTENSION\tName: watch\tState: Ready\tEvents: [INVOKE,SHUTDOWN]\n"
 
 
-async def test_extensions_are_shut_down_when_their_environment_goes(extended: Make) -> None:
-    watcher = Watcher()
-    terminated = asyncio.Event()
-
-    async def polite(guest: FakeGuest) -> None:
-        guest.on_terminate = terminated.set
-        serving = asyncio.ensure_future(echo(guest))
-        await terminated.wait()
-        assert watcher.kinds == ["INVOKE"]  # the runtime ends first
-        serving.cancel()
-
-    plane = extended({"watch": watcher}, polite)
-    await plane.invoke()
-    await plane.settled()
-    plane.shelf.function = None
-    plane.invoker.function_deleted(a_function())
-    await plane.settled()
-    assert terminated.is_set()
-    assert watcher.kinds == ["INVOKE", "SHUTDOWN"]
-    shut_down = watcher.seen[-1]
-    assert shut_down["shutdownReason"] == "spindown"
-    assert 0 < shut_down["deadlineMs"] - plane.clock.time() * 1000 <= 2000
-    assert "extension ends\n" in await plane.log()
-    (sandbox,) = plane.backend.sandboxes
-    assert sandbox.destroyed
-
-
-async def test_without_extensions_the_runtime_is_not_asked_to_end(dataplane: Make) -> None:
-    guests: list[FakeGuest] = []
-
-    async def runtime(guest: FakeGuest) -> None:
-        guests.append(guest)
-        await echo(guest)
-
-    plane = dataplane(runtime)
-    await plane.invoke()
-    await plane.settled()
-    await plane.invoker.drain(0.0)
-    assert signal.SIGTERM not in guests[0].signals
-
-
-async def test_an_extension_that_does_not_end_is_killed_at_the_deadline(
-    extended: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutdown, "EXTERNAL_BUDGET_S", 0.1)
-    told = asyncio.Event()
-
-    async def stubborn(guest: FakeGuest) -> None:
-        extension = FakeExtension(guest)
-        await extension.register("SHUTDOWN")
-        await extension.next()
-        told.set()
-        await asyncio.Event().wait()
-
-    plane = extended({"stubborn": stubborn})
-    await plane.invoke()
-    await plane.settled()
-    await plane.invoker.drain(0.0)
-    assert told.is_set()
-    assert plane.backend.sandboxes[0].destroyed
-
-
-async def test_a_timeout_shuts_extensions_down_and_starts_them_anew(extended: Make) -> None:
-    watchers: list[Watcher] = []
-
-    async def watch(guest: FakeGuest) -> None:
-        watchers.append(Watcher())
-        await watchers[-1](guest)
-
-    async def runtime(guest: FakeGuest) -> None:
-        if len(watchers) == 1:
-            await guest.next()
-            await asyncio.Event().wait()
-        await echo(guest)
-
-    function = a_function(layer_packages=(LAYER,), timeout_s=0.1)
-    plane = extended({"watch": watch}, runtime, function)
-    result = await plane.invoke()
-    assert json.loads(result.payload)["errorType"] == "Sandbox.Timedout"
-    assert [e.get("shutdownReason") for e in watchers[0].seen] == [None, "timeout"]
-    assert (await plane.invoke(b"2")).payload == b"2"
-    await plane.settled()
-    assert watchers[1].kinds == ["INVOKE"]
-    assert len(plane.backend.sandboxes) == 1
-
-
-async def test_a_timeout_covers_what_extensions_do_after_the_answer(extended: Make) -> None:
-    watcher = Watcher()
-    watcher.gate.clear()
-    terminated = asyncio.Event()
-
-    async def runtime(guest: FakeGuest) -> None:
-        guest.on_terminate = terminated.set
-        serving = asyncio.ensure_future(echo(guest))
-        await terminated.wait()
-        serving.cancel()
-
-    function = a_function(layer_packages=(LAYER,), timeout_s=0.1)
-    plane = extended({"watch": watcher}, runtime, function)
-    assert (await plane.invoke(b"1")).payload == b"1"
-    await terminated.wait()
-    watcher.gate.set()
-    await plane.settled()
-    assert "Status: timeout\n" in (await plane.log())[-2]
-    assert watcher.seen[-1]["shutdownReason"] == "timeout"
-
-
-async def test_a_crash_of_the_runtime_shuts_extensions_down(extended: Make) -> None:
-    watcher = Watcher()
-
-    async def crash(guest: FakeGuest) -> int:
-        await guest.next()
-        return 3
-
-    plane = extended({"watch": watcher}, crash)
-    result = await plane.invoke()
-    assert json.loads(result.payload)["errorType"] == "Runtime.ExitError"
-    assert watcher.seen[-1]["shutdownReason"] == "failure"
-
-
 async def test_an_extension_that_ends_fails_the_invocation(extended: Make) -> None:
     async def fragile(guest: FakeGuest) -> int:
         extension = FakeExtension(guest)
@@ -420,35 +232,6 @@ async def test_ten_extensions_run_side_by_side(extended: Make) -> None:
     assert (await plane.invoke(b"1")).payload == b"1"
     await plane.settled()
     assert all(watcher.kinds == ["INVOKE"] for watcher in watchers.values())
-
-
-async def test_an_internal_extension_lives_in_the_runtime(dataplane: Make) -> None:
-    seen: list[Any] = []
-    terminated = asyncio.Event()
-
-    async def runtime(guest: FakeGuest) -> None:
-        guest.on_terminate = terminated.set
-        extension = FakeExtension(guest, "inside")
-        status, answer = await extension.register("SHUTDOWN")
-        seen.append((status, answer["errorType"]))
-        await extension.register("INVOKE")
-
-        async def listen() -> None:
-            while True:
-                seen.append((await extension.next())["eventType"])
-
-        tasks = [asyncio.ensure_future(listen()), asyncio.ensure_future(echo(guest))]
-        await terminated.wait()
-        for task in tasks:
-            task.cancel()
-
-    plane = dataplane(runtime)
-    for _ in range(2):
-        await plane.invoke()
-        await plane.settled()
-    assert seen == [(403, "Extension.InvalidEventType"), "INVOKE", "INVOKE"]
-    await plane.invoker.drain(0.0)
-    assert terminated.is_set()
 
 
 async def test_nobody_gets_an_environment_whose_extension_ended_while_it_was_idle(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lambdad.dataplane.extensions_api import messages
-from lambdad.dataplane.extensions_api.extension import ExtensionFailure, ExtensionState
+from lambdad.dataplane.extensions_api.extension import ExtensionFailure
 from lambdad.dataplane.extensions_api.session import ExtensionsSession, FunctionMetadata
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
@@ -343,68 +341,3 @@ def test_whatever_a_guest_sends_is_answered(
     answer = Client("watch").call(method, tail, body, **headers)
     assert answer is not None
     assert answer.status in (200, 403, 404)
-
-
-class Life(RuleBasedStateMachine):
-    """Calls in any order: nobody misses an event, nobody gets one it did not ask for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.client = Client("a", "b")
-        self.known: dict[str, str] = {}
-        self.owed: dict[str, int] = {}
-        self.got: dict[str, int] = {}
-
-    def _state(self, name: str) -> ExtensionState:
-        return {e.name: e.state for e in self.client.session.extensions}[name]
-
-    @rule(name=st.sampled_from("ab"))
-    def register(self, name: str) -> None:
-        answer = self.client.register(name, "INVOKE")
-        assert (answer.status == 200) is (name not in self.known)
-        if answer.status == 200:
-            self.known[name] = answer.headers["Lambda-Extension-Identifier"]
-
-    def _take(self, name: str) -> Any:
-        def reply(response: HttpResponse) -> None:
-            if response.status == 200:
-                self.got[name] = self.got.get(name, 0) + 1
-
-        return reply
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data())
-    def next(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.known)))
-        headers = {"lambda-extension-identifier": self.known[name]}
-        path = "/2020-01-01/extension/event/next"
-        request = HttpRequest(method="GET", path=path, headers=headers)
-        self.client.session.handle(request, self._take(name))
-
-    @precondition(lambda self: len(self.known) == 2 and self.client.session.waiting)
-    @rule()
-    def invoke(self) -> None:
-        for name in self.known:
-            self.owed[name] = self.owed.get(name, 0) + 1
-        self.client.session.invoke(INVOKE)
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.known)))
-        before = self._state(name)
-        answer = self.client.report("exit", self.known[name], "Extension.X")
-        assert answer is not None
-        assert (answer.status == 202) is (before is not ExtensionState.STARTED)
-
-    @invariant()
-    def events_arrive_exactly_once(self) -> None:
-        assert self.got == self.owed
-
-    @invariant()
-    def all_wait_only_when_each_is_ready(self) -> None:
-        states = [e.state for e in self.client.session.extensions]
-        assert self.client.session.waiting is all(s is ExtensionState.READY for s in states)
-
-
-TestLife = Life.TestCase
