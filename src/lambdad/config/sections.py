@@ -132,6 +132,18 @@ class LogsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeighboursConfig:
+    """Other AWS services that functions are deployed from.
+
+    Attributes:
+        s3: where `Code.S3Bucket` is read from: the URL of an S3-compatible store, or `aws`; the
+            daemon's own AWS credentials are used. None refuses code from S3.
+    """
+
+    s3: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All sections.
 
@@ -148,4 +160,5 @@ class Config:
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
+    neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     filesystems: Mapping[str, Path] = field(default_factory=dict)

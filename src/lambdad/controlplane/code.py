@@ -83,8 +83,8 @@ async def _read_object(source: CodeSource, objects: ObjectSource | None) -> byte
     if objects is None:
         raise InvalidParameterValueException(
             "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The "
-            f"specified bucket does not exist. lambdad has no S3 to read '{bucket}' from; upload "
-            "the package itself as ZipFile."
+            f"specified bucket does not exist. lambdad has no S3 to read '{bucket}' from; name "
+            "one in `neighbours.s3` of the configuration, or upload the package as ZipFile."
         )
     return await objects.read(bucket, key, source.s3_version)
 

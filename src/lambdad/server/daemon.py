@@ -23,6 +23,7 @@ from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
+from lambdad.neighbours.objects import S3Objects
 from lambdad.neighbours.services import ServiceDirectory
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.retention import LogRetention
@@ -155,6 +156,7 @@ class Daemon:
                 runtimes=catalogue,
                 clock=self._clock,
                 observer=self._invoker,
+                objects=S3Objects(config.neighbours.s3) if config.neighbours.s3 else None,
                 transition_s=config.controlplane.transition_s,
             )
         )

@@ -409,8 +409,8 @@ async def test_listing_pages_by_name_and_accounts_do_not_see_each_other() -> Non
             "InvalidParameterValueException",
             (
                 "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: "
-                "The specified bucket does not exist. lambdad has no S3 to read 'b' from; upload "
-                "the package itself as ZipFile."
+                "The specified bucket does not exist. lambdad has no S3 to read 'b' from; name "
+                "one in `neighbours.s3` of the configuration, or upload the package as ZipFile."
             ),
         ),
         (
