@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -43,11 +45,12 @@ class Catalogue:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
+        self._closing = threading.Event()
         # Sandboxes are given absolute paths.
         cache_dir = cache_dir.absolute()
         versions = VersionCache(cache_dir / "interpreters.json")
         providers: Sequence[Provider] = (
-            PythonProvider(config, cache_dir, versions, variables, self._background.submit),
+            PythonProvider(config, cache_dir, versions, variables, self._later),
             NodejsProvider(config, cache_dir, versions, variables),
             ProvidedProvider(),
         )
@@ -82,14 +85,26 @@ class Catalogue:
         return [self._report(identifier) for identifier in sorted(self._providers)]
 
     def prepare(self) -> None:
-        """Do now what the first `find` of each runtime would do. Takes seconds; for a thread."""
+        """Do now what the first `find` of each runtime would do. Takes seconds; for a thread.
+
+        Ends early when the catalogue is closed meanwhile.
+        """
         for identifier in self.supported_identifiers():
+            if self._closing.is_set():
+                return
             if self.unavailable(identifier) is None:
                 self.find(identifier)
 
     def close(self) -> None:
         """End the background work, waiting for the step that runs."""
+        self._closing.set()
         self._background.shutdown(wait=True, cancel_futures=True)
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Do work in the background; what comes too late is left for the next start."""
+        if not self._closing.is_set():
+            with contextlib.suppress(RuntimeError):  # closed since
+                self._background.submit(work)
 
     def _provider(self, identifier: str) -> Provider:
         try:
