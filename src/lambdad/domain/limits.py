@@ -1,4 +1,4 @@
-"""AWS quotas by name. Sources: LAMBDA-SPEC 1.4; bytes, seconds and MiB as the names say."""
+"""AWS quotas by name. Sources: the service model and AWS's quota pages; bytes, seconds and MiB as the names say."""
 
 from __future__ import annotations
 
