@@ -1,4 +1,7 @@
-"""AWS quotas by name. Sources: the service model and AWS's quota pages; bytes, seconds and MiB as the names say."""
+"""AWS quotas by name, bytes, seconds and MiB as the names say.
+
+Sources: the service model and AWS's quota pages.
+"""
 
 from __future__ import annotations
 
