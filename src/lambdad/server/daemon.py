@@ -135,19 +135,7 @@ class Daemon:
         catalogue = Catalogue(config.runtimes, data_dir / "runtimes", variables=variables())
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
-        host = EnvironmentHost(
-            backend=self._backend,
-            runtimes=catalogue,
-            packages=packages,
-            logs=logs,
-            clock=self._clock,
-            config=config.dataplane,
-            spawn_task=self._tasks.spawn,
-            serve_endpoint=self._serve_guest,
-            endpoint_port=port,
-            egress=config.sandbox.egress,
-            filesystems=config.filesystems,
-        )
+        host = self._environment_host(catalogue, packages, logs, port)
         self._invoker = Invoker(store.functions, store.resources, host, config.dataplane)
         functions = await self._stack.enter_async_context(
             Functions(
@@ -185,6 +173,23 @@ class Daemon:
             function_url_domain=config.function_urls.domain or f"localhost:{port}",
         )
         return services, packages
+
+    def _environment_host(
+        self, catalogue: Catalogue, packages: FilePackageStore, logs: LogWriter, port: int
+    ) -> EnvironmentHost:
+        return EnvironmentHost(
+            backend=self._backend,
+            runtimes=catalogue,
+            packages=packages,
+            logs=logs,
+            clock=self._clock,
+            config=self._config.dataplane,
+            spawn_task=self._tasks.spawn,
+            serve_endpoint=self._serve_guest,
+            endpoint_port=port,
+            egress=self._config.sandbox.egress,
+            filesystems=self._config.filesystems,
+        )
 
     async def close(self) -> None:
         """Finish what runs, within the drain timeout, then undo :meth:`open`."""
