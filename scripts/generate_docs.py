@@ -1,4 +1,4 @@
-"""Make the pages that come from code: command line, configuration, API coverage, index of ADRs.
+"""Make the pages that come from code: commands, configuration, API coverage, states, index of ADRs.
 
 `make docs` writes them; `tests/unit/project` fails when they are not current.
 """
@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from botocore import xform_name
@@ -15,6 +16,9 @@ from botocore import xform_name
 from lambdad.api import lambda_, logs, sts
 from lambdad.cli.main import main
 from lambdad.config.document import configuration_page
+from lambdad.dataplane import environment_state
+from lambdad.dataplane.extensions_api import extension
+from lambdad.dataplane.runtime_api import session
 
 ROOT = Path(__file__).resolve().parent.parent
 ADR_DIR = ROOT / "docs" / "adr"
@@ -48,6 +52,34 @@ COVERAGE_INTRODUCTION = """\
 
 Counted against the service models of the botocore that lambdad is built with. An operation that
 is not served answers `NotImplementedException` with its name.
+"""
+
+STATES = """\
+# The states of an environment
+
+<!-- Made from the tables that the code obeys by `make docs`; do not edit. -->
+
+An execution environment is one sandbox with one runtime process, and extensions where layers bring
+them. A change that is not in the table is refused as an internal error.
+
+{environment}
+
+| from | to | when |
+|---|---|---|
+{rows}
+
+## The runtime process
+
+What its calls of the Runtime API make of it; a call that would change it otherwise is answered 403
+`InvalidStateTransition`. The names are those in AWS's error texts.
+
+{runtime}
+
+## An extension
+
+As its calls of the Extensions API, and its start, make of it; other calls are answered 403.
+
+{extension}
 """
 
 _TITLE = re.compile(r"^# (\d{4}) (.+)$", re.MULTILINE)
@@ -147,10 +179,36 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(f"`{each}`" for each in names) or "none"
 
 
+def states_page() -> str:
+    """Return docs/states.md."""
+    table = environment_state.TRANSITIONS
+    first, last = environment_state.EnvironmentState.NEW, environment_state.EnvironmentState.DEAD
+    # Mermaid's labels end at a colon or semicolon.
+    arrows = [f"{e.before} --> {e.after}: {re.sub('[:;]', ',', e.when)}" for e in table]
+    return STATES.format(
+        environment=_diagram([f"[*] --> {first}", *arrows, f"{last} --> [*]"]),
+        rows="\n".join(f"| {each.before} | {each.after} | {each.when} |" for each in table),
+        runtime=_diagram(_arrows(session.TRANSITIONS)),
+        extension=_diagram(_arrows(extension.TRANSITIONS)),
+    )
+
+
+def _arrows(followers: Mapping[Any, frozenset[Any]]) -> list[str]:
+    """Draw a table without reasons; its first state is the one that a life begins with."""
+    first = next(iter(followers))
+    pairs = [(before, after) for before in followers for after in sorted(followers[before])]
+    return [f"[*] --> {first}", *(f"{before} --> {after}" for before, after in pairs)]
+
+
+def _diagram(arrows: Sequence[str]) -> str:
+    return "\n".join(["```mermaid", "stateDiagram-v2", *(f"    {a}" for a in arrows), "```"])
+
+
 PAGES = {
     ROOT / "docs" / "api-coverage.md": coverage_page,
     ROOT / "docs" / "cli.md": cli_page,
     ROOT / "docs" / "configuration.md": configuration_page,
+    ROOT / "docs" / "states.md": states_page,
     ADR_DIR / "README.md": adr_index,
 }
 

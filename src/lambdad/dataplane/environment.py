@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
-from lambdad.dataplane.environment_state import TRANSITIONS, EnvironmentState
+from lambdad.dataplane.environment_state import EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.processes import Processes
@@ -379,9 +379,7 @@ class ExecutionEnvironment:
             work.tell(tail)
 
     def _enter(self, state: EnvironmentState) -> None:
-        if state not in TRANSITIONS[self.state]:
-            raise PlatformError(f"environment {self.state} -> {state}")
-        self.state = state
+        self.state = follow(self.state, state)
 
 
 def _reason(error: FunctionError) -> ShutdownReason:

@@ -1,9 +1,16 @@
-"""The life of an execution environment: which state may follow which."""
+"""The life of an execution environment: which state may follow which, and why.
+
+The table is the truth: an environment changes its state by :func:`follow` alone, and the diagram
+in the documentation is drawn from it. What is done in a state is the environment's business.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+
+from lambdad.domain.errors import PlatformError
 
 
 class EnvironmentState(StrEnum):
@@ -18,13 +25,48 @@ class EnvironmentState(StrEnum):
     DEAD = "dead"
 
 
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state that is allowed, and when it happens, in words for the documentation."""
+
+    before: EnvironmentState
+    after: EnvironmentState
+    when: str
+
+
 _S = EnvironmentState
-TRANSITIONS: Mapping[EnvironmentState, frozenset[EnvironmentState]] = {
-    _S.NEW: frozenset({_S.INITIALISING, _S.DEAD}),
-    _S.INITIALISING: frozenset({_S.INVOKING, _S.IDLE, _S.RESETTING, _S.DEAD}),
-    _S.INVOKING: frozenset({_S.IDLE, _S.RESETTING, _S.DEAD}),
-    _S.IDLE: frozenset({_S.INVOKING, _S.RESETTING, _S.DEAD}),
-    _S.RESETTING: frozenset({_S.RESET, _S.INITIALISING, _S.DEAD}),
-    _S.RESET: frozenset({_S.INITIALISING, _S.DEAD}),
-    _S.DEAD: frozenset(),
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition(_S.NEW, _S.INITIALISING, "the sandbox stands: extensions, then the runtime, start"),
+    Transition(_S.NEW, _S.DEAD, "the host refuses the sandbox, or it is not wanted any more"),
+    Transition(_S.INITIALISING, _S.INVOKING, "all ask for an event, and one waits"),
+    Transition(_S.INITIALISING, _S.IDLE, "all ask for an event, ahead of any: freeze"),
+    Transition(_S.INITIALISING, _S.RESETTING, "an error, an exit, or the init limit"),
+    Transition(_S.INITIALISING, _S.DEAD, "the function was deleted or the daemon stops"),
+    Transition(_S.INVOKING, _S.IDLE, "all ask for the next event: freeze"),
+    Transition(_S.INVOKING, _S.RESETTING, "timeout, or the runtime or an extension ended"),
+    Transition(_S.INVOKING, _S.DEAD, "the daemon stops"),
+    Transition(_S.IDLE, _S.INVOKING, "an event: thaw"),
+    Transition(_S.IDLE, _S.DEAD, "idle too long, code or configuration changed, deleted"),
+    Transition(_S.RESETTING, _S.RESET, "the processes are gone; /tmp stays"),
+    Transition(
+        _S.RESETTING, _S.INITIALISING, "init failed by itself: again, within the invocation"
+    ),
+    Transition(_S.RESETTING, _S.DEAD, "the sandbox is gone, or the daemon stops"),
+    Transition(_S.RESET, _S.INITIALISING, "an event: init within the invocation"),
+    Transition(_S.RESET, _S.DEAD, "idle too long, code or configuration changed, deleted"),
+)
+
+_FOLLOWERS: Mapping[EnvironmentState, frozenset[EnvironmentState]] = {
+    state: frozenset(t.after for t in TRANSITIONS if t.before is state) for state in _S
 }
+
+
+def follow(before: EnvironmentState, after: EnvironmentState) -> EnvironmentState:
+    """Return the state after a change.
+
+    Raises:
+        PlatformError: the table does not have it.
+    """
+    if after not in _FOLLOWERS[before]:
+        raise PlatformError(f"environment {before} -> {after}")
+    return after
