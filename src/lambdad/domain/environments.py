@@ -40,6 +40,25 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Zygote:
+    """An interpreter that is started once and then forked for every environment.
+
+    Attributes:
+        argv: command that starts the interpreter, in guest paths, without a program.
+        script: program that a fork runs, in guest paths, as if it had been executed with it.
+        modules: what the interpreter imports before it is forked.
+        mounts: what it needs to start.
+        environment: names and values; what it is started with.
+    """
+
+    argv: tuple[str, ...]
+    script: str
+    modules: tuple[str, ...]
+    mounts: tuple[Mount, ...]
+    environment: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceLimits:
     """What one environment may use.
 

@@ -6,8 +6,8 @@ message is one request or one report; file descriptors travel with it. When the 
 does the sandbox: the end of PID 1 is the end of every process of its namespace.
 
 Requests:
-    `S` token, telemetry, arguments, variables, then NUL-separated: directory, argv, NAME=value
-        (descriptors: output, and telemetry if there is one)
+    `S` token, flags, arguments, variables, then NUL-separated: directory, argv, NAME=value
+        (descriptors: output, telemetry if flagged, then what the program inherits)
     `G` token, signal number: send the signal to that program
     `K` token: kill every other process
 Reports, all of `<cIi`: kind, token, value:
@@ -18,11 +18,19 @@ Reports, all of `<cIi`: kind, token, value:
 import array
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import signal
 import socket
 import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Places = list[tuple[int, int]]
+    Fork = Callable[[list[bytes], dict[bytes, bytes], Places], int]
 
 SPAWN, SIGNAL, KILL = b"S", b"G", b"K"
 STARTED, NOT_STARTED, ENDED, KILLED = b"P", b"N", b"E", b"K"
@@ -33,8 +41,11 @@ KILL_REQUEST = struct.Struct("<cI")
 REPORT = struct.Struct("<cIi")
 MESSAGE_BYTES = 256 * 1024
 
-TELEMETRY_FD = 3
-_DESCRIPTORS = 2
+TELEMETRY, FORKED = 1, 2
+TELEMETRY_FD, FIRST_INHERITED_FD = 3, 4
+_DESCRIPTORS = 6
+# Where no number is that a program expects something at.
+_ASIDE_FD = 64
 _NOT_FOUND = (errno.ENOENT, errno.ENOTDIR)
 _NO_RESOURCES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -45,11 +56,18 @@ _VICTIM, _SPARED = b"1000", b"0"
 
 
 class Init:
-    """The loop. State: which process belongs to which token of the supervisor."""
+    """The loop. State: which process belongs to which token of the supervisor.
 
-    def __init__(self, control: socket.socket, oom_score_fd: int) -> None:
+    `fork` starts a program by forking this process, where this is an interpreter that has booted:
+    called with argv, variables, directory and (from, to) pairs of descriptors; returns its pid.
+    """
+
+    def __init__(
+        self, control: socket.socket, oom_score_fd: int, fork: "Fork | None" = None
+    ) -> None:
         self._control = control
         self._oom_score_fd = oom_score_fd
+        self._fork = fork
         self._tokens: dict[int, int] = {}
 
     def run(self) -> None:
@@ -97,16 +115,12 @@ class Init:
         self._control.send(REPORT.pack(kind, token, value))
 
     def _spawn(self, message: bytes, descriptors: "list[int]") -> None:
-        _, token, telemetry, arguments, variables = SPAWN_HEAD.unpack_from(message)
+        _, token, flags, arguments, variables = SPAWN_HEAD.unpack_from(message)
         texts = message[SPAWN_HEAD.size :].split(b"\0")
         directory, argv = texts[0], texts[1 : 1 + arguments]
         pairs = texts[1 + arguments : 1 + arguments + variables]
         environment = dict(pair.split(b"=", 1) for pair in pairs)
-        output = descriptors[0]
-        # Standard input is init's own: /dev/null. All other descriptors close themselves on exec.
-        actions = [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
-        if telemetry:
-            actions.append((os.POSIX_SPAWN_DUP2, descriptors[1], TELEMETRY_FD))
+        places = _places(descriptors, flags)
         try:
             os.chdir(directory)
         except OSError as error:
@@ -114,15 +128,10 @@ class Init:
             return
         os.pwrite(self._oom_score_fd, _VICTIM, 0)
         try:
-            pid = os.posix_spawn(
-                argv[0],
-                argv,
-                environment,
-                file_actions=actions,
-                setsid=True,
-                setsigmask=[],
-                setsigdef=_SIGNALS,
-            )
+            if flags & FORKED and self._fork is not None:
+                pid = self._fork(argv, environment, places)
+            else:
+                pid = _execute(argv, environment, places)
         except OSError as error:
             self._report_failure(token, error.errno or errno.EIO)
             return
@@ -181,6 +190,37 @@ class Init:
             self._report(ENDED, token, status)
 
 
+def _places(descriptors: "list[int]", flags: int) -> "list[tuple[int, int]]":
+    """Return which descriptor a program finds at which number; its input is init's own, null."""
+    if len(descriptors) > 2:
+        # Or one would be overwritten before it has got to its place.
+        for position, fd in enumerate(descriptors):
+            descriptors[position] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE_FD)
+            os.close(fd)
+    rest = iter(descriptors)
+    output = next(rest)
+    places = [(output, 1), (output, 2)]
+    if flags & TELEMETRY:
+        places.append((next(rest), TELEMETRY_FD))
+    places.extend((fd, FIRST_INHERITED_FD + number) for number, fd in enumerate(rest))
+    return places
+
+
+def _execute(
+    argv: "list[bytes]", environment: "dict[bytes, bytes]", places: "list[tuple[int, int]]"
+) -> int:
+    # All other descriptors close themselves on exec.
+    return os.posix_spawn(
+        argv[0],
+        argv,
+        environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, place) for fd, place in places],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=_SIGNALS,
+    )
+
+
 def receive(control: socket.socket) -> "tuple[bytes, list[int]]":
     """Return one message, empty at the end, and its descriptors, which close on exec."""
     descriptors = array.array("i")
@@ -195,8 +235,8 @@ def receive(control: socket.socket) -> "tuple[bytes, list[int]]":
     return message, list(descriptors)
 
 
-def main(control: socket.socket, oom_score_fd: int) -> None:
+def main(control: socket.socket, oom_score_fd: int, fork: "Fork | None" = None) -> None:
     """Be PID 1 until the supervisor lets go of its end of the socket."""
     # The supervisor is gone: so is the sandbox.
     with contextlib.suppress(BrokenPipeError):
-        Init(control, oom_score_fd).run()
+        Init(control, oom_score_fd, fork).run()

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.environments import Mount, ResourceLimits, Zygote
+
+# What a program gets beyond its output (1, 2) and its telemetry (3).
+FIRST_INHERITED_FD = 4
 
 
 class GuardState(StrEnum):
@@ -52,6 +55,8 @@ class SandboxSpec:
         mounts: read-only files and directories; parents before children.
         ports: TCP ports on which the sandbox listens on its own 127.0.0.1 for the supervisor.
         egress: whether the guest may open connections to public addresses.
+        zygote: what `forked` processes are forked from, or None; an optimisation of backends that
+            have zygotes, see :attr:`SandboxBackend.zygotes`.
     """
 
     environment_id: str
@@ -59,6 +64,7 @@ class SandboxSpec:
     limits: ResourceLimits
     ports: Sequence[int]
     egress: bool = True
+    zygote: Zygote | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +76,18 @@ class ProcessSpec:
             process that later forks other sandboxes.
         telemetry: whether the process gets a pipe for framed log records, announced to it as
             `_LAMBDA_TELEMETRY_LOG_FD`.
+        inherited: at most 4 descriptors that the process gets as `FIRST_INHERITED_FD` and the
+            following ones. They stay the caller's, who may close them after the spawn.
+        forked: whether it is forked from the sandbox's zygote instead of being executed; only
+            where :attr:`SandboxSpec.zygote` is set. `argv` is then what it is called by.
     """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     cwd: str
     telemetry: bool = False
+    inherited: Sequence[int] = ()
+    forked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +160,16 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def mount(self, mounts: Sequence[Mount]) -> None:
+        """Show the guest further read-only directories, at places that exist and show nothing yet.
+
+        Only on backends with :attr:`SandboxBackend.zygotes`.
+
+        Raises:
+            HostUnfit: a source is missing, or the sandbox is gone; it is to be destroyed.
+        """
+        ...
+
     async def kill_processes(self) -> None:
         """Kill every guest process; the sandbox and its `/tmp` stay. Thaws if frozen.
 
@@ -186,9 +208,15 @@ class Sandbox(Protocol):
 
 
 class SandboxBackend(Protocol):
-    """A way to confine; chosen by running a real sandbox at start."""
+    """A way to confine; chosen by running a real sandbox at start.
+
+    Attributes:
+        zygotes: whether sandboxes can be made before it is known for which function: with
+            `SandboxSpec.zygote` and :meth:`Sandbox.mount`.
+    """
 
     name: str
+    zygotes: bool
 
     async def open(self) -> None:
         """Prepare the host and sweep what a killed predecessor left.

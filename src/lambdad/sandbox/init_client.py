@@ -28,7 +28,9 @@ SPAWN_HEAD = struct.Struct("<cIBHH")
 SIGNAL_REQUEST = struct.Struct("<cIB")
 KILL_REQUEST = struct.Struct("<cI")
 REPORT = struct.Struct("<cIi")
+TELEMETRY, FORKED = 1, 2
 TELEMETRY_FD = 3
+_INHERITED_MAX = 4
 
 # Below the limit of one message, which is the socket's send buffer.
 _REQUEST_BYTES_MAX = 128 * 1024
@@ -108,7 +110,7 @@ class InitClient:
         self._starting[token] = started
         self._running[token] = ended
         try:
-            self._send(message, pipes)
+            self._send(message, [*pipes, *process.inherited])
             number = await started
         except BaseException:
             # PID 1 may still answer; the token stays known until then or the end.
@@ -229,10 +231,13 @@ def _spawn_message(token: int, process: ProcessSpec) -> bytes:
         variables = {**variables, "_LAMBDA_TELEMETRY_LOG_FD": str(TELEMETRY_FD)}
     texts = [process.cwd, *process.argv, *(f"{name}={value}" for name, value in variables.items())]
     encoded = [text.encode(errors="surrogateescape") for text in texts]
-    head = SPAWN_HEAD.pack(SPAWN, token, process.telemetry, len(process.argv), len(variables))
+    flags = TELEMETRY * process.telemetry | FORKED * process.forked
+    head = SPAWN_HEAD.pack(SPAWN, token, flags, len(process.argv), len(variables))
     message = head + b"\0".join(encoded)
     if any(b"\0" in text for text in encoded) or not process.argv:
         raise HostUnfit("A program's arguments or variables hold a NUL.", "Remove it.")
+    if len(process.inherited) > _INHERITED_MAX:
+        raise HostUnfit(f"A program inherits at most {_INHERITED_MAX} descriptors.", "")
     if len(message) > _REQUEST_BYTES_MAX:
         raise HostUnfit("A program's arguments and variables exceed 128 KiB.", "Shorten them.")
     return message

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from lambdad.domain.environments import ResourceLimits
+from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import process_tree
 from lambdad.sandbox.base import ExitStatus, Listener, ProcessSpec
@@ -155,6 +155,10 @@ class PolledSandbox:
         """Send a signal to one program."""
         with suppress(HostUnfit):
             self._init.signal(token, number)
+
+    async def mount(self, mounts: Sequence[Mount]) -> None:
+        """See `Sandbox`."""
+        raise HostUnfit(f"{len(mounts)} mounts cannot be added here.", "Use a new sandbox.")
 
     async def kill_processes(self) -> None:
         """See `Sandbox`."""

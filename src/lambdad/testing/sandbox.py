@@ -8,9 +8,10 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from lambdad.domain.environments import ResourceLimits
+from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.sandbox.base import (
     ExitStatus,
     Guard,
@@ -223,6 +224,10 @@ class FakeSandbox:
         self._processes.append(started)
         return started
 
+    async def mount(self, mounts: Sequence[Mount]) -> None:
+        """See `Sandbox`."""
+        self.spec = replace(self.spec, mounts=(*self.spec.mounts, *mounts))
+
     async def kill_processes(self) -> None:
         """See `Sandbox.kill_processes`."""
         self.calls.append("kill_processes")
@@ -270,6 +275,7 @@ class FakeBackend:
     """
 
     name = "fake"
+    zygotes = False
 
     def __init__(self, program: Program, programs: Mapping[str, Program] | None = None) -> None:
         self._program = program

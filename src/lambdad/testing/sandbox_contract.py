@@ -20,6 +20,7 @@ from lambdad.domain.environments import Mount
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import (
     ExitStatus,
+    ProcessSpec,
     Sandbox,
     SandboxBackend,
 )
@@ -88,6 +89,29 @@ class SandboxContract(SandboxLifeContract):
         status, output = await shell(sandbox, "echo one; echo two >&2; echo three")
         assert status == ExitStatus(code=0)
         assert output == b"one\ntwo\nthree\n"
+
+    async def test_inherited_descriptors_are_found_in_order(self, sandbox: Sandbox) -> None:
+        """From `FIRST_INHERITED_FD` on, with and without a telemetry pipe before them."""
+        for telemetry in (False, True):
+            pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+            script = "read a <&4; read b <&5; read c <&6; echo $a $b $c; ls /proc/self/fd | wc -l"
+            process = await sandbox.spawn(
+                ProcessSpec(
+                    argv=("/bin/sh", "-c", script),
+                    environment={"PATH": "/usr/bin:/bin"},
+                    cwd="/",
+                    telemetry=telemetry,
+                    inherited=[reader for reader, _ in pipes],
+                )
+            )
+            for number, (reader, writer) in enumerate(pipes):
+                os.close(reader)
+                os.write(writer, b"%d\n" % number)
+                os.close(writer)
+            # Besides them: input, output, errors, perhaps telemetry, and what `ls` reads.
+            assert await read_all(process.output) == b"0 1 2\n%d\n" % (7 + telemetry)
+            if process.telemetry is not None:
+                os.close(process.telemetry)
 
     @pytest.mark.parametrize("exit_code", [0, 1, 42, 255])
     async def test_exit_code_is_reported(self, sandbox: Sandbox, exit_code: int) -> None:

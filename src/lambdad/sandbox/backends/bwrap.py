@@ -69,6 +69,7 @@ class BwrapBackend:
     """
 
     name = "bwrap"
+    zygotes = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
         del clock

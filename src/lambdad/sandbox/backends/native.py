@@ -67,6 +67,7 @@ class NativeBackend:
     """
 
     name = "native"
+    zygotes = False
 
     def __init__(
         self,

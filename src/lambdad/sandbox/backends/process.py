@@ -76,6 +76,7 @@ class ProcessBackend:
     """
 
     name = "process"
+    zygotes = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
         del clock
