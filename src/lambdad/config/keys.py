@@ -31,6 +31,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "sandbox.max_environments": (1, 65_536),
         "controlplane.transition_s": (0, 900),
         "dataplane.init_timeout_s": (0.001, 900),
+        "dataplane.stream_pace_mb": (1, 1_000_000),
         "dataplane.concurrency": (1, math.inf),
         "logs.flush_interval_s": (0.001, 60),
         "logs.buffer_bytes": (1, math.inf),

@@ -96,11 +96,13 @@ class DataPlaneConfig:
         idle_timeout_s: an environment without work is taken down after this, in seconds.
         init_timeout_s: AWS's limit of the init phase, in seconds.
         concurrency: account limit of concurrent executions.
+        stream_pace_mb: how fast a streamed response is behind its first 6 MiB, in MiB each second.
     """
 
     idle_timeout_s: float = 600.0
     init_timeout_s: float = 10.0
     concurrency: int = 1_000
+    stream_pace_mb: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ class EnvironmentHost:
         self.logs = logs
         self.spawn_task = spawn_task
         self.init_timeout_s = config.init_timeout_s
+        self.stream_bytes_per_s = config.stream_pace_mb * 1024 * 1024
         self._backend = backend
         self._runtimes = runtimes
         self._packages = packages

@@ -78,7 +78,7 @@ class Invoker:
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
     ) -> StreamedInvocation:
         """Run a function once and return when its answer begins; raises like :meth:`invoke`."""
-        stream = ResponseStream(self._host.clock)
+        stream = ResponseStream(self._host.clock, self._host.stream_bytes_per_s)
         work = self._begin(key, qualifier, invocation, stream)
         await stream.opened()
         if work.done.done():

@@ -33,16 +33,17 @@ class Flow(Protocol):
 class StreamRate:
     """How fast a stream may be: AWS caps it behind the first 6 MiB. Mutable: tokens, their time."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, bytes_per_s: int) -> None:
+        self._bytes_per_s = bytes_per_s
         self._tokens = float(limits.STREAM_BURST_BYTES)
         self._at = now
 
     def delay_s(self, size: int, now: float) -> float:
         """Take `size` bytes and return how long to wait before they are sent, in seconds."""
-        refill = (now - self._at) * limits.STREAM_BYTES_PER_S
+        refill = (now - self._at) * self._bytes_per_s
         self._tokens = min(self._tokens + refill, float(limits.STREAM_BURST_BYTES)) - size
         self._at = now
-        return max(0.0, -self._tokens / limits.STREAM_BYTES_PER_S)
+        return max(0.0, -self._tokens / self._bytes_per_s)
 
 
 class ResponseStream:
@@ -51,8 +52,9 @@ class ResponseStream:
     Mutable: the pieces not taken yet, the sender's flow, and whether the end is known.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, bytes_per_s: int) -> None:
         self.content_type: str | None = None
+        self._bytes_per_s = bytes_per_s
         self._clock = clock
         self._pieces: deque[bytes] = deque()
         self._size = 0
@@ -104,7 +106,7 @@ class ResponseStream:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the pieces at AWS's pace until the end."""
-        rate = StreamRate(self._clock.monotonic())
+        rate = StreamRate(self._clock.monotonic(), self._bytes_per_s)
         while True:
             while self._pieces:
                 piece = self._pieces.popleft()

@@ -396,7 +396,8 @@ class RequestParser:
         """Keep a piece of the body; what exceeds the limit is refused once llhttp returns."""
         self._body_size += len(piece)
         if self._sink is not None:
-            self._sink(piece)
+            room = self._body_limit - (self._body_size - len(piece))
+            self._sink(piece if len(piece) <= room else piece[: max(room, 0)])
         elif not self._body:
             self._body = piece
         elif self._body_size <= self._body_limit:

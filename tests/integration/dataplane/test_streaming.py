@@ -145,7 +145,7 @@ async def test_a_caller_that_takes_nothing_holds_the_function_back(dataplane: Ma
 
 
 def test_the_first_6_mib_are_free_and_the_rest_comes_at_2_mib_a_second() -> None:
-    rate = StreamRate(0.0)
+    rate = StreamRate(0.0, 2 * 1024 * 1024)
     assert rate.delay_s(limits.STREAM_BURST_BYTES, 0.0) == 0.0
     assert rate.delay_s(2 * 1024 * 1024, 0.0) == 1.0
     assert rate.delay_s(2 * 1024 * 1024, 1.0) == 1.0
