@@ -35,12 +35,14 @@ class Principal:
     """Who asks: an AWS identity, an AWS service, or nobody in particular.
 
     Attributes:
-        arn: `arn:aws:iam::111122223333:root`, a user's or a role's.
+        arn: `arn:aws:iam::111122223333:root`, a user's, or the session of a role.
         service: for example `s3.amazonaws.com`.
+        role_arn: of the role whose session it is; policies may name either.
     """
 
     arn: str | None = None
     service: str | None = None
+    role_arn: str | None = None
 
     @property
     def account_id(self) -> str | None:
@@ -106,7 +108,8 @@ def listed(element: object) -> list[str]:
 def _context(request: Request) -> Context:
     own = {}
     if request.principal.arn is not None:
-        own["aws:PrincipalArn"] = request.principal.arn
+        # AWS: of a session the role's.
+        own["aws:PrincipalArn"] = request.principal.role_arn or request.principal.arn
     if request.principal.account_id is not None:
         own["aws:PrincipalAccount"] = request.principal.account_id
     if request.principal.service is not None:
@@ -155,5 +158,5 @@ def _is(name: str, principal: Principal) -> bool:
     root = _ROOT_ARN.fullmatch(name)
     account_id = root[1] if root else name
     return principal.arn is not None and (
-        name == principal.arn or account_id == principal.account_id
+        name in (principal.arn, principal.role_arn) or account_id == principal.account_id
     )

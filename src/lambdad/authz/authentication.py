@@ -1,0 +1,170 @@
+"""Who a request is from: who must prove it, and whose proof holds.
+
+Decides nothing about what a caller may do. Credentials that lambdad issued and access keys of the
+operator are checked always; whether others are taken at their word is a setting.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from enum import StrEnum
+
+from lambdad.authz.access_keys import AccessKey
+from lambdad.authz.callers import Caller, root_arn, stranger
+from lambdad.authz.role_credentials import RoleCredentials
+from lambdad.authz.sessions import TOKEN_PREFIX, Sessions
+from lambdad.domain.clock import Clock
+from lambdad.protocol.aws_chunked import Payload, payload_of
+from lambdad.protocol.http import HttpRequest
+from lambdad.protocol.sigv4 import Signature, parse_credential, read_signature, session_token
+from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
+from lambdad.protocol.sigv4_verification import S3_SERVICES, verify
+
+_DAEMON_KEY = re.compile(r"LAMBDAD(\d{12})", re.ASCII)
+
+
+class AuthMode(StrEnum):
+    """Who must prove who they are.
+
+    * `open`: who uses credentials that are known; everybody else is taken at their word.
+    * `functions`: functions, too, whatever credentials they use.
+    * `verify`: everybody.
+    """
+
+    OPEN = "open"
+    FUNCTIONS = "functions"
+    VERIFY = "verify"
+
+
+class Authenticator:
+    """Finds out who a request is from.
+
+    Immutable: it asks `role_credentials` which environments live.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: AuthMode,
+        sessions: Sessions,
+        role_credentials: RoleCredentials,
+        access_keys: Mapping[str, AccessKey],
+        clock: Clock,
+    ) -> None:
+        self.mode = mode
+        self._sessions = sessions
+        self._role_credentials = role_credentials
+        self._access_keys = access_keys
+        self._clock = clock
+        self._daemon_key = secrets.token_bytes(32)
+
+    def authenticate(
+        self, request: HttpRequest, *, service: str | None = None, guest: bool = False
+    ) -> Caller:
+        """Return who a request is from.
+
+        `service` is the signing name of the service that is called, `guest` whether the request
+        comes from inside a sandbox.
+
+        Raises:
+            SignatureRefused: the caller must prove who they are and does not.
+        """
+        credential = parse_credential(request)
+        access_key = credential.access_key if credential is not None else None
+        if not self._must_prove(request, access_key, guest=guest):
+            return stranger(access_key)
+        return self.prove(request, service=service)
+
+    def prove(
+        self, request: HttpRequest, *, service: str | None = None, region: str | None = None
+    ) -> Caller:
+        """Return who a request is proven to be from, whatever the mode; arguments as above.
+
+        Raises:
+            SignatureRefused: it is not signed rightly with credentials that are known.
+        """
+        signature = read_signature(request)
+        _check_scope(signature, service, region)
+        caller, secret = self._holder(signature)
+        verify(request, signature, secret, now_s=self._clock.time())
+        return caller
+
+    def payload(self, request: HttpRequest, *, guest: bool = False) -> Payload:
+        """Return the payload of a chunked request that was authenticated.
+
+        Raises:
+            MalformedChunks: it cannot be read.
+            SignatureRefused: a chunk is not signed rightly, by who must prove who they are.
+        """
+        credential = parse_credential(request)
+        access_key = credential.access_key if credential is not None else None
+        if not self._must_prove(request, access_key, guest=guest):
+            return payload_of(request, None, None)
+        signature = read_signature(request)
+        return payload_of(request, signature, self._holder(signature)[1])
+
+    def must_prove(self, *, guest: bool) -> bool:
+        """Whether even a caller with unknown credentials must prove who they are."""
+        return self.mode is AuthMode.VERIFY or (guest and self.mode is AuthMode.FUNCTIONS)
+
+    def daemon_key(self, account_id: str) -> tuple[str, str]:
+        """Return access key id and secret with which this daemon calls itself for an account.
+
+        They end with this process.
+        """
+        access_key = f"LAMBDAD{account_id}"
+        return access_key, hmac.digest(self._daemon_key, access_key.encode(), "sha256").hex()
+
+    def _must_prove(self, request: HttpRequest, access_key: str | None, *, guest: bool) -> bool:
+        if self.must_prove(guest=guest):
+            return True
+        if access_key is None:
+            return False
+        return (
+            access_key in self._access_keys
+            or self._sessions.is_own(access_key)
+            or _DAEMON_KEY.fullmatch(access_key) is not None
+            or (session_token(request) or "").startswith(TOKEN_PREFIX)
+        )
+
+    def _holder(self, signature: Signature) -> tuple[Caller, str]:
+        """Return who holds the credentials of a signature, and their secret."""
+        access_key = signature.credential.access_key
+        if (known := self._access_keys.get(access_key)) is not None:
+            if signature.token is not None:
+                raise SignatureRefused(Fault.INVALID_TOKEN)
+            return known.caller, known.secret
+        if (own := _DAEMON_KEY.fullmatch(access_key)) is not None:
+            return _daemon(own[1], access_key), self.daemon_key(own[1])[1]
+        if signature.token is None or not self._sessions.is_own(access_key):
+            raise SignatureRefused(Fault.UNKNOWN_KEY)
+        session = self._sessions.open(signature.token, access_key)
+        handed_out = signature.presigned and signature.credential.service in S3_SERVICES
+        if session.claims.expires_s <= self._clock.time() or self._role_credentials.ended(
+            session.claims, handed_out=handed_out
+        ):
+            raise SignatureRefused(Fault.EXPIRED_TOKEN)
+        return session.claims.caller(), session.secret
+
+
+def _daemon(account_id: str, access_key: str) -> Caller:
+    return Caller(
+        account_id=account_id,
+        arn=root_arn(account_id),
+        user_id=account_id,
+        access_key=access_key,
+        proven=True,
+    )
+
+
+def _check_scope(signature: Signature, service: str | None, region: str | None) -> None:
+    credential = signature.credential
+    if service is not None and credential.service != service:
+        text = f"Credential should be scoped to correct service: '{service}'. "
+        raise SignatureRefused(Fault.SCOPE, text)
+    if region is not None and credential.region != region:
+        text = f"Credential should be scoped to a valid region, not '{credential.region}'. "
+        raise SignatureRefused(Fault.SCOPE, text)
