@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from lambdad.api.context import RequestContext, Services
+from botocore.model import ServiceModel
+
+from lambdad.api.context import ServiceContext, Services
 from lambdad.api.dispatch import Answer, Service
 from lambdad.api.request_ids import request_ids
 from lambdad.authz.principals import DEFAULT_REGION, account_of
@@ -27,16 +29,23 @@ from lambdad.protocol.validator import validate
 
 _LOGGER = logging.getLogger(__name__)
 
+S = TypeVar("S")
 
-class Directory(Protocol):
-    """Tells services apart, and answers for those that are not served."""
+
+class Elsewhere(Protocol):
+    """Tells services apart, and answers for those that are not served here."""
 
     def identify(self, request: HttpRequest, credential: Credential | None) -> str | None:
         """Return the name of the service a request is for; None when it does not say."""
         ...
 
-    def refuse(self, request: HttpRequest, service: str | None, request_id: str) -> HttpResponse:
-        """Return the error for a service that is not served, in a form its clients read."""
+    async def handle(
+        self, request: HttpRequest, service: str | None, caller: ServiceContext[None]
+    ) -> HttpResponse:
+        """Answer a request to a service that is not offered here; never raises.
+
+        Whatever serves it, or an error in a form that its clients read.
+        """
         ...
 
 
@@ -44,12 +53,12 @@ class App:
     """The AWS endpoint without its transport."""
 
     def __init__(
-        self, *, offered: Sequence[Service], services: Services, directory: Directory
+        self, *, offered: Sequence[Service[Services]], services: Services, elsewhere: Elsewhere
     ) -> None:
-        """`offered` are the AWS services that are served; `services` is what they call."""
-        self._offered = {service.name: (service, Router(service.model)) for service in offered}
+        """`offered` are the services of lambdad's own; `services` is what they call."""
+        self._offered = {service.name: service for service in offered}
         self._services = services
-        self._directory = directory
+        self._elsewhere = elsewhere
         self._request_ids = request_ids()
 
     async def handle(self, request: HttpRequest, *, base_url: str) -> HttpResponse:
@@ -58,36 +67,42 @@ class App:
         `base_url` is scheme and host as the client used them, without a final slash. What is
         cancelled half way may leave a function unfinished until the next start: let it finish.
         """
-        request_id = next(self._request_ids)
         credential = parse_credential(request)
-        name = self._directory.identify(request, credential)
-        offer = self._offered.get(name) if name is not None else None
-        if offer is None:
-            return self._directory.refuse(request, name, request_id)
-        service, router = offer
+        name = self._elsewhere.identify(request, credential)
+        service = self._offered.get(name) if name is not None else None
+        if service is None:
+            caller = self._context(request, credential, base_url, None)
+            return await self._elsewhere.handle(request, name, caller)
+        context = self._context(request, credential, base_url, self._services)
+        return await answer(service, request, context)
+
+    def _context(
+        self, request: HttpRequest, credential: Credential | None, base_url: str, services: S
+    ) -> ServiceContext[S]:
         access_key = credential.access_key if credential else None
-        context = RequestContext(
+        return ServiceContext(
             account_id=account_of(access_key),
             region=credential.region if credential else DEFAULT_REGION,
-            request_id=request_id,
+            request_id=next(self._request_ids),
             access_key=access_key,
             base_url=base_url,
-            services=self._services,
+            services=services,
             trace_header=request.headers.get("x-amzn-trace-id"),
         )
-        return await _answer(service, router, request, context)
 
 
-async def _answer(
-    service: Service, router: Router, request: HttpRequest, context: RequestContext
+async def answer(
+    service: Service[S], request: HttpRequest, context: ServiceContext[S]
 ) -> HttpResponse:
+    """Run the operation that a request asks for; never raises but for cancellation."""
+    wire = service.wire(request)
     try:
-        return await _run(service, router, request, context)
+        return await _run(service, wire.router, request, context)
     except ServiceException as error:
-        return _refusal(service, context, error.code, error.message, error.members)
+        return _refusal(wire.model, context, error.code, error.message, error.members)
     except ProtocolError as error:
         return serialize_error(
-            service.model,
+            wire.model,
             code=service.invalid if isinstance(error, ValidationError) else error.code,
             message=error.message,
             members={},
@@ -102,14 +117,14 @@ async def _answer(
             request.method,
             request.path[:256],
         )
-        modelled = ServiceException.code in service.model.shape_names
+        modelled = ServiceException.code in wire.model.shape_names
         code = ServiceException.code if modelled else "InternalFailure"
         text = f"lambdad failed. Its log tells why under request id {context.request_id}."
-        return _refusal(service, context, code, text, {})
+        return _refusal(wire.model, context, code, text, {})
 
 
 async def _run(
-    service: Service, router: Router, request: HttpRequest, context: RequestContext
+    service: Service[S], router: Router, request: HttpRequest, context: ServiceContext[S]
 ) -> HttpResponse:
     route = router.route(request)
     operation = service.find(route.operation.name)
@@ -130,10 +145,14 @@ async def _run(
 
 
 def _refusal(
-    service: Service, context: RequestContext, code: str, message: str, members: Mapping[str, str]
+    model: ServiceModel,
+    context: ServiceContext[S],
+    code: str,
+    message: str,
+    members: Mapping[str, str],
 ) -> HttpResponse:
     return serialize_error(
-        service.model,
+        model,
         code=code,
         message=message,
         members=members,

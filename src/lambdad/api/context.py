@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
@@ -16,6 +16,8 @@ from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import Clock
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.storage.base import LogStore
+
+S = TypeVar("S")
 
 
 class Invoker(Protocol):
@@ -106,10 +108,11 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestContext:
+class ServiceContext(Generic[S]):
     """One request's circumstances.
 
     Attributes:
+        services: what the operations of its service call.
         access_key: as the client signed, or None for an unsigned request.
         base_url: scheme and host as the client used them, `http://127.0.0.1:4566`, no final slash.
         trace_header: `X-Amzn-Trace-Id` of the request, or None.
@@ -120,5 +123,9 @@ class RequestContext:
     request_id: str
     access_key: str | None
     base_url: str
-    services: Services
+    services: S
     trace_header: str | None = None
+
+
+# Of Lambda, CloudWatch Logs and STS; a neighbour has `ServiceContext` of what is its own.
+RequestContext = ServiceContext[Services]

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from lambdad.api.context import RequestContext
+from botocore.model import ServiceModel
+
+from lambdad.api.context import ServiceContext
 from lambdad.protocol.http import HttpRequest
-from lambdad.protocol.model import load_service
+from lambdad.protocol.model import load_service, protocols_of
+from lambdad.protocol.router import Router
 
+S = TypeVar("S")
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
-Handler = Callable[[RequestContext, Params], Awaitable["Result | Answer"]]
+Handler = Callable[[ServiceContext[S], Params], Awaitable["Result | Answer"]]
 RequestCheck = Callable[[HttpRequest], None]
 
 
@@ -35,7 +39,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Generic[S]):
     """A served operation.
 
     Attributes:
@@ -45,13 +49,21 @@ class Operation:
     """
 
     name: str
-    handler: Handler
+    handler: Handler[S]
     lenient: frozenset[str] = frozenset()
     check: RequestCheck | None = None
 
 
-class Service:
-    """A service and the operations of it that are served."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """One of the protocols that a service speaks; `model.metadata` names it."""
+
+    model: ServiceModel
+    router: Router
+
+
+class Service(Generic[S]):
+    """A service and the operations of it that are served; `S` is what they call."""
 
     def __init__(self, name: str, *, invalid: str = "ValidationException") -> None:
         """`name` is botocore's, for example `lambda`.
@@ -61,11 +73,19 @@ class Service:
         self.name = name
         self.invalid = invalid
         self.model = load_service(name)
-        self._operations: dict[str, Operation] = {}
+        models = [load_service(name, protocol) for protocol in protocols_of(name)]
+        self._wires = tuple(Wire(model=each, router=Router(each)) for each in models)
+        self._operations: dict[str, Operation[S]] = {}
+
+    def wire(self, request: HttpRequest) -> Wire:
+        """Return the protocol that a request uses: JSON has a target, the query protocol none."""
+        if len(self._wires) == 1 or "x-amz-target" in request.headers:
+            return self._wires[0]
+        return self._wires[-1]
 
     def operation(
         self, name: str, *, lenient: Sequence[str] = (), check: RequestCheck | None = None
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[Handler[S]], Handler[S]]:
         """Register the decorated function for an operation.
 
         Raises:
@@ -76,7 +96,7 @@ class Service:
         if name in self._operations:
             raise ValueError(f"{self.name}.{name} has a handler already.")
 
-        def register(handler: Handler) -> Handler:
+        def register(handler: Handler[S]) -> Handler[S]:
             self._operations[name] = Operation(
                 name=name, handler=handler, lenient=frozenset(lenient), check=check
             )
@@ -84,7 +104,7 @@ class Service:
 
         return register
 
-    def find(self, name: str) -> Operation | None:
+    def find(self, name: str) -> Operation[S] | None:
         """Return the served operation of this name, or None."""
         return self._operations.get(name)
 

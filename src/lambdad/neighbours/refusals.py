@@ -6,12 +6,14 @@ The status is 400, not 501: clients try server errors again, and this one stays.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 from lambdad.neighbours.query import query_fields
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 _CODE = "NotImplementedException"
+_UNAVAILABLE = "ServiceUnavailable"
 # Services of the protocol REST-XML but for S3, whose errors have a form of their own.
 _REST_XML = ("cloudfront", "route53")
 _ECHO_MAX = 128
@@ -22,21 +24,38 @@ def refuse(request: HttpRequest, service: str | None, request_id: str) -> HttpRe
     target = request.headers.get("x-amz-target")
     action = query_fields(request).get("Action")
     message = _message(service, target.rpartition(".")[2] if target else action)
+    return _error(request, service, request_id, message)
+
+
+def unavailable(request: HttpRequest, service: str, request_id: str, why: str) -> HttpResponse:
+    """Return the error for a service whose server fails; clients may try again."""
+    message = f"{service[:_ECHO_MAX]} cannot be reached: {why}"
+    response = _error(request, service, request_id, message, code=_UNAVAILABLE)
+    return replace(response, status=503)
+
+
+def _error(
+    request: HttpRequest, service: str | None, request_id: str, message: str, code: str = _CODE
+) -> HttpResponse:
+    target = request.headers.get("x-amz-target")
+    action = query_fields(request).get("Action")
     if target is None and (action is not None or service in _REST_XML):
-        return _xml(_query_error(service, message, request_id), request_id)
+        return _xml(_query_error(service, code, message, request_id), request_id)
     if service == "s3":
         return _xml(
-            f"<Error><Code>{_CODE}</Code><Message>{escape(message)}</Message>"
+            f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>"
             f"<RequestId>{request_id}</RequestId></Error>",
             request_id,
         )
     if target is not None:
         return _json(
-            {"__type": _CODE, "message": message},
+            {"__type": code, "message": message},
             request_id,
+            code,
             content_type=_json_version(request),
         )
-    return _json({"Type": "User", "message": message}, request_id, content_type="application/json")
+    document = {"Type": "User", "message": message}
+    return _json(document, request_id, code, content_type="application/json")
 
 
 def _message(service: str | None, operation: str | None) -> str:
@@ -49,8 +68,8 @@ def _message(service: str | None, operation: str | None) -> str:
     return f"{wanted} is not implemented by lambdad: it does not serve {service[:_ECHO_MAX]}."
 
 
-def _query_error(service: str | None, message: str, request_id: str) -> str:
-    error = f"<Code>{_CODE}</Code><Message>{escape(message)}</Message>"
+def _query_error(service: str | None, code: str, message: str, request_id: str) -> str:
+    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
     if service == "ec2":
         return (
             f"<Response><Errors><Error>{error}</Error></Errors>"
@@ -67,12 +86,12 @@ def _json_version(request: HttpRequest) -> str:
     return "application/x-amz-json-1.0" if "json-1.0" in given else "application/x-amz-json-1.1"
 
 
-def _json(body: dict[str, str], request_id: str, *, content_type: str) -> HttpResponse:
+def _json(body: dict[str, str], request_id: str, code: str, *, content_type: str) -> HttpResponse:
     return HttpResponse(
         status=400,
         headers={
             "Content-Type": content_type,
-            "x-amzn-ErrorType": _CODE,
+            "x-amzn-ErrorType": code,
             "x-amzn-RequestId": request_id,
         },
         body=json.dumps(body).encode(),

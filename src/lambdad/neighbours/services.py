@@ -1,7 +1,7 @@
 """Which AWS service a request is for. Pure.
 
-Reads what the client must send anyway: target, credential scope, action, path. Whether the service
-is served, and how, is not decided here.
+Reads what the client must send anyway: target, credential scope, action, path, and the host's name
+where nothing is signed. Whether the service is served, and how, is not decided here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from botocore.model import ServiceModel
 
+from lambdad.neighbours.directory import NEIGHBOURS
 from lambdad.neighbours.query import query_fields
-from lambdad.neighbours.refusals import refuse
-from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.sigv4 import Credential
 
 # Lambda's paths begin with the date of their operation family.
@@ -22,26 +22,45 @@ _LAMBDA_PATH = re.compile(
     r"|code-signing-configs|capacity-providers|durable-executions|durable-execution-callbacks)"
     r"(?:/|$)"
 )
+# `sqs.eu-west-1.amazonaws.com`, `sqs.localhost:4566`, `bucket.s3.localhost`, `queue.amazonaws.com`
+_HOST = re.compile(
+    r"(?:.+\.)?(?P<service>s3|[a-z-]+)(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?"
+    r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.[a-z.]+)?)(?::\d+)?"
+)
+_ALIASES = {"queue": "sqs"}
 
 
 class ServiceDirectory:
-    """Finds the service of a request among those that are served, else names the other one."""
+    """Finds the service of a request among those that are known, else names the other one."""
 
     def __init__(self, models: Sequence[ServiceModel]) -> None:
-        self._by_signing_name = {str(model.signing_name): model.service_name for model in models}
+        """`models` are of the services that are lambdad's own, beside its neighbours."""
+        self._by_signing_name = {
+            marks.signing_name: name
+            for name, marks in NEIGHBOURS.items()
+            if name != "dynamodbstreams"
+        } | {str(model.signing_name): model.service_name for model in models}
         self._by_target_prefix = {
+            marks.target_prefix: name
+            for name, marks in NEIGHBOURS.items()
+            if marks.target_prefix is not None
+        } | {
             str(model.metadata["targetPrefix"]): model.service_name
             for model in models
             if "targetPrefix" in model.metadata
         }
         self._by_query_version = {
+            marks.query_version: name
+            for name, marks in NEIGHBOURS.items()
+            if marks.query_version is not None
+        } | {
             str(model.api_version): model.service_name
             for model in models
             if model.metadata["protocol"] == "query"
         }
 
     def identify(self, request: HttpRequest, credential: Credential | None) -> str | None:
-        """Return botocore's name of a served service, or the caller's name of another one.
+        """Return botocore's name of a known service, or the caller's name of another one.
 
         None when nothing in the request tells.
         """
@@ -53,10 +72,17 @@ class ServiceDirectory:
             return prefix if credential is None else credential.service
         if credential is not None:
             return self._by_signing_name.get(credential.service, credential.service)
+        return self._unsigned(request)
+
+    def _unsigned(self, request: HttpRequest) -> str | None:
         if (version := query_fields(request).get("Version")) is not None:
             return self._by_query_version.get(version)
-        return "lambda" if _LAMBDA_PATH.match(request.path) else None
-
-    def refuse(self, request: HttpRequest, service: str | None, request_id: str) -> HttpResponse:
-        """Return the error for a service that is not served, in a form its clients read."""
-        return refuse(request, service, request_id)
+        if _LAMBDA_PATH.match(request.path):
+            return "lambda"
+        host = _HOST.fullmatch(request.headers.get("host", "").lower())
+        if host is not None:
+            label = _ALIASES.get(host["service"], host["service"])
+            if (name := self._by_signing_name.get(label)) is not None:
+                return name
+        # Of all services S3 alone has paths that anybody may call: public objects, forms.
+        return "s3" if request.path.strip("/") and request.method != "OPTIONS" else None

@@ -40,6 +40,7 @@ class ErrorForm:
         code: its name there, which a model may set apart from the shape's.
         fault: the service is to blame, not the caller.
         has_type: the body has a member `Type`.
+        query_code: its name in the older query protocol, for clients of JSON that know that one.
     """
 
     code: str
@@ -47,6 +48,7 @@ class ErrorForm:
     fault: bool
     message_key: str = "message"
     has_type: bool = False
+    query_code: str | None = None
     shape: StructureShape | None = None
 
 
@@ -56,12 +58,14 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
     shape = _shapes(service_model).get(code)
     if shape is None:
         status = _COMMON.get(code, 400)
-        return ErrorForm(code=code, status=status, fault=status >= 500)
+        query_code = code if _tells_query_codes(service_model) else None
+        return ErrorForm(code=code, status=status, fault=status >= 500, query_code=query_code)
     error = shape.metadata.get("error") or {}
     # botocore keeps the trait in the model but does not pass it on as metadata.
     fault = bool(shape._shape_model.get("fault"))  # type: ignore[attr-defined]
     habit = _BY_NAME_OF_FAULT.get(shape.name, 500) if fault else _COMMON.get(shape.name, 400)
     status = error.get("httpStatusCode", habit)
+    older = shape._shape_model.get("queryError", {})  # type: ignore[attr-defined]
     keys = [name for name in shape.members if name.lower() == "message"]
     return ErrorForm(
         code=error.get("code", shape.name),
@@ -69,8 +73,13 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
         fault=fault or status >= 500,
         message_key=keys[0] if keys else "message",
         has_type="Type" in shape.members,
+        query_code=older.get("code", code) if _tells_query_codes(service_model) else None,
         shape=shape,
     )
+
+
+def _tells_query_codes(service_model: ServiceModel) -> bool:
+    return "awsQueryCompatible" in service_model.metadata
 
 
 @cache

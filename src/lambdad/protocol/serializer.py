@@ -27,6 +27,7 @@ from lambdad.protocol.xml import XmlWriter
 
 _REQUEST_ID = "x-amzn-RequestId"
 _ERROR_TYPE = "x-amzn-ErrorType"
+_QUERY_ERROR = "x-amzn-query-error"
 _XML = "text/xml"
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
 
@@ -82,6 +83,8 @@ def serialize_error(
         return _response(status, {}, _XML, body, request_id)
     document: dict[str, Any] = {} if protocol == "rest-json" else {"__type": form.code}
     headers = {_ERROR_TYPE: form.code}
+    if form.query_code is not None:
+        headers[_QUERY_ERROR] = f"{form.query_code};{'Receiver' if form.fault else 'Sender'}"
     if form.has_type:
         document["Type"] = "Server" if form.fault else "User"
     document |= _error_members(form, members, headers)

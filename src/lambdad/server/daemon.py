@@ -23,13 +23,14 @@ from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
+from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.objects import S3Objects
-from lambdad.neighbours.services import ServiceDirectory
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
+from lambdad.server import neighbours_wiring
 from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
@@ -60,6 +61,7 @@ class Daemon:
         self._backend: SandboxBackend
         self._invoker: Invoker
         self._async: AsyncParts
+        self._neighbours: Neighbours
         self._listeners: Listeners
 
     @property
@@ -101,7 +103,7 @@ class Daemon:
         self.warnings = (*notes, *_weaknesses(self._backend))
         services, packages = await self._planes(store, data_dir, port)
         site = Site(
-            App(offered=_OFFERED, services=services, directory=_directory()),
+            App(offered=_OFFERED, services=services, elsewhere=self._neighbours),
             function_urls=FunctionUrlTrigger(
                 urls=services.attachments.function_urls,
                 permissions=services.functions.permissions,
@@ -121,6 +123,7 @@ class Daemon:
         await self._listeners.open(listener)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
+        self._tasks.spawn(self._neighbours.start())
         self._tasks.spawn(collect_packages(services.functions, self._invoker))
 
     async def _planes(
@@ -144,7 +147,7 @@ class Daemon:
                 runtimes=catalogue,
                 clock=self._clock,
                 observer=self._invoker,
-                objects=S3Objects(config.neighbours.s3) if config.neighbours.s3 else None,
+                objects=_objects(config.neighbours.s3),
                 transition_s=config.controlplane.transition_s,
             )
         )
@@ -161,6 +164,17 @@ class Daemon:
             store, self._invoker, self._clock, config, endpoint_url=self.endpoint_url
         )
         self._stack.callback(self._async.courier.close)
+        self._neighbours = neighbours_wiring.connect(
+            config.neighbours,
+            [service.model for service in _OFFERED],
+            store,
+            data_dir=data_dir,
+            clock=self._clock,
+            spawn=self._tasks.spawn,
+            events=self._async.invocations,
+            endpoint_url=self.endpoint_url,
+        )
+        self._stack.push_async_callback(self._neighbours.close)
         services = Services(
             functions=functions,
             attachments=attachments,
@@ -195,6 +209,7 @@ class Daemon:
         """Finish what runs, within the drain timeout, then undo :meth:`open`."""
         if hasattr(self, "_listeners"):
             self._listeners.drain()
+            self._neighbours.drain()
             deadline = self._clock.monotonic() + self._config.server.drain_timeout_s
             await self._async.dispatcher.drain(self._config.server.drain_timeout_s)
             await self._invoker.drain(max(0.0, deadline - self._clock.monotonic()))
@@ -222,11 +237,12 @@ class Daemon:
                 for guard in self._backend.guards()
             ],
             "environments": self._invoker.counts(),
+            "neighbours": self._neighbours.served_by(),
         }
 
 
-def _directory() -> ServiceDirectory:
-    return ServiceDirectory([service.model for service in _OFFERED])
+def _objects(s3: str) -> S3Objects | None:
+    return None if s3 == neighbours_wiring.BUILTIN else S3Objects(s3)
 
 
 def _weaknesses(backend: SandboxBackend) -> list[str]:

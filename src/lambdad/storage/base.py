@@ -16,6 +16,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Code, Function
 from lambdad.domain.logs import LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
 from lambdad.domain.resources import Resource, ResourceKey
+from lambdad.storage.database import Database
 from lambdad.storage.event_queue import EventQueue
 
 __all__ = [
@@ -334,6 +335,14 @@ class Engine(Protocol):
     @property
     def events(self) -> EventQueue:
         """What was accepted and is not done; usable between :meth:`open` and :meth:`close`."""
+        ...
+
+    def database(self, name: str) -> Database:
+        """Return the database of a service, to be opened by it and closed before the engine.
+
+        `name` is also that of its directory of migrations. What it keeps stays beside what the
+        other stores keep, and its writes delay none of theirs.
+        """
         ...
 
     async def open(self) -> None:

@@ -16,7 +16,7 @@ from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.invocations import Invocation, InvocationResult
-from lambdad.neighbours.services import ServiceDirectory
+from lambdad.neighbours.front import Neighbours
 from lambdad.storage.base import Engine
 from lambdad.storage.registry import engine
 from lambdad.testing.async_invocation import events_of
@@ -90,7 +90,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
         app = App(
             offered=offered,
             services=services,
-            directory=ServiceDirectory([service.model for service in offered]),
+            elsewhere=Neighbours([service.model for service in offered]),
         )
         yield Endpoint(app, functions, invoker, clock, packages, observer, storage)
 

@@ -12,7 +12,7 @@ from botocore.config import Config
 from lambdad.api import logs
 from lambdad.api.app import App
 from lambdad.api.context import Services
-from lambdad.neighbours.services import ServiceDirectory
+from lambdad.neighbours.front import Neighbours
 from lambdad.protocol.http import HttpRequest
 from lambdad.storage.registry import engine as engine_named
 from lambdad.testing.clock import FakeClock
@@ -47,7 +47,7 @@ class LogsWorld:
         self._app = App(
             offered=[logs.LOGS],
             services=services,
-            directory=ServiceDirectory([logs.LOGS.model]),
+            elsewhere=Neighbours([logs.LOGS.model]),
         )
 
     @property

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 
-from lambdad.api.context import RequestContext
+from lambdad.api.context import RequestContext, Services
 from lambdad.api.dispatch import Params, Service
 from lambdad.controlplane import references
 from lambdad.controlplane.references import Target
 from lambdad.domain.arns import LATEST
 from lambdad.domain.errors import InvalidParameterValueException
 
-LAMBDA = Service("lambda")
+LAMBDA = Service[Services]("lambda")
 
 
 def target_of(context: RequestContext, params: Params, action: str) -> Target:

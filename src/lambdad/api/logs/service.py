@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from lambdad.api.context import RequestContext
+from lambdad.api.context import RequestContext, Services
 from lambdad.api.dispatch import Params, Service
 from lambdad.domain.arns import PARTITION
 from lambdad.domain.errors import ResourceNotFoundException, ServiceException
 from lambdad.domain.logs import LogGroup, LogGroupKey
 
-LOGS = Service("logs", invalid="InvalidParameterException")
+LOGS = Service[Services]("logs", invalid="InvalidParameterException")
 
 _GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:logs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):log-group:"

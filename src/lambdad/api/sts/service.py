@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambdad.api.context import Services
 from lambdad.api.dispatch import Service
 
-STS = Service("sts")
+STS = Service[Services]("sts")

@@ -23,6 +23,8 @@ from lambdad.storage.base import (
     LogQuery,
     LogStream,
 )
+from lambdad.storage.database import Database
+from lambdad.storage.engines.memory_database import MemoryDatabase
 from lambdad.storage.engines.memory_events import MemoryEventQueue
 from lambdad.storage.log_sizes import DAY_MS, page, storable, stored_size
 from lambdad.storage.record_stores import FunctionRecords, ResourceRecords
@@ -38,6 +40,10 @@ class MemoryEngine:
         self.resources = MemoryResourceStore(self._records, self.apply)
         self.events = MemoryEventQueue(clock)
         self.logs = MemoryLogStore(clock)
+
+    def database(self, name: str) -> Database:
+        """Return a database that forgets."""
+        return MemoryDatabase(name)
 
     async def open(self) -> None:
         """Nothing to do."""

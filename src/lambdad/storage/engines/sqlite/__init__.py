@@ -1,7 +1,8 @@
 """The embedded engine: SQLite in WAL mode, one writer with group commit for each file.
 
 `lambdad.db` holds what exists and what was accepted, `logs.db` what functions said: logs are big,
-and their fsyncs must not delay the control plane.
+and their fsyncs must not delay the control plane. Each neighbouring service has a file of its own
+in `neighbours/<name>/`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from lambdad.domain.clock import Clock
 from lambdad.storage.base import Change
 from lambdad.storage.data_dir import DataDir
+from lambdad.storage.database import Database
 from lambdad.storage.engines.sqlite.database import SqliteDb
 from lambdad.storage.engines.sqlite.events import SqliteEventQueue
 from lambdad.storage.engines.sqlite.logs import SqliteLogStore
@@ -47,6 +49,12 @@ class SqliteEngine:
     async def apply(self, *changes: Change) -> None:
         """Make all changes or none."""
         await self._records.apply(*changes)
+
+    def database(self, name: str) -> Database:
+        """Return the database of a service."""
+        directory = self._data_dir.path / "neighbours" / name
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SqliteDb(directory / f"{name}.db", name)
 
     async def close(self) -> None:
         """Finish the writes under way, then let go of the files and the directory."""

@@ -1,0 +1,68 @@
+"""Makes what serves each neighbouring service, as the configuration has it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from botocore.model import ServiceModel
+
+from lambdad.api.context import EventAcceptor
+from lambdad.config.sections import NeighboursConfig
+from lambdad.domain.clock import Clock
+from lambdad.domain.errors import HostUnfit
+from lambdad.neighbours.directory import NEIGHBOURS
+from lambdad.neighbours.front import Builtin, Neighbours, Server
+from lambdad.neighbours.hosting import Hosted, Setup, SpawnTask
+from lambdad.storage.base import Engine
+
+BUILTIN = "builtin"
+# Served by the package of the service that they belong to.
+_BELONGS = {"dynamodbstreams": "dynamodb"}
+
+
+def connect(
+    config: NeighboursConfig,
+    own: Sequence[ServiceModel],
+    store: Engine,
+    *,
+    data_dir: Path,
+    clock: Clock,
+    spawn: SpawnTask,
+    events: EventAcceptor,
+    endpoint_url: str,
+) -> Neighbours:
+    """Connect every service with its server; nothing is opened yet."""
+    chosen = {each.name: getattr(config, each.name) for each in fields(config)}
+    servers: dict[str, Server] = {}
+    for name in NEIGHBOURS:
+        kind = chosen[_BELONGS.get(name, name)]
+        if kind == BUILTIN and find_spec(f"lambdad.neighbours.{name}") is not None:
+            setup = Setup(
+                directory=data_dir / "neighbours" / name,
+                database=partial(store.database, name),
+                clock=clock,
+                spawn=spawn,
+                events=events,
+                neighbour=_finder(servers),
+                endpoint_url=endpoint_url,
+            )
+            servers[name] = Builtin(Hosted(name, setup))
+    return Neighbours(own, servers)
+
+
+def _finder(servers: dict[str, Server]) -> Callable[[str], Awaitable[Any]]:
+    async def find(name: str) -> Any:
+        server = servers.get(name)
+        if not isinstance(server, Builtin):
+            raise HostUnfit(
+                f"{name} is not served by lambdad itself here.",
+                f'Set neighbours.{name} = "{BUILTIN}", or reach it through its address.',
+            )
+        return (await server.hosted.opened())[1]
+
+    return find
