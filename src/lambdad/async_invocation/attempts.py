@@ -30,6 +30,7 @@ from lambdad.domain.async_events import AsyncEvent, EventKind, Outcome, QueuedEv
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import (
     PlatformError,
+    RecursiveInvocationException,
     ResourceNotFoundException,
     ServiceException,
     TooManyRequestsException,
@@ -139,10 +140,13 @@ class Attempts:
             payload=event.payload,
             invoked_arn=event.key.arn(event.qualifier),
             trace_header=event.trace_header,
+            is_event=True,
         )
         self._metrics.add(metric_names.AGE_MS, event.key.arn(), self._now_ms() - event.accepted_ms)
         try:
             answer = await self._door.invoke(event.key, event.qualifier, invocation)
+        except RecursiveInvocationException as error:
+            return Result.RECURSIVE, Outcome(status_code=400, message=error.message)
         except ServiceException as error:
             return Result.REFUSED, Outcome(status_code=_status(error), message=error.message)
         except PlatformError as error:

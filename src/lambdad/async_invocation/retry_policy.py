@@ -28,14 +28,19 @@ class Condition(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     EVENT_AGE_EXCEEDED = "EventAgeExceeded"
     ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
+    RECURSIVE_LOOP = "RecursiveLoop"
 
 
 class Result(Enum):
-    """What an attempt came to: it was carried out and succeeded, or failed, or was refused."""
+    """What an attempt came to: it was carried out and succeeded, or failed, or was refused.
+
+    Refused for now, or for ever because it is part of a loop.
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REFUSED = "refused"
+    RECURSIVE = "recursive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,8 @@ def after(
     """Decide on an invocation; `retry_delay_s` is the delay before the first retry."""
     progress = queued.progress
     expiry = expires_ms(queued, policy)
+    if result is Result.RECURSIVE:
+        return Finish(Condition.RECURSIVE_LOOP, replace(progress, outcome=outcome))
     if result is Result.REFUSED:
         # A refusal says less than what the function answered before it.
         kept = progress.outcome if progress.tries else outcome

@@ -96,12 +96,17 @@ class DataPlaneConfig:
         idle_timeout_s: an environment without work is taken down after this, in seconds.
         init_timeout_s: AWS's limit of the init phase, in seconds.
         concurrency: account limit of concurrent executions.
+        scaling_rate: new environments that a function gets in 10 seconds; 0 lifts the limit.
+        request_rate: synchronous requests that a function takes in a second for each unit of its
+            concurrency; 0 lifts the limit.
         stream_pace_mb: how fast a streamed response is behind its first 6 MiB, in MiB each second.
     """
 
     idle_timeout_s: float = 600.0
     init_timeout_s: float = 10.0
     concurrency: int = 1_000
+    scaling_rate: int = 1_000
+    request_rate: int = 10
     stream_pace_mb: int = 2
 
 

@@ -8,13 +8,9 @@ from __future__ import annotations
 from lambdad.controlplane import configuration
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.references import Target, not_found
-from lambdad.domain.arns import FunctionKey
-from lambdad.domain.resources import Resource, ResourceKey
+from lambdad.domain.recursion import recursion_config_key, recursive_loop
+from lambdad.domain.resources import Resource
 from lambdad.storage.base import Engine
-
-RECURSION_CONFIG_KIND = "recursion-config"
-
-_DEFAULT = "Terminate"
 
 
 class RecursionConfigs:
@@ -31,10 +27,10 @@ class RecursionConfigs:
             ResourceNotFoundException: there is no such function.
         """
         self._check_function(target)
-        resource = self._engine.resources.get(_key(target.key))
-        return _DEFAULT if resource is None else str(resource.document["recursive_loop"])
+        resource = self._engine.resources.get(recursion_config_key(target.key))
+        return recursive_loop(resource)
 
-    async def put(self, target: Target, recursive_loop: str) -> None:
+    async def put(self, target: Target, choice: str) -> None:
         """Set it.
 
         Raises:
@@ -44,22 +40,13 @@ class RecursionConfigs:
             self._check_function(target)
             await self._engine.resources.put(
                 Resource(
-                    key=_key(target.key),
+                    key=recursion_config_key(target.key),
                     function=target.key.name,
                     revision=configuration.new_revision(),
-                    document={"recursive_loop": recursive_loop},
+                    document={"recursive_loop": choice},
                 )
             )
 
     def _check_function(self, target: Target) -> None:
         if self._engine.functions.get(target.key) is None:
             raise not_found(target)
-
-
-def _key(function: FunctionKey) -> ResourceKey:
-    return ResourceKey(
-        kind=RECURSION_CONFIG_KIND,
-        account_id=function.account_id,
-        region=function.region,
-        name=function.name,
-    )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from weakref import WeakValueDictionary
 
+from lambdad.dataplane.rates import FunctionRates, Rates
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import TooManyRequestsException
 
@@ -47,12 +48,14 @@ class FunctionConcurrency:
         running: of all its versions.
         allotted: sum of its versions' allotments.
         excess: running beyond the allotments, of all versions together.
+        rates: how fast it is invoked and grows.
     """
 
-    __slots__ = ("__weakref__", "account", "allotted", "excess", "reserved", "running")
+    __slots__ = ("__weakref__", "account", "allotted", "excess", "rates", "reserved", "running")
 
-    def __init__(self, account: AccountConcurrency) -> None:
+    def __init__(self, account: AccountConcurrency, rates: Rates) -> None:
         self.account = account
+        self.rates = FunctionRates(rates)
         self.reserved: int | None = None
         self.running = 0
         self.allotted = 0
@@ -126,6 +129,28 @@ class VersionConcurrency:
         self.function.admit(beyond=self.running >= self.allotted)
         self.running += 1
 
+    def request(self, now: float) -> None:
+        """Count a synchronous request; those of events are not limited.
+
+        Raises:
+            TooManyRequestsException: there were too many in the last second.
+        """
+        function = self.function
+        reserved = function.reserved
+        limit = function.account.limit if reserved is None else reserved
+        if not function.rates.request(now, limit):
+            kind = "" if reserved is None else "Reserved"
+            raise _throttled(f"{kind}FunctionInvocationRateLimitExceeded")
+
+    def grow(self, now: float) -> None:
+        """Count a new environment.
+
+        Raises:
+            TooManyRequestsException: the function has got too many in the last ten seconds.
+        """
+        if not self.function.rates.environment(now):
+            raise _throttled("ConcurrentInvocationLimitExceeded")
+
     def release(self) -> None:
         """Count one less; every acquire is released exactly once."""
         self.function.dismiss(beyond=self.running > self.allotted)
@@ -146,8 +171,9 @@ class ConcurrencyLedger:
     Mutable: the counts.
     """
 
-    def __init__(self, account_limit: int) -> None:
+    def __init__(self, account_limit: int, rates: Rates | None = None) -> None:
         self._account_limit = account_limit
+        self._rates = rates or Rates()
         self._accounts: WeakValueDictionary[tuple[str, str], AccountConcurrency] = (
             WeakValueDictionary()
         )
@@ -193,7 +219,7 @@ class ConcurrencyLedger:
     def _function(self, key: FunctionKey) -> FunctionConcurrency:
         found = self._functions.get(key)
         if found is None:
-            found = self._functions[key] = FunctionConcurrency(self._account(key))
+            found = self._functions[key] = FunctionConcurrency(self._account(key), self._rates)
         return found
 
     def _account(self, key: FunctionKey) -> AccountConcurrency:

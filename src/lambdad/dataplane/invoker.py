@@ -13,7 +13,9 @@ from lambdad.dataplane.counting import ConcurrencyLedger
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.lineage import DROPPED_METRIC, arrive, received_lineage
 from lambdad.dataplane.provisioned import ConfigReader, ProvisionedConcurrency
+from lambdad.dataplane.rates import Rates
 from lambdad.dataplane.routing import Draw, FunctionReader, route
 from lambdad.dataplane.streaming import ResponseStream, StreamedInvocation
 from lambdad.dataplane.tracing import trace_header
@@ -21,10 +23,17 @@ from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservation
 from lambdad.domain.environments import InitializationType
-from lambdad.domain.errors import EFSMountFailureException, HostUnfit
+from lambdad.domain.errors import (
+    EFSMountFailureException,
+    HostUnfit,
+    RecursiveInvocationException,
+    TooManyRequestsException,
+)
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
 from lambdad.domain.tenancy import check_tenant
+from lambdad.observability.metrics import Metrics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +42,9 @@ class Invoker:
     """Runs invocations in environments.
 
     Mutable: the fleets by function and version, the ledger, and whether it drains.
+
+    Attributes:
+        metrics: what is counted by function, here and by whoever queues events.
     """
 
     def __init__(
@@ -50,7 +62,9 @@ class Invoker:
         self._draw = draw
         self._host = host
         self._idle_timeout_s = config.idle_timeout_s
-        self._ledger = ConcurrencyLedger(config.concurrency)
+        self.metrics = Metrics()
+        rates = Rates(environments=config.scaling_rate, requests=config.request_rate)
+        self._ledger = ConcurrencyLedger(config.concurrency, rates)
         self._provisioned = ProvisionedConcurrency(
             functions=functions, resources=resources, host=host, owner=self, ledger=self._ledger
         )
@@ -68,7 +82,8 @@ class Invoker:
 
         Raises:
             ResourceNotFoundException, ResourceConflictException: it cannot run.
-            TooManyRequestsException: a concurrency limit is reached.
+            TooManyRequestsException: a limit of concurrency or rate is reached.
+            RecursiveInvocationException: it is part of a loop.
             PlatformError: the host failed.
         """
         work = self._begin(key, qualifier, invocation, None)
@@ -94,20 +109,17 @@ class Invoker:
         invocation: Invocation,
         stream: ResponseStream | None,
     ) -> Work:
-        trace = trace_header(invocation.trace_header, self._host.clock.time())
-        invocation = replace(invocation, trace_header=trace)
         function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
         check_tenant(function, invocation.tenant_id)
         self._check_file_systems(function)
+        lineage = self._lineage(key, invocation)
+        trace = trace_header(invocation.trace_header, self._host.clock.time(), lineage=lineage)
+        invocation = replace(invocation, trace_header=trace)
         fleet = self.fleet_of(function)
-        fleet.concurrency.acquire()
+        environment = self._admit(fleet, invocation)
         self._quiet.clear()
         done = asyncio.get_running_loop().create_future()
         work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
-        environment = fleet.take(invocation.tenant_id)
-        if environment is None:
-            environment = ExecutionEnvironment(fleet.function, self._host, self)
-            environment.tenant_id = invocation.tenant_id
         self._busy[environment] = fleet
         fleet.busy.add(environment)
         if environment.warm:
@@ -115,6 +127,42 @@ class Invoker:
         else:
             self._host.spawn_task(environment.run_cold(work))
         return work
+
+    def _lineage(self, key: FunctionKey, invocation: Invocation) -> str:
+        try:
+            return arrive(
+                received_lineage(invocation.trace_header),
+                key.arn(),
+                allowed=lambda: self._may_loop(key),
+            ).text
+        except RecursiveInvocationException:
+            self.metrics.add(DROPPED_METRIC, key.arn())
+            raise
+
+    def _may_loop(self, key: FunctionKey) -> bool:
+        return recursive_loop(self._resources.get(recursion_config_key(key))) == ALLOW
+
+    def _admit(self, fleet: Fleet, invocation: Invocation) -> ExecutionEnvironment:
+        """Count an invocation and choose its environment."""
+        now = self._host.clock.monotonic()
+        fleet.concurrency.acquire()
+        try:
+            if not invocation.is_event:
+                fleet.concurrency.request(now)
+            return fleet.take(invocation.tenant_id) or self._new_environment(
+                fleet, invocation.tenant_id, now
+            )
+        except TooManyRequestsException:
+            fleet.concurrency.release()
+            raise
+
+    def _new_environment(
+        self, fleet: Fleet, tenant_id: str | None, now: float
+    ) -> ExecutionEnvironment:
+        fleet.concurrency.grow(now)
+        environment = ExecutionEnvironment(fleet.function, self._host, self)
+        environment.tenant_id = tenant_id
+        return environment
 
     def _check_file_systems(self, function: Function) -> None:
         try:

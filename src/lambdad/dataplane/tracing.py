@@ -10,21 +10,23 @@ _SAMPLED = re.compile(r"Sampled=([01])")
 _LINEAGE = re.compile(r"Lineage=([0-9a-zA-Z:|.-]{1,256})")
 
 
-def trace_header(received: str | None, now_s: float) -> str:
+def trace_header(received: str | None, now_s: float, *, lineage: str | None = None) -> str:
     """Return `Root=...;Parent=...;Sampled=...` for one invocation.
 
-    The caller's root, its sampling decision and its lineage go on; the parent is new, because
-    the invocation is a segment of its own. What is malformed is ignored.
+    The caller's root and its sampling decision go on, and so does its lineage unless a new one is
+    given; the parent is new, because the invocation is a segment of its own. What is malformed is
+    ignored.
     """
     unique = os.urandom(20).hex()
     root = _ROOT.search(received) if received else None
     sampled = _SAMPLED.search(received) if received else None
-    lineage = _LINEAGE.search(received) if received else None
+    if lineage is None and received and (found := _LINEAGE.search(received)):
+        lineage = found[1]
     parts = [
         f"Root={root[1] if root else f'1-{int(now_s):08x}-{unique[:24]}'}",
         f"Parent={unique[24:]}",
         f"Sampled={sampled[1] if sampled else '0'}",
     ]
     if lineage:
-        parts.append(f"Lineage={lineage[1]}")
+        parts.append(f"Lineage={lineage}")
     return ";".join(parts)

@@ -81,6 +81,10 @@ class TooManyRequestsException(ServiceException):
     """A concurrency or rate limit was reached; `Reason` says which."""
 
 
+class RecursiveInvocationException(ServiceException):
+    """The function invokes itself, by others perhaps, over and over."""
+
+
 class RequestTooLargeException(ServiceException):
     """The payload of an invocation exceeds its limit."""
 

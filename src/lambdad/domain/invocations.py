@@ -16,6 +16,7 @@ class Invocation:
         client_context: decoded JSON text, or None.
         wants_log_tail: whether the answer carries the last 4 KiB of the log.
         tenant_id: whose environments may run it, where the function isolates tenants; else None.
+        is_event: whether it comes from a queue, whose rate is not limited.
     """
 
     request_id: str
@@ -25,6 +26,7 @@ class Invocation:
     trace_header: str | None = None
     wants_log_tail: bool = False
     tenant_id: str | None = None
+    is_event: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ def connect(
     store: Engine, invoker: Invoker, clock: Clock, config: Config, *, endpoint_url: str
 ) -> AsyncParts:
     """Connect the queue of a store with an invoker; `endpoint_url` is lambdad's own."""
-    metrics = Metrics()
+    metrics = invoker.metrics
     policies = EventPolicies(store.functions, store.resources)
     courier = AwsCourier(
         config.async_invocation.endpoint_url or endpoint_url, policies=policies, clock=clock

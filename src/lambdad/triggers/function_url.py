@@ -23,7 +23,12 @@ from lambdad.dataplane.streaming import StreamedInvocation
 from lambdad.dataplane.tracing import trace_header
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
-from lambdad.domain.errors import FunctionError, ServiceException, TooManyRequestsException
+from lambdad.domain.errors import (
+    FunctionError,
+    RecursiveInvocationException,
+    ServiceException,
+    TooManyRequestsException,
+)
 from lambdad.domain.function_urls import FunctionUrl
 from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -123,11 +128,8 @@ class FunctionUrlTrigger:
         invocation = self._invocation(request, address, url, request_id, account_id)
         try:
             return await self._invoke(url, invocation)
-        except TooManyRequestsException as error:
-            return _message(429, error.message, reason=error.members.get("Reason"))
-        except ServiceException:
-            # AWS: a URL whose alias or function is gone answers like one that never was.
-            return _forbidden(None)
+        except ServiceException as error:
+            return _refused(error)
         except InvalidResponse:
             return _bad_gateway()
 
@@ -251,6 +253,15 @@ def _forbidden(message: str | None) -> HttpResponse:
     headers = {"content-type": "application/json", "x-amzn-ErrorType": "AccessDeniedException"}
     body = json.dumps({"Message": message}, separators=(",", ":")).encode()
     return HttpResponse(status=403, headers=headers, body=body)
+
+
+def _refused(error: ServiceException) -> HttpResponse:
+    if isinstance(error, TooManyRequestsException):
+        return _message(429, error.message, reason=error.members.get("Reason"))
+    if isinstance(error, RecursiveInvocationException):
+        return _message(400, error.message)
+    # AWS: a URL whose alias or function is gone answers like one that never was.
+    return _forbidden(None)
 
 
 def _message(status: int, text: str, *, reason: str | None = None) -> HttpResponse:

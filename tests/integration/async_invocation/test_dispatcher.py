@@ -12,7 +12,11 @@ from tests.integration.async_invocation.conftest import FAILURE, SUCCESS, World,
 
 from lambdad.domain.async_events import EventState
 from lambdad.domain.concurrency import Reservation
-from lambdad.domain.errors import HostUnfit, TooManyRequestsException
+from lambdad.domain.errors import (
+    HostUnfit,
+    RecursiveInvocationException,
+    TooManyRequestsException,
+)
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.storage.registry import engine
 from lambdad.testing.clock import FakeClock
@@ -122,6 +126,29 @@ async def test_the_age_of_an_event_ends_its_waiting(world: World) -> None:
     record = json.loads(delivery.payload)
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["requestContext"]["approximateInvokeCount"] == 0
+
+
+async def test_an_event_of_a_loop_goes_to_the_destination_and_the_dead_letter_queue(
+    world: World,
+) -> None:
+    await world.deploy("f", echoed={"DeadLetterConfig": {"TargetArn": QUEUE}})
+    await world.configure("f", on_failure=TOPIC)
+    world.door.behaviours["f"] = lambda _: RecursiveInvocationException("a loop")
+    await world.send("f", b'{"n":1}')
+    await world.settled()
+    await world.pass_time(100_000)
+    assert len(world.door.calls) == 1
+    told = {event.target: event for event in world.courier.delivered}
+    record = json.loads(told[TOPIC].payload)
+    assert record["requestContext"]["condition"] == "RecursiveLoop"
+    assert record["requestPayload"] == {"n": 1}
+    assert "responseContext" not in record
+    assert told[QUEUE].payload == b'{"n":1}'
+    assert (told[QUEUE].details["ErrorCode"], told[QUEUE].details["ErrorMessage"]) == (
+        "400",
+        "a loop",
+    )
+    assert world.metrics.total("AsyncEventsDropped") == 1
 
 
 async def test_without_reserved_concurrency_nothing_runs_and_the_destination_hears_at_once(

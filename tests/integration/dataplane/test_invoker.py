@@ -78,6 +78,35 @@ async def test_the_account_limit_answers_429(dataplane: Make) -> None:
     first.cancel()
 
 
+async def test_a_function_grows_no_faster_than_its_rate(dataplane: Make) -> None:
+    plane = dataplane(echo, scaling_rate=2)
+    results = await asyncio.gather(
+        plane.invoke(), plane.invoke(), plane.invoke(), return_exceptions=True
+    )
+    assert [type(result) is TooManyRequestsException for result in results] == [False, False, True]
+    assert results[2].members["Reason"] == "ConcurrentInvocationLimitExceeded"
+    await plane.settled()
+    await plane.invoke()  # in an environment that is there
+    await plane.settled()
+    plane.clock.advance(5.0)
+    await asyncio.gather(*(plane.invoke() for _ in range(3)))
+
+
+async def test_requests_are_limited_and_events_are_not(dataplane: Make) -> None:
+    plane = dataplane(echo, concurrency=1)
+    for _ in range(10):
+        await plane.invoke()
+        await plane.settled()
+    with pytest.raises(TooManyRequestsException) as refused:
+        await plane.invoke()
+    assert refused.value.members["Reason"] == "FunctionInvocationRateLimitExceeded"
+    event = replace(plane.invocation(), is_event=True)
+    await plane.invoker.invoke(FUNCTION_KEY, None, event)
+    await plane.settled()
+    plane.clock.advance(0.1)
+    await plane.invoke()  # and nothing is counted of what was refused
+
+
 async def test_an_unknown_function_is_not_found(dataplane: Make) -> None:
     plane = dataplane(echo)
     plane.shelf.function = None

@@ -51,6 +51,12 @@ def decide(
     return after(event, EventPolicy(**policy), result, outcome, now_ms=now_ms, retry_delay_s=60)
 
 
+def test_an_event_that_is_part_of_a_loop_is_dropped_at_once() -> None:
+    refusal = Outcome(status_code=400, message="recursive")
+    found = decide(queued(), Result.RECURSIVE, refusal)
+    assert found == Finish(Condition.RECURSIVE_LOOP, Progress(outcome=refusal))
+
+
 def test_a_function_that_fails_is_tried_after_one_minute_and_after_two_more() -> None:
     first = decide(queued(), Result.FAILED, FAILED)
     assert first == Retry(ACCEPTED_MS + 60_000, Progress(tries=1, outcome=FAILED))
