@@ -56,10 +56,16 @@ class RuntimesConfig:
     Attributes:
         search: directories that hold installations, each with a `bin/`.
         nodejs_sdk: `node_modules` directory with `@aws-sdk/*` for Node.js functions.
+        java_client: directory with the files of AWS's runtime interface client for Java; none
+            takes what `lambdad runtimes install java` put into the data directory.
+        fallback: a language version that this host lacks is served by the nearest one it has,
+            with a warning; otherwise functions that need it are refused.
     """
 
     search: tuple[Path, ...] = ()
     nodejs_sdk: Path | None = None
+    java_client: Path | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

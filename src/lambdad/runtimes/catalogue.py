@@ -15,6 +15,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.domain.runtimes import SUPPORTED_RUNTIMES
 from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
 from lambdad.runtimes.installations import VersionCache
+from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.runtimes.python import PythonProvider
@@ -52,6 +53,7 @@ class Catalogue:
         providers: Sequence[Provider] = (
             PythonProvider(config, cache_dir, versions, variables, self._later),
             NodejsProvider(config, cache_dir, versions, variables),
+            JavaProvider(config, cache_dir, variables),
             ProvidedProvider(),
         )
         self._providers = {name: item for item in providers for name in item.identifiers()}

@@ -58,15 +58,26 @@ def nodejs_runtime_dir(cache_dir: Path) -> Path:
     Raises:
         HostUnfit: it cannot be made.
     """
-    source = _GUEST / "nodejs"
+    return runtime_dir("nodejs", cache_dir, lambda target: (target / "node_modules").mkdir())
+
+
+def runtime_dir(language: str, cache_dir: Path, add: Callable[[Path], None], *made_of: str) -> Path:
+    """Return the directory for a language: our files for it, and what `add` puts beside them.
+
+    `made_of` says what that is, so that other content gets another directory.
+
+    Raises:
+        HostUnfit: it cannot be made.
+    """
+    source = _GUEST / language
 
     def fill(target: Path) -> None:
         for file in source.iterdir():
             if file.is_file():
                 shutil.copyfile(file, target / file.name)
-        (target / "node_modules").mkdir()
+        add(target)
 
-    return assemble(cache_dir / "guest" / f"nodejs-{_digest(source)}", fill)
+    return assemble(cache_dir / "guest" / f"{language}-{_digest(source, *made_of)}", fill)
 
 
 def assemble(target: Path, fill: Callable[[Path], None]) -> Path:

@@ -13,7 +13,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,15 @@ class VersionCache:
                 write_atomically(self._file, text)
             except OSError as error:
                 _LOGGER.warning("interpreter versions cannot be kept: %s", error)
+
+
+def stand_in(installed: Mapping[int, Installation], wanted: int) -> Installation | None:
+    """Return the nearest version: the next newer one, else the newest of the older ones."""
+    newer = [version for version in installed if version > wanted]
+    older = [version for version in installed if version < wanted]
+    if newer:
+        return installed[min(newer)]
+    return installed[max(older)] if older else None
 
 
 def write_atomically(file: Path, text: str) -> None:
