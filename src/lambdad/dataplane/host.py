@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
+from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
+from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
@@ -193,23 +196,35 @@ class EnvironmentHost:
         environment: Mapping[str, str],
         log: OutputLog,
         exited: Callable[[ExitStatus], None],
+        *,
+        session: RuntimeSession,
     ) -> RuntimeProcess:
         """Start the runtime process in a sandbox, with variables of :meth:`variables`.
+
+        Its calls go to `session`, over a channel where its client has that, else over HTTP.
 
         Raises:
             NoEntrypoint: the function brings no program to start.
             HostUnfit: the sandbox is gone.
         """
         runtime = await self.runtime(function.runtime)
-        process = await sandbox.spawn(
-            ProcessSpec(
-                argv=self._command(runtime, function),
-                environment=environment,
-                cwd=TASK_ROOT,
-                telemetry=runtime.telemetry,
-            )
+        spec = ProcessSpec(
+            argv=self._command(runtime, function),
+            environment=environment,
+            cwd=TASK_ROOT,
+            telemetry=runtime.telemetry,
         )
-        return RuntimeProcess(process, log, exited, self.spawn_task)
+        if not runtime.channel:
+            return RuntimeProcess(await sandbox.spawn(spec), log, exited, self.spawn_task)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await sandbox.spawn(with_channel(spec, theirs))
+            except BaseException:
+                ours.close()
+                raise
+        channel = RuntimeChannel(ours, session)
+        return RuntimeProcess(process, log, exited, self.spawn_task, channel)
 
     def extensions(self, function: Function) -> Sequence[ExtensionProgram]:
         """Find the external extensions that a function's layers bring."""

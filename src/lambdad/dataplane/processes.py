@@ -130,7 +130,12 @@ class Processes:
                 return ExitStatus()
         if not outcome.done():
             self._process = await self._host.start_runtime(
-                sandbox, self._function, variables, self._log, self._runtime_ended
+                sandbox,
+                self._function,
+                variables,
+                self._log,
+                self._runtime_ended,
+                session=self._runtime,
             )
             if not await reached(asyncio.shield(outcome), deadline):
                 return ExitStatus()

@@ -35,8 +35,20 @@ class OutputLog(Protocol):
         ...
 
 
+class Calls(Protocol):
+    """What the process calls the platform by, beside HTTP."""
+
+    def drain(self) -> None:
+        """Serve what it has said so far."""
+        ...
+
+    def close(self) -> None:
+        """Hear nothing more; may be called twice."""
+        ...
+
+
 class RuntimeProcess:
-    """Ties a guest process to the log of its environment.
+    """Ties a guest process to the log of its environment, and to its calls.
 
     Mutable: the callback told of its exit, gone once the exit is expected.
     """
@@ -47,8 +59,10 @@ class RuntimeProcess:
         log: OutputLog,
         exited: Callable[[ExitStatus], None],
         spawn_task: Callable[[Coroutine[Any, Any, None]], None],
+        calls: Calls | None = None,
     ) -> None:
         self._process = process
+        self._calls = calls
         self._log = log
         self._exited: Callable[[ExitStatus], None] | None = exited
         self._spawn_task = spawn_task
@@ -82,9 +96,14 @@ class RuntimeProcess:
         self._log.end_of_output()
         for reader in self._readers:
             reader.close()
+        if self._calls is not None:
+            self._calls.close()
 
     async def _wait(self) -> None:
         status = await self._process.wait()
+        if self._calls is not None and self._exited is not None:
+            # Its last words came before its end.
+            self._calls.drain()
         if self._exited is not None:
             self._exited(status)
 

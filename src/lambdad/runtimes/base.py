@@ -25,6 +25,8 @@ class Runtime:
         environment: variables this runtime adds to or sets differently from the common ones
             (AWS developer guide); the function's own variables may override those AWS allows.
         telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
+        channel: whether its client can take the Runtime API over the descriptor whose number is
+            in `_LAMBDAD_CHANNEL`.
     """
 
     identifier: str
@@ -35,6 +37,7 @@ class Runtime:
     entrypoints: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     telemetry: bool = False
+    channel: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ class NodejsProvider:
             mounts=tuple(mounts),
             environment=_environment(installation.version[0]),
             telemetry=True,
+            channel=True,
         )
 
     def _sdk(self, installation: Installation) -> Path | None:

@@ -128,6 +128,7 @@ class PythonProvider:
             mounts=tuple(mounts),
             environment=_environment(minor),
             telemetry=True,
+            channel=True,
         )
 
     def _compile(self, installation: Installation, site_packages: Path) -> None:

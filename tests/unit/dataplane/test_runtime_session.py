@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdad.dataplane.runtime_api.messages import reported_error_type
+from lambdad.dataplane.runtime_api.messages import known_error_type
 from lambdad.dataplane.runtime_api.session import (
     RuntimeEvent,
     RuntimeSession,
@@ -176,8 +176,7 @@ def test_the_client_context_is_one_ascii_line() -> None:
     ],
 )
 def test_error_types_of_unknown_form_are_recorded_as_unknown(reported: str, recorded: str) -> None:
-    headers = {"lambda-runtime-function-error-type": reported}
-    assert reported_error_type(headers, "Function.Unknown") == recorded
+    assert known_error_type(reported, "Function.Unknown") == recorded
 
 
 PATHS = st.sampled_from(

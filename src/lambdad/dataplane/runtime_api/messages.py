@@ -110,10 +110,14 @@ def streamed_error(headers: Mapping[str, str]) -> tuple[str, bytes] | None:
         document = base64.b64decode(headers.get("lambda-runtime-function-error-body", ""))
     except ValueError:
         document = b""
-    return reported_error_type(headers, "Function.Unknown"), document
+    return known_error_type(reported(headers), "Function.Unknown"), document
 
 
-def reported_error_type(headers: Mapping[str, str], unknown: str) -> str:
-    """The error type a runtime reports, if it is of a known form."""
-    reported = headers.get("lambda-runtime-function-error-type", "")
+def reported(headers: Mapping[str, str]) -> str:
+    """The error type that a request reports; empty without one."""
+    return headers.get("lambda-runtime-function-error-type", "")
+
+
+def known_error_type(reported: str, unknown: str) -> str:
+    """An error type that a runtime reports, if it is of a known form; else `unknown`."""
     return reported if _ERROR_TYPE.fullmatch(reported) else unknown

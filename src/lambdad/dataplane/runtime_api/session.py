@@ -1,7 +1,7 @@
 """The Runtime API's rules for one runtime process: which call may follow which.
 
-Decides and answers; knows nothing of sockets, sandboxes or time. Requests come from the guest
-and are hostile.
+Decides and answers; knows nothing of sockets, sandboxes or time. Calls come from the guest, as
+HTTP requests or over its channel, and are hostile.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ class RuntimeEvent:
         )
 
 
+Take = Callable[[RuntimeEvent], None]
+
+
 class RuntimeObserver(Protocol):
     """Who is told what the runtime did; called from within the request that did it."""
 
@@ -105,16 +108,129 @@ class RuntimeObserver(Protocol):
 class RuntimeSession:
     """The calls of one runtime process.
 
-    Mutable: state, the parked `next`, the current id, and that of an answer that was too large.
+    Mutable: state, who takes the next event and how, the current id, that of an answer that was
+    too large, and who streams a response.
     """
 
     def __init__(self, observer: RuntimeObserver) -> None:
         self.state = RuntimeState.STARTED
         self._observer = observer
-        self._parked: Reply | None = None
+        self._caller: object = None
+        self._take: Take | None = None
         self._request_id: str | None = None
         self._too_large: str | None = None
-        self._streaming: Reply | None = None
+        self._streamer: object = None
+
+    # -- calls, whatever they came by ---------------------------------------------------------
+
+    def next(self, caller: object, take: Take) -> HttpResponse | None:
+        """`caller` waits for the next event, which `take` gets; returns a refusal, if any."""
+        if RuntimeState.READY not in TRANSITIONS[self.state]:
+            return messages.invalid_transition(self.state, RuntimeState.READY)
+        self.state = RuntimeState.READY
+        self._request_id = self._too_large = None
+        self._caller, self._take = caller, take
+        self._observer.runtime_ready()
+        return None
+
+    def respond(self, request_id: str, payload: bytes) -> HttpResponse:
+        """The handler's answer."""
+        refusal = self._refusal(request_id, payload)
+        if refusal is not None:
+            return refusal
+        self.state = RuntimeState.RESPONDED
+        self._observer.invocation_responded(payload)
+        return messages.ACCEPTED
+
+    def fail(self, request_id: str, error_type: str, payload: bytes) -> HttpResponse:
+        """The handler failed."""
+        if request_id == self._too_large:
+            return messages.ACCEPTED  # the caller has been told the same
+        refusal = self._refusal(request_id, payload)
+        if refusal is not None:
+            return refusal
+        self.state = RuntimeState.RESPONDED
+        error_type = messages.known_error_type(error_type, "Function.Unknown")
+        self._observer.invocation_failed(error_type, payload)
+        return messages.ACCEPTED
+
+    def fail_init(self, error_type: str, payload: bytes) -> HttpResponse:
+        """The function could not be initialised."""
+        if RuntimeState.INIT_ERROR not in TRANSITIONS[self.state]:
+            return messages.invalid_transition(self.state, RuntimeState.INIT_ERROR)
+        self.state = RuntimeState.INIT_ERROR
+        error_type = messages.known_error_type(error_type, "Runtime.Unknown")
+        self._observer.init_failed(error_type, payload)
+        return messages.ACCEPTED
+
+    def begin_stream(
+        self, caller: object, request_id: str, content_type: str, flow: Flow
+    ) -> Callable[[bytes], None] | None:
+        """The answer comes piece by piece; returns what takes the pieces, None when not now."""
+        if self.state is not RuntimeState.RUNNING or request_id != self._request_id:
+            return None
+        self.state = RuntimeState.STREAMING
+        self._streamer = caller
+        self._observer.response_began(content_type, flow)
+        return self._observer.response_piece
+
+    def end_stream(self, error: tuple[str, bytes] | None) -> None:
+        """The last piece was there, or the error that broke the stream off."""
+        if self.state is not RuntimeState.STREAMING:
+            return
+        self._streamer = None
+        self.state = RuntimeState.RESPONDED
+        self._observer.response_ended(error)
+
+    def response_too_large(self) -> None:
+        """The body exceeded what is read at all: fail the invocation on the guest's behalf."""
+        if self.state is RuntimeState.RUNNING:
+            self._answer_too_large()
+        elif self.state is RuntimeState.STREAMING:
+            self.end_stream(("Function.ResponseSizeTooLarge", messages.STREAM_TOO_LARGE))
+
+    def forget(self, caller: object) -> None:
+        """A connection ended: if it waited for an event, nobody waits any more."""
+        if self._caller == caller:
+            self._caller = self._take = None
+        if self.state is RuntimeState.STREAMING and self._streamer == caller:
+            self.end_stream(("Runtime.TruncatedResponse", messages.TRUNCATED_RESPONSE))
+
+    # -- events -------------------------------------------------------------------------------
+
+    def deliver(self, event: RuntimeEvent) -> None:
+        """Hand an event to who waits for it. The state must be READY."""
+        if self.state is not RuntimeState.READY:
+            raise InvalidTransition(self.state, RuntimeState.RUNNING)
+        self.state = RuntimeState.RUNNING
+        self._request_id = event.request_id
+        take, self._take = self._take, None
+        self._caller = None
+        if take is not None:
+            take(event)
+
+    @property
+    def listening(self) -> bool:
+        """Whether somebody waits for an event, so that one can be delivered."""
+        return self._take is not None
+
+    # -- HTTP ---------------------------------------------------------------------------------
+
+    def handle(self, request: HttpRequest, reply: Reply) -> None:
+        """Answer one request now, or park it when it is a `next` without an event."""
+        route = (request.method, request.path)
+        if route == ("GET", "/2018-06-01/runtime/invocation/next"):
+            refusal = self.next(reply, lambda event: reply(messages.event(event)))
+            if refusal is not None:
+                reply(refusal)
+        elif request.method == "POST" and (match := _INVOCATION.fullmatch(request.path)):
+            reply(self._finish(match[1], match[2], request, reply))
+        elif route == ("POST", "/2018-06-01/runtime/init/error"):
+            reply(self.fail_init(messages.reported(request.headers), request.body))
+        elif route == ("GET", "/2018-06-01/ping"):
+            reply(messages.PONG)
+        else:
+            reply(messages.NOT_FOUND)
 
     def open_stream(
         self, path: str, headers: Mapping[str, str], reply: Reply, flow: Flow
@@ -124,126 +240,44 @@ class RuntimeSession:
         What may not be streamed now is refused once it is here as a whole, by :meth:`handle`.
         """
         match = _INVOCATION.fullmatch(path)
-        if (
-            self.state is not RuntimeState.RUNNING
-            or match is None
-            or match.groups() != (self._request_id, "response")
-            or messages.response_mode(headers) != "streaming"
-        ):
+        if match is None or match[2] != "response":
             return None
-        self._enter(RuntimeState.STREAMING)
-        self._streaming = reply
+        if messages.response_mode(headers) != "streaming":
+            return None
         content_type = headers.get("content-type", "application/octet-stream")
-        self._observer.response_began(content_type, flow)
-        return self._observer.response_piece
+        return self.begin_stream(reply, match[1], content_type, flow)
 
-    def handle(self, request: HttpRequest, reply: Reply) -> None:
-        """Answer one request now, or park it when it is a `next` without an event."""
-        route = (request.method, request.path)
-        if route == ("GET", "/2018-06-01/runtime/invocation/next"):
-            self._next(reply)
-        elif request.method == "POST" and (match := _INVOCATION.fullmatch(request.path)):
-            self._finish(match[1], match[2], request, reply)
-        elif route == ("POST", "/2018-06-01/runtime/init/error"):
-            self._init_error(request, reply)
-        elif route == ("GET", "/2018-06-01/ping"):
-            reply(messages.PONG)
-        else:
-            reply(messages.NOT_FOUND)
+    def _finish(
+        self, request_id: str, how: str, request: HttpRequest, reply: Reply
+    ) -> HttpResponse:
+        if self.state is RuntimeState.STREAMING and self._streamer == reply:
+            self.end_stream(messages.streamed_error(request.headers))
+            return messages.ACCEPTED
+        if how == "error":
+            return self.fail(request_id, messages.reported(request.headers), request.body)
+        if messages.response_mode(request.headers) is None:
+            return self._refusal(request_id, request.body) or messages.INVALID_RESPONSE_MODE
+        return self.respond(request_id, request.body)
 
-    def deliver(self, event: RuntimeEvent) -> None:
-        """Hand an event to the parked `next`. The state must be READY."""
-        self._enter(RuntimeState.RUNNING)
-        self._request_id = event.request_id
-        parked, self._parked = self._parked, None
-        if parked is not None:
-            parked(messages.event(event))
+    # -- rules --------------------------------------------------------------------------------
 
-    def forget(self, reply: Reply) -> None:
-        """A connection ended: if it held the parked `next`, nobody waits any more."""
-        if self._parked == reply:
-            self._parked = None
-        if self.state is RuntimeState.STREAMING and self._streaming == reply:
-            self._end_stream(("Runtime.TruncatedResponse", messages.TRUNCATED_RESPONSE))
-
-    @property
-    def listening(self) -> bool:
-        """Whether a `next` is parked, so that an event can be delivered."""
-        return self._parked is not None
-
-    def _enter(self, state: RuntimeState) -> None:
-        if state not in TRANSITIONS[self.state]:
-            raise InvalidTransition(self.state, state)
-        self.state = state
-
-    def _next(self, reply: Reply) -> None:
-        try:
-            self._enter(RuntimeState.READY)
-        except InvalidTransition as refused:
-            reply(messages.invalid_transition(refused.before, refused.after))
-            return
-        self._request_id = self._too_large = None
-        self._parked = reply
-        self._observer.runtime_ready()
-
-    def _finish(self, request_id: str, how: str, request: HttpRequest, reply: Reply) -> None:
-        if self.state is RuntimeState.STREAMING and self._streaming == reply:
-            reply(messages.ACCEPTED)
-            self._end_stream(messages.streamed_error(request.headers))
-            return
-        if how == "error" and request_id == self._too_large:
-            reply(messages.ACCEPTED)  # the caller has been told the same
-            return
+    def _refusal(self, request_id: str, payload: bytes) -> HttpResponse | None:
+        """Why an outcome is not taken; None when it is."""
         if self.state is not RuntimeState.RUNNING:
-            reply(messages.invalid_transition(self.state, RuntimeState.RESPONDED))
-            return
+            return messages.invalid_transition(self.state, RuntimeState.RESPONDED)
         if request_id != self._request_id:
-            reply(messages.INVALID_REQUEST_ID)
-            return
-        if len(request.body) > limits.INVOKE_RESPONSE_BYTES_MAX:
-            reply(messages.TOO_LARGE)
+            return messages.INVALID_REQUEST_ID
+        if len(payload) > limits.INVOKE_RESPONSE_BYTES_MAX:
             self._answer_too_large()
-            return
-        if how == "response" and messages.response_mode(request.headers) is None:
-            reply(messages.INVALID_RESPONSE_MODE)
-            return
-        self._enter(RuntimeState.RESPONDED)
-        reply(messages.ACCEPTED)
-        if how == "response":
-            self._observer.invocation_responded(request.body)
-        else:
-            error_type = messages.reported_error_type(request.headers, "Function.Unknown")
-            self._observer.invocation_failed(error_type, request.body)
-
-    def response_too_large(self) -> None:
-        """The body exceeded what is read at all: fail the invocation on the guest's behalf."""
-        if self.state is RuntimeState.RUNNING:
-            self._answer_too_large()
-        elif self.state is RuntimeState.STREAMING:
-            self._end_stream(("Function.ResponseSizeTooLarge", messages.STREAM_TOO_LARGE))
-
-    def _end_stream(self, error: tuple[str, bytes] | None) -> None:
-        self._streaming = None
-        self._enter(RuntimeState.RESPONDED)
-        self._observer.response_ended(error)
+            return messages.TOO_LARGE
+        return None
 
     def _answer_too_large(self) -> None:
         # Some runtimes report it themselves after their 413, others ask for the next event.
         self._too_large = self._request_id
-        self._enter(RuntimeState.RESPONDED)
+        self.state = RuntimeState.RESPONDED
         self._observer.invocation_failed(
             "Function.ResponseSizeTooLarge", messages.RESPONSE_SIZE_TOO_LARGE
-        )
-
-    def _init_error(self, request: HttpRequest, reply: Reply) -> None:
-        try:
-            self._enter(RuntimeState.INIT_ERROR)
-        except InvalidTransition as refused:
-            reply(messages.invalid_transition(refused.before, refused.after))
-            return
-        reply(messages.ACCEPTED)
-        self._observer.init_failed(
-            messages.reported_error_type(request.headers, "Runtime.Unknown"), request.body
         )
 
 

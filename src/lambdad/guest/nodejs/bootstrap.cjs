@@ -2,7 +2,7 @@
 // Entry point of a Node.js runtime process: load the handler, then one event after another.
 // Standard library only. Whatever a plain invocation does not need is required where it is used.
 
-const { RuntimeApi } = require('./client.cjs');
+const { openChannel } = require('./channel.cjs');
 const { UnhandledPromiseRejection, describe } = require('./errors.cjs');
 const { loadHandler } = require('./loader.cjs');
 const logs = require('./logs.cjs');
@@ -13,7 +13,12 @@ const EXIT_UNSETTLED = 13;
 const EXIT_UNHANDLED_REJECTION = 128;
 const EXIT_UNCAUGHT_EXCEPTION = 129;
 
-const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+const api = openChannel() || overHttp();
+
+function overHttp() {
+  const { RuntimeApi } = require('./client.cjs');
+  return new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+}
 
 // The state of the loop: which invocation runs, and what to do when nothing is left to do.
 const loop = {

@@ -105,7 +105,7 @@ class RuntimeApi:
         start = end + 4
         stop = start + int(headers.get(b"content-length", 0))
         if len(data) < stop:
-            body = _receive_rest(connection, data[start:], stop - start)
+            body = receive_rest(connection, data[start:], stop - start)
             self._rest = b""
         else:
             body, self._rest = data[start:stop], data[stop:]
@@ -130,7 +130,8 @@ def _receive(connection: "_socket.socket") -> bytes:
     return data
 
 
-def _receive_rest(connection: "_socket.socket", begun: bytes, size: int) -> bytes:
+def receive_rest(connection: "_socket.socket", begun: bytes, size: int) -> bytes:
+    """Read on until there are `size` bytes, with those that have come; return all."""
     body = bytearray(size)
     have = len(begun)
     body[:have] = begun

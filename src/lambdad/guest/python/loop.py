@@ -5,14 +5,17 @@ import os
 import sys
 
 from . import codec, faults, handlers, logs, paths
+from .channel import Channel, open_channel
 from .client import Disconnected, RuntimeApi
 from .context import LambdaContext, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import Dict, Union
 
     from .handlers import Handler
+
+    Api = Union[RuntimeApi, Channel]
 
 _TOO_LARGE = 413
 
@@ -24,7 +27,7 @@ def run() -> None:
     paths.prepare(environment)
     sink = logs.open_sink()
     sys.meta_path.insert(0, logs.LoggingWatcher(sink))
-    api = RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
+    api: "Api" = open_channel() or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     handler = _load(api, sink, environment.get("_HANDLER", ""))
     logs.flush_streams()
     try:
@@ -36,7 +39,7 @@ def run() -> None:
         sys.exit(1)
 
 
-def _load(api: RuntimeApi, sink: logs.Sink, name: str) -> "Handler":
+def _load(api: "Api", sink: logs.Sink, name: str) -> "Handler":
     try:
         return handlers.resolve(name)
     except Exception as error:  # noqa: BLE001 - a module may raise anything
@@ -49,7 +52,7 @@ def _load(api: RuntimeApi, sink: logs.Sink, name: str) -> "Handler":
 
 
 def _serve(
-    api: RuntimeApi,
+    api: "Api",
     sink: logs.Sink,
     handler: "Handler",
     headers: "Dict[bytes, bytes]",

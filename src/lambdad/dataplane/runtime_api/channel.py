@@ -1,0 +1,312 @@
+"""The Runtime API as frames over a socket that one of lambdad's own clients was born with.
+
+The same calls as over HTTP, under the same rules, in a form that is cheap to read and write. The
+descriptor is the identity: who writes to it is in the environment. The guest is hostile: frames
+are bounded, nothing that is too long is kept, and one that makes no sense ends the channel.
+
+A frame is `!IB`, its length and its kind, and the body:
+
+    from the guest                                to the guest
+    `N` the next event, please                    `E` an event: `_EVENT`, texts, payload
+    `R` `!B` of the id; id, answer
+    `F` `!BB` of id and type; id, type, error
+    `I` `!BB` of 0 and type; type, error          (of the init)
+    `S` `!BB` of id and type; id, content type    (a streamed answer begins)
+    `P` a piece of it
+    `Z` `!BB` of 0 and type; type, error          (its end; with a type, broken off)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+
+from lambdad.dataplane.runtime_api import messages
+from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
+from lambdad.domain import limits
+from lambdad.sandbox.base import FIRST_INHERITED_FD, ProcessSpec
+
+CHANNEL_VARIABLE = "_LAMBDAD_CHANNEL"
+"""Tells the guest the number of its descriptor; not for the function to see."""
+
+_HEAD = struct.Struct("!IB")
+# Deadline in epoch milliseconds, then the lengths of id, ARN, trace header, client context and
+# tenant.
+_EVENT = struct.Struct("!QBHHIH")
+_NEXT, _RESPONSE, _FAILURE, _INIT_FAILURE = b"NRFI"
+_STREAM, _PIECE, _STREAM_END = b"SPZ"
+_EVENT_KIND = ord("E")
+
+_TEXTS_MAX = 2 + 255 + 255
+_OUTCOME_MAX = limits.INVOKE_RESPONSE_BYTES_MAX + _TEXTS_MAX
+_PIECE_MAX = 1024 * 1024
+_LENGTH_MAX = {
+    _NEXT: 0,
+    _RESPONSE: _OUTCOME_MAX,
+    _FAILURE: _OUTCOME_MAX,
+    _INIT_FAILURE: _OUTCOME_MAX,
+    _STREAM: _TEXTS_MAX,
+    _PIECE: _PIECE_MAX,
+    _STREAM_END: 64 * 1024 + _TEXTS_MAX,
+}
+_CHUNK = 64 * 1024
+_LARGE_CHUNK = 512 * 1024
+# What a child that outlives the guest could go on writing is not waited for.
+_DRAIN_READS = 64
+# Then the event loop's other work has its turn.
+_FRAMES_PER_WAKE = 64
+
+
+def with_channel(process: ProcessSpec, theirs: socket.socket) -> ProcessSpec:
+    """Return the process with one end of a channel, and told of it."""
+    number = FIRST_INHERITED_FD + len(process.inherited)
+    return replace(
+        process,
+        inherited=(*process.inherited, theirs.fileno()),
+        environment={**process.environment, CHANNEL_VARIABLE: str(number)},
+    )
+
+
+class BadFrame(Exception):
+    """The guest sent what none of lambdad's clients sends."""
+
+
+class RuntimeChannel:
+    """One end of a channel, ours.
+
+    Mutable: what is there of an unfinished frame and how long it will be; bytes of an answer that
+    is too large, still to be thrown away; what the guest has not taken yet; and what takes the
+    pieces of a streamed answer.
+    """
+
+    def __init__(self, connection: socket.socket, session: RuntimeSession) -> None:
+        """`connection` is a stream socket, owned from now on."""
+        connection.setblocking(False)
+        self._socket = connection
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self._partial = bytearray()
+        self._wanted = _HEAD.size
+        self._skip = 0
+        self._unsent = b""
+        self._put: Callable[[bytes], None] | None = None
+        self._held_back = self._resting = False
+        self._open = True
+        self._loop.add_reader(connection.fileno(), self._read)
+
+    def drain(self) -> None:
+        """Serve what the guest has sent by now; it has ended."""
+        self._held_back = False
+        for _ in range(_DRAIN_READS):
+            if not self._open or not self._read():
+                return
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+        if not self._open:
+            return
+        self._open = False
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        self._partial = bytearray()
+        self._session.forget(self)
+
+    def pause(self) -> None:
+        """Read nothing more of a streamed response until :meth:`resume`."""
+        self._held_back = True
+        self._steer()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._held_back = False
+        self._steer()
+
+    # -- to the guest -------------------------------------------------------------------------
+
+    def _deliver(self, event: RuntimeEvent) -> None:
+        texts = [
+            text.encode()
+            for text in (
+                event.request_id,
+                event.invoked_arn,
+                event.trace_header,
+                event.client_context or "",
+                event.tenant_id or "",
+            )
+        ]
+        body = _EVENT.pack(event.deadline_ms, *map(len, texts)) + b"".join(texts)
+        head = _HEAD.pack(len(body) + len(event.payload), _EVENT_KIND)
+        self._send(b"%b%b%b" % (head, body, event.payload))
+
+    def _send(self, data: bytes) -> None:
+        if not self._open:
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # its end is noticed by reading
+        if sent < len(data):
+            self._unsent = data[sent:]
+            self._loop.add_writer(self._socket.fileno(), self._send_on)
+
+    def _send_on(self) -> None:
+        self._loop.remove_writer(self._socket.fileno())
+        data, self._unsent = self._unsent, b""
+        self._send(data)
+
+    # -- from the guest -----------------------------------------------------------------------
+
+    def _read(self) -> bool:
+        """Take what is there; False when that was nothing."""
+        if self._resting:
+            # On its last words: what was put off comes first.
+            self._resting = False
+            return self._feed(b"")
+        try:
+            data = self._socket.recv(_CHUNK if self._wanted <= _CHUNK else _LARGE_CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return False
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bool:
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        if self._partial:
+            self._partial += data
+            if len(self._partial) < self._wanted:
+                return True
+            data, self._partial = bytes(self._partial), bytearray()
+        try:
+            rest = self._frames(data)
+        except (BadFrame, UnicodeDecodeError, struct.error):
+            self.close()
+            return False
+        if rest < len(data) and self._open:
+            self._partial += memoryview(data)[rest:]
+        return True
+
+    def _frames(self, data: bytes) -> int:
+        """Serve whole frames; returns where the rest begins."""
+        position, end = 0, len(data)
+        for _ in range(_FRAMES_PER_WAKE):
+            if end - position < _HEAD.size:
+                self._wanted = _HEAD.size
+                return position
+            length, kind = _HEAD.unpack_from(data, position)
+            start = position + _HEAD.size
+            if length > _LENGTH_MAX.get(kind, -1):
+                return self._too_long(kind, length, end - start, end)
+            stop = start + length
+            if stop > end:
+                self._wanted = _HEAD.size + length
+                return position
+            self._serve(kind, data, start, stop)
+            if not self._open:
+                return end
+            position = stop
+        if position < end:
+            self._wanted = 0
+            self._rest()
+        return position
+
+    def _too_long(self, kind: int, length: int, there: int, end: int) -> int:
+        """Throw an answer away that nobody may have; anything else of this length is no frame."""
+        if kind not in (_RESPONSE, _FAILURE, _INIT_FAILURE):
+            raise BadFrame
+        if there > length:
+            raise BadFrame  # nothing follows an answer before it was sent whole
+        self._skip = length - there
+        self._wanted = _HEAD.size
+        self._session.response_too_large()
+        return end
+
+    def _rest(self) -> None:
+        """Go on with what has come after the event loop's other work."""
+        self._resting = True
+        self._steer()
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._resting and self._open:
+            self._resting = False
+            self._steer()
+            self._feed(b"")
+
+    def _steer(self) -> None:
+        if not self._open:
+            return
+        if self._held_back or self._resting:
+            self._loop.remove_reader(self._socket.fileno())
+        else:
+            self._loop.add_reader(self._socket.fileno(), self._read)
+
+    def _serve(self, kind: int, data: bytes, start: int, stop: int) -> None:
+        session = self._session
+        if kind == _RESPONSE:
+            begin = start + 1 + data[start] if start < stop else stop + 1
+            if begin > stop:
+                raise BadFrame
+            request_id = data[start + 1 : begin].decode("ascii")
+            _check(session.respond(request_id, data[begin:stop]))
+        elif kind == _NEXT:
+            # Once is enough: a second one is not from a client that waits.
+            if session.listening or session.next(self, self._deliver) is not None:
+                raise BadFrame
+        elif kind == _PIECE:
+            if self._put is None or start == stop:
+                raise BadFrame
+            self._put(data[start:stop])
+        else:
+            self._serve_texts(kind, data, start, stop)
+
+    def _serve_texts(self, kind: int, data: bytes, start: int, stop: int) -> None:
+        if stop - start < 2:
+            raise BadFrame
+        middle = start + 2 + data[start]
+        begin = middle + data[start + 1]
+        if begin > stop:
+            raise BadFrame
+        request_id = data[start + 2 : middle].decode("ascii")
+        text = data[middle:begin].decode("latin-1")
+        rest = data[begin:stop]
+        if kind == _FAILURE:
+            _check(self._session.fail(request_id, text, rest))
+        elif kind == _INIT_FAILURE:
+            _check(self._session.fail_init(text, rest))
+        elif kind == _STREAM:
+            self._put = self._session.begin_stream(self, request_id, text, self)
+            if self._put is None:
+                raise BadFrame
+        else:
+            self._end_stream(text, rest)
+
+    def _end_stream(self, error_type: str, document: bytes) -> None:
+        if self._put is None:
+            raise BadFrame
+        self._put = None
+        if error_type:
+            known = messages.known_error_type(error_type, "Function.Unknown")
+            self._session.end_stream((known, document))
+        else:
+            self._session.end_stream(None)
+
+
+_TAKEN = (messages.ACCEPTED, messages.TOO_LARGE)
+
+
+def _check(answer: object) -> None:
+    if answer not in _TAKEN:
+        raise BadFrame
