@@ -39,8 +39,9 @@ test:      ## Every test this host can run; says what it skipped and why
 	@scripts/setup test
 	$(BIN)/pytest -rs $(ARGS)
 
-crash: venv ## Kill the daemon TEST_KILLS times (200) per backend: nothing answered may be lost
-	TEST_KILLS=$${TEST_KILLS:-200} $(BIN)/pytest -rs -s tests/e2e/test_crash.py $(ARGS)
+crash: venv ## Kill the daemon 200 times per backend, cut its power 30 times: nothing may be lost
+	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} $(BIN)/pytest -rs -s \
+		tests/e2e/test_crash.py tests/e2e/test_power_loss.py $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py

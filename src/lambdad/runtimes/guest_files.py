@@ -6,6 +6,7 @@ Assembled once per interpreter and content below the cache directory, then only 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -95,6 +96,7 @@ def assemble(target: Path, fill: Callable[[Path], None]) -> Path:
             new.mkdir()
             fill(new)
             _make_readable(new)
+            flush(new)
             _move(new, target)
     except (OSError, subprocess.SubprocessError) as error:
         raise HostUnfit(
@@ -102,6 +104,22 @@ def assemble(target: Path, fill: Callable[[Path], None]) -> Path:
             "Check that the data directory is writable and the disk not full.",
         ) from error
     return target
+
+
+def flush(directory: Path) -> None:
+    """Bring a directory to the disk, with all below it.
+
+    What is there is trusted for ever: after a power cut it may not be there without its content.
+    Files with several names are others' and were there before.
+    """
+    for path in (*directory.rglob("*"), directory):
+        if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+            continue
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _move(new: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from lambdad.runtimes.guest_files import assemble
+from lambdad.runtimes.guest_files import assemble, flush
 from lambdad.runtimes.installations import Installation
 
 _ROOT = "boto3"
@@ -66,6 +66,7 @@ class PythonSdk:
             capture_output=True,
             timeout=_COMPILE_TIMEOUT_S,
         )
+        flush(site_packages)
         marker.touch()
 
 

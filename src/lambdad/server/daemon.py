@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -37,6 +36,7 @@ from lambdad.server.listeners import Listeners, bind
 from lambdad.server.site import Site
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
+from lambdad.storage.keys import lasting_key
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.triggers.function_url import FunctionUrlTrigger
@@ -182,7 +182,7 @@ class Daemon:
             events=self._async.invocations,
             log_store=store.logs,
             clock=self._clock,
-            code_location_key=_secret(data_dir / "code-location.key"),
+            code_location_key=lasting_key(data_dir / "code-location.key"),
             function_url_scheme=config.function_urls.scheme,
             function_url_domain=config.function_urls.domain or f"localhost:{port}",
         )
@@ -258,17 +258,3 @@ def _private_directory(path: Path) -> Path:
     path = path.absolute()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
-
-
-def _secret(path: Path) -> bytes:
-    """A random key that stays the same across restarts."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        key = secrets.token_bytes(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key

@@ -130,7 +130,9 @@ class FilePackageStore:
         stage = self._root / (self._stage + secrets.token_hex(8))
         try:
             with _explained(self._root):
-                self._root.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
+                if not self._root.is_dir():
+                    self._root.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
+                    _flush(self._root.parent)
                 stage.mkdir(mode=0o700)
                 fill(stage)
                 stage.chmod(DIRECTORY_MODE)

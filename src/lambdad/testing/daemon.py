@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -30,13 +30,16 @@ class DaemonProcess:
         *options: str,
         environ: Mapping[str, str] | None = None,
         user: int | None = None,
+        program: Sequence[str] = ("-m", "lambdad"),
     ) -> None:
+        """`program` is what Python runs: lambdad, or something that is lambdad but for one flaw."""
         self.data_dir = data_dir
         self.endpoint_url = ""
         self.stderr = ""
         self._options = options
         self._environ = environ or {}
         self._user = user
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
 
@@ -64,7 +67,7 @@ class DaemonProcess:
         return self
 
     def _spawn(self, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "lambdad", "serve", "--port", "0"]
+        command = [sys.executable, *self._program, "serve", "--port", "0"]
         return subprocess.Popen(  # noqa: S603 - our own program
             [*command, "--data-dir", str(self.data_dir), *self._options],
             env={**os.environ, **self._environ, **extra},  # noqa: TID251 - passed on whole
@@ -96,6 +99,11 @@ class DaemonProcess:
         status = self._process.wait(_STOP_S)
         self._read_log()
         return status
+
+    def freeze(self) -> None:
+        """Let it do nothing more, for good: only :meth:`kill` follows."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """End it like a power cut does, as far as it is concerned."""
