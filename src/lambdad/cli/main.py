@@ -11,7 +11,7 @@ import click
 
 from lambdad import __version__
 
-COMMANDS = ("serve", "doctor", "invoke", "logs", "queue", "health", "version")
+COMMANDS = ("serve", "doctor", "invoke", "logs", "queue", "runtimes", "health", "version")
 
 
 class LazyGroup(click.Group):

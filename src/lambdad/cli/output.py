@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-STYLES = {"ok": "green", "degraded": "yellow", "missing": "red"}
+STYLES = {"ok": "green", "degraded": "yellow", "missing": "red", "stands in": "yellow"}
 
 
 def on_terminal() -> bool:

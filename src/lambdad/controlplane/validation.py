@@ -35,11 +35,13 @@ def check_runtime(identifier: str, runtimes: RuntimeCatalogue) -> None:
     A runtime that is past its deprecation date is accepted as long as the host has it.
     """
     if runtimes.known(identifier):
-        if (problem := runtimes.unavailable(identifier)) is not None:
+        problem = runtimes.unavailable(identifier)
+        if problem is None:
+            return
+        if identifier not in RETIRED_RUNTIMES:
             raise InvalidParameterValueException(
                 f"The runtime {identifier} is not available on this host. {problem}"
             )
-        return
     if identifier in RETIRED_RUNTIMES:
         raise InvalidParameterValueException(
             f"The runtime parameter of {identifier} is no longer supported for creating or "

@@ -42,12 +42,23 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeReport:
-    """One line of `lambdad doctor`: an identifier and whether this host serves it."""
+    """One line of `lambdad runtimes`: an identifier and whether this host serves it.
+
+    Attributes:
+        identifier: AWS's.
+        version: of what serves it; empty where the function brings that, None when nothing does.
+        source: where it is, or why there is none.
+        remedy: how to get it, when nothing serves it.
+        stands_in: whether the version is another one than the identifier names.
+        prepared: whether its first environment has nothing to wait for.
+    """
 
     identifier: str
     version: str | None
     source: str
     remedy: str = ""
+    stands_in: bool = False
+    prepared: bool = False
 
 
 class RuntimeProvider(Protocol):

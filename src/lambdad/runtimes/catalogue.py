@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,10 @@ from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.runtimes.python import PythonProvider
+
+_LOGGER = logging.getLogger(__name__)
+# `3.12` of python3.12, `17` of java17.al2023, `20` of nodejs20.x.
+_VERSION = re.compile(r"\d+(?:\.\d+)?(?!\d)")
 
 
 class Provider(RuntimeProvider, Protocol):
@@ -45,6 +51,7 @@ class Catalogue:
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._found: set[str] = set()
         self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
         self._closing = threading.Event()
         # Sandboxes are given absolute paths.
@@ -80,7 +87,16 @@ class Catalogue:
         Raises:
             HostUnfit: this host has nothing that does.
         """
-        return self._provider(identifier).find(identifier)
+        runtime = self._provider(identifier).find(identifier)
+        if identifier not in self._found:
+            self._found.add(identifier)
+            if _stands_in(identifier, runtime.version):
+                _LOGGER.warning(
+                    "%s is served by version %s (%s), which stands in for it: what works here "
+                    "may fail at AWS, and the other way round",
+                    *(identifier, runtime.version, runtime.source),
+                )
+        return runtime
 
     def report(self) -> list[RuntimeReport]:
         """Say for each known identifier what serves it here."""
@@ -124,4 +140,19 @@ class Catalogue:
             return RuntimeReport(
                 identifier=identifier, version=None, source=unfit.cause, remedy=unfit.remedy
             )
-        return RuntimeReport(identifier=identifier, version=version, source=source)
+        return RuntimeReport(
+            identifier=identifier,
+            version=version,
+            source=source,
+            stands_in=_stands_in(identifier, version),
+            prepared=identifier in self._found,
+        )
+
+
+def _stands_in(identifier: str, version: str) -> bool:
+    """Whether a version is another one than an identifier names; `go1.x` names none of ours."""
+    wanted = _VERSION.search(identifier)
+    if not version or wanted is None:
+        return False
+    numbers = wanted[0].split(".")
+    return version.split(".")[: len(numbers)] != numbers

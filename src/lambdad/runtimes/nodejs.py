@@ -1,4 +1,4 @@
-"""Node.js: `nodejs16.x` to `nodejs24.x`, each by a node of exactly that major version."""
+"""Node.js: `nodejs16.x` to `nodejs24.x`, by a node of that major version or its stand-in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambdad.domain.environments import LANGUAGE_DIR, LAYER_ROOT, RUNTIME_DIR, T
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.guest_files import nodejs_runtime_dir
-from lambdad.runtimes.installations import Installation, VersionCache, installed_below
+from lambdad.runtimes.installations import Installation, VersionCache, installed_below, stand_in
 
 _MAJORS = (16, 18, 20, 22, 24)
 _GLOBAL_MODULES = (Path("/usr/local/lib/node_modules"), Path("/usr/lib/node_modules"))
@@ -66,6 +66,8 @@ class NodejsProvider:
             if self._installed is None:
                 self._installed = self._discover()
             found = self._installed.get(major)
+            if found is None and self._config.fallback:
+                found = stand_in(self._installed, major)
         if found is None:
             raise HostUnfit(
                 f"Node.js {major} is not installed on this host.",

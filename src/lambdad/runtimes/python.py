@@ -1,4 +1,4 @@
-"""Python: `python3.8` to `python3.14`, each by an interpreter of exactly that version."""
+"""Python: `python3.8` to `python3.14`, by an interpreter of that version or its stand-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lambdad.domain.environments import LANGUAGE_DIR, LAYER_ROOT, RUNTIME_DIR, T
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.guest_files import python_runtime_dir
-from lambdad.runtimes.installations import Installation, VersionCache, installed_below
+from lambdad.runtimes.installations import Installation, VersionCache, installed_below, stand_in
 from lambdad.runtimes.python_sdk import PythonSdk
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class PythonProvider:
         background: Callable[[Callable[[], None]], object],
     ) -> None:
         self._roots = (*config.search, *_usual_roots(variables))
+        self._fallback = config.fallback
         self._cache_dir = cache_dir
         self._versions = versions
         self._sdk = PythonSdk(cache_dir)
@@ -78,6 +79,8 @@ class PythonProvider:
             if self._installed is None:
                 self._installed = self._discover()
             found = self._installed.get(minor)
+            if found is None and self._fallback:
+                found = stand_in(self._installed, minor)
         if found is None:
             raise HostUnfit(
                 f"Python 3.{minor} is not installed on this host.",

@@ -33,6 +33,7 @@ from lambdad.server import neighbours_wiring
 from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
+from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
@@ -114,6 +115,7 @@ class Daemon:
             health=self.health,
             packages=packages,
             queue=self._async.pages,
+            runtimes=RuntimePage(self._catalogue),
             code_location_key=services.code_location_key,
             clock=self._clock,
         )
@@ -135,7 +137,9 @@ class Daemon:
         self._tasks.spawn(LogRetention(store.logs, self._clock).run())
         self._stack.push_async_callback(logs.close)
         packages = FilePackageStore(data_dir / "code")
-        catalogue = Catalogue(config.runtimes, data_dir / "runtimes", variables=variables())
+        self._catalogue = catalogue = Catalogue(
+            config.runtimes, data_dir / "runtimes", variables=variables()
+        )
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
         host = self._environment_host(catalogue, packages, logs, port)

@@ -14,13 +14,15 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lambdad.config.sections import Config, RuntimesConfig
+from lambdad.config.sections import Config
+from lambdad.config.service import variables
 from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes import java_client
 from lambdad.runtimes.base import RuntimeReport
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, SandboxBackend
@@ -103,7 +105,7 @@ async def diagnose(config: Config, clock: Clock) -> Diagnosis:
         return Diagnosis(
             backend=name,
             isolated=isolated,
-            findings=(*sandbox, *_runtimes(config.runtimes, place / "runtimes"), *_tools()),
+            findings=(*sandbox, *_runtimes(config, place / "runtimes"), *_tools()),
         )
 
 
@@ -137,17 +139,32 @@ def _backend(backend: SandboxBackend, notes: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _runtimes(config: RuntimesConfig, place: Path) -> list[Finding]:
+def _runtimes(config: Config, place: Path) -> list[Finding]:
+    # What was installed into the data directory is read there, and nothing written.
+    client = java_client.default_place(config.server.data_dir / "runtimes")
+    settings = replace(config.runtimes, java_client=config.runtimes.java_client or client)
+    catalogue = Catalogue(settings, place, variables=variables())
     return [
         Finding(
             section="runtimes",
             name=report.identifier,
-            state="missing" if report.version is None else "ok",
-            detail=f"{report.version or ''} {report.source}".strip(),
+            state=_runtime_state(report),
+            detail=_runtime_detail(report),
             remedy=report.remedy,
         )
-        for report in sorted(Catalogue(config, place).report(), key=_by_version)
+        for report in sorted(catalogue.report(), key=_by_version)
     ]
+
+
+def _runtime_state(report: RuntimeReport) -> State:
+    if report.version is None:
+        return "missing"
+    return "degraded" if report.stands_in else "ok"
+
+
+def _runtime_detail(report: RuntimeReport) -> str:
+    words = " stands in for it: `runtimes.fallback` is on" if report.stands_in else ""
+    return f"{report.version or ''} {report.source}{words}".strip()
 
 
 def _by_version(report: RuntimeReport) -> list[tuple[str, int]]:

@@ -15,6 +15,7 @@ from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.server.queue_pages import QueuePages
+from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
 from lambdad.triggers.function_url import FunctionUrlTrigger, address_of
 
@@ -35,6 +36,7 @@ class Site:
         health: Callable[[], Mapping[str, Any]],
         packages: PackageStore,
         queue: QueuePages,
+        runtimes: RuntimePage,
         code_location_key: bytes,
         clock: Clock,
     ) -> None:
@@ -43,6 +45,7 @@ class Site:
         self._health = health
         self._packages = packages
         self._queue = queue
+        self._runtimes = runtimes
         self._code_location_key = code_location_key
         self._clock = clock
 
@@ -85,6 +88,8 @@ class Site:
             return await self._queue.handle(request, name.removeprefix("queue").strip("/"))
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Only GET is served here.")
+        if name == "runtimes":
+            return await self._runtimes.handle()
         if name == "health":
             body = json.dumps(self._health(), indent=2).encode() + b"\n"
             return HttpResponse(status=200, headers=_JSON, body=body)

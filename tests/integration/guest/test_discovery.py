@@ -7,6 +7,8 @@ import pytest
 
 from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.errors import HostUnfit
+from lambdad.domain.runtimes import RETIRED_RUNTIMES
+from lambdad.runtimes import java_client
 from lambdad.runtimes.catalogue import Catalogue
 
 
@@ -46,8 +48,10 @@ def test_knows_awss_identifiers_in_awss_order(make):
     assert "python3.14" in names
     assert all(catalogue.known(name) for name in names)
     assert not catalogue.known("Python3.12")
-    assert not catalogue.known("java21")
-    assert sorted(names) == [line.identifier for line in catalogue.report()]
+    assert not catalogue.known("cobol74")
+    # Those that AWS has retired are served where the host has them, and not offered.
+    reported = [line.identifier for line in catalogue.report()]
+    assert sorted(names) == [name for name in reported if name not in RETIRED_RUNTIMES]
 
 
 def test_asks_each_interpreter_once_even_across_restarts(make, tmp_path):
@@ -171,3 +175,39 @@ def test_a_wrong_sdk_is_refused_with_a_remedy(make, tmp_path):
         pytest.skip("this host has no node")
     with pytest.raises(HostUnfit, match="holds no AWS SDK"):
         catalogue.find(found[0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "place"),
+    [
+        ("python3.14", "Python 3.13.0", "bin/python3.13"),
+        ("nodejs24.x", "v22.1.0", "bin/node"),
+    ],
+)
+def test_the_nearest_version_stands_in_where_that_is_allowed(make, tmp_path, wanted, there, place):
+    root = tmp_path / "only"
+    an_interpreter(root / place, there, tmp_path / "journal")
+    strict = make(root)
+    assert strict.unavailable(wanted) is not None
+    catalogue = make(config=RuntimesConfig(search=(root,), fallback=True))
+    line = line_of(catalogue, wanted)
+    assert (line.stands_in, line.version) == (True, there.split()[-1].lstrip("v"))
+    assert not line_of(catalogue, "provided.al2023").stands_in
+
+
+def test_java_is_known_by_its_release_file(make, tmp_path):
+    """Starting it takes long."""
+    for home, says in (("jdk8", "1.8.0_402"), ("jdk21", "21.0.2"), ("jdk21b", "21.0.9")):
+        an_interpreter(tmp_path / "jdks" / home / "bin" / "java", "nothing", tmp_path / "journal")
+        release = tmp_path / "jdks" / home / "release"
+        release.write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{says}"\n')
+    client = tmp_path / "client"
+    client.mkdir()
+    config = RuntimesConfig(search=(tmp_path / "jdks",), java_client=client)
+    assert "lambdad runtimes install java" in make(config=config).unavailable("java21")
+    for name in java_client.JARS:
+        (client / name).touch()
+    catalogue = make(config=config)
+    assert line_of(catalogue, "java8.al2").version == "8.0.402"
+    assert line_of(catalogue, "java21").source == str(tmp_path / "jdks/jdk21b/bin/java")
+    assert not (tmp_path / "journal").exists()

@@ -16,6 +16,7 @@ KEYS = {
     "data_dir": "server.data_dir",
     "drain_timeout": "server.drain_timeout_s",
     "backend": "sandbox.backend",
+    "runtime_fallback": "runtimes.fallback",
 }
 
 
@@ -41,6 +42,12 @@ KEYS = {
     type=click.FloatRange(0),
     metavar="SECONDS",
     help="How long running functions may go on after SIGTERM.  [default: 30]",
+)
+@click.option(
+    "--runtime-fallback",
+    is_flag=True,
+    default=None,
+    help="Serve a language version that is missing by the nearest one.",
 )
 def serve(path: Path | None, **options: object) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
