@@ -19,6 +19,7 @@ from lambdad.config.document import configuration_page
 from lambdad.dataplane import environment_state
 from lambdad.dataplane.extensions_api import extension
 from lambdad.dataplane.runtime_api import session
+from lambdad.testing.failures.page import page as failures_page
 
 ROOT = Path(__file__).resolve().parent.parent
 ADR_DIR = ROOT / "docs" / "adr"
@@ -60,7 +61,8 @@ STATES = """\
 <!-- Made from the tables that the code obeys by `make docs`; do not edit. -->
 
 An execution environment is one sandbox with one runtime process, and extensions where layers bring
-them. A change that is not in the table is refused as an internal error.
+them. A change that is not in the table is refused as an internal error. What a failure means for
+caller, log and environment is in [failures.md](failures.md).
 
 {environment}
 
@@ -208,6 +210,7 @@ PAGES = {
     ROOT / "docs" / "api-coverage.md": coverage_page,
     ROOT / "docs" / "cli.md": cli_page,
     ROOT / "docs" / "configuration.md": configuration_page,
+    ROOT / "docs" / "failures.md": failures_page,
     ROOT / "docs" / "states.md": states_page,
     ADR_DIR / "README.md": adr_index,
 }

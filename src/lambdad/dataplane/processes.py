@@ -276,4 +276,5 @@ class Processes:
 
     def _runtime_ended(self, status: ExitStatus) -> None:
         if self._shut_down is None:
+            self._runtime.cut_off()
             self._fail(status)

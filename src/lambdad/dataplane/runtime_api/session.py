@@ -193,7 +193,12 @@ class RuntimeSession:
         """A connection ended: if it waited for an event, nobody waits any more."""
         if self._caller == caller:
             self._caller = self._take = None
-        if self.state is RuntimeState.STREAMING and self._streamer == caller:
+        if self._streamer == caller:
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Whoever streams a response is gone: what has not come by now never will."""
+        if self.state is RuntimeState.STREAMING:
             self.end_stream(("Runtime.TruncatedResponse", messages.TRUNCATED_RESPONSE))
 
     # -- events -------------------------------------------------------------------------------
