@@ -11,6 +11,7 @@ Layout: `<hierarchy>/lambdad/<instance>/<environment id>`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -330,9 +331,13 @@ class Cgroup:
             self._memory.reset_peak()
 
     def kill_all(self) -> None:
-        """Kill every process of the group, frozen ones too. Returns before they are gone."""
+        """Kill every process of the group, frozen ones too. Returns before they are gone.
+
+        It may be there in part: whoever made or removed it may have died between two hierarchies.
+        """
         self._freezer.kill()
-        self.thaw()
+        with contextlib.suppress(FileNotFoundError):
+            self.thaw()
         for pid in self.pids():
             try:
                 os.kill(pid, 9)

@@ -10,7 +10,7 @@ import pytest
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.cgroup_controllers import CpuV1, CpuV2, MemoryV1, MemoryV2
-from lambdad.sandbox.cgroups import CgroupTree, Hierarchies
+from lambdad.sandbox.cgroups import Cgroup, CgroupTree, Hierarchies
 
 LIMITS = ResourceLimits(memory_mb=128, vcpus=0.5, ephemeral_storage_mb=512, processes=64)
 SPLIT = """\
@@ -202,3 +202,16 @@ def test_tree_that_cannot_be_written_is_unfit(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(HostUnfit, match="Control groups"):
         CgroupTree(Hierarchies({}, tmp_path, frozenset()), "abc").open()
+
+
+def test_a_group_that_a_killed_daemon_left_in_one_hierarchy_alone_can_be_swept(
+    tmp_path: Path,
+) -> None:
+    """Whoever makes or removes a group may die between two hierarchies."""
+    left = tmp_path / "pids" / "e"
+    left.mkdir(parents=True)
+    group = Cgroup({"pids": left}, tmp_path / "unified" / "e", frozenset())
+    group.kill_all()
+    assert group.remove()
+    assert not left.exists()
+    group.kill_all()
