@@ -10,9 +10,10 @@ Requests:
         (descriptors: output, telemetry if flagged, then what the program inherits)
     `G` token, signal number: send the signal to that program
     `K` token: kill every other process
+    `C` token, port: connect to that port of the sandbox's own 127.0.0.1
 Reports, all of `<cIi`: kind, token, value:
     `P` the program runs, `N` it could not be started (errno), `E` it ended (wait status),
-    `K` all processes are gone
+    `K` all processes are gone, `C` connected (0, with the descriptor) or not (errno)
 """
 
 import array
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     Places = list[tuple[int, int]]
     Fork = Callable[[list[bytes], dict[bytes, bytes], Places], int]
 
-SPAWN, SIGNAL, KILL = b"S", b"G", b"K"
-STARTED, NOT_STARTED, ENDED, KILLED = b"P", b"N", b"E", b"K"
+SPAWN, SIGNAL, KILL, CONNECT = b"S", b"G", b"K", b"C"
+STARTED, NOT_STARTED, ENDED, KILLED, CONNECTED = b"P", b"N", b"E", b"K", b"C"
 
 SPAWN_HEAD = struct.Struct("<cIBHH")
 SIGNAL_REQUEST = struct.Struct("<cIB")
 KILL_REQUEST = struct.Struct("<cI")
+CONNECT_REQUEST = struct.Struct("<cIH")
 REPORT = struct.Struct("<cIi")
 MESSAGE_BYTES = 256 * 1024
 
@@ -106,6 +108,8 @@ class Init:
                 self._signal(*SIGNAL_REQUEST.unpack(message)[1:])
             elif kind == KILL:
                 self._kill(KILL_REQUEST.unpack(message)[1])
+            elif kind == CONNECT:
+                self._connect(*CONNECT_REQUEST.unpack(message)[1:])
         finally:
             for fd in descriptors:
                 os.close(fd)
@@ -154,6 +158,19 @@ class Init:
             if owner == token:
                 # Not yet reaped, so the number cannot have been given to another process.
                 os.kill(pid, number)
+
+    def _connect(self, token: int, port: int) -> None:
+        """Make a connection for the supervisor, which is in another network namespace."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
+            # The supervisor waits for what is under way: here nothing may wait.
+            number = connection.connect_ex(("127.0.0.1", port))
+            if number not in (0, errno.EINPROGRESS):
+                self._report(CONNECTED, token, number)
+                return
+            rights = [
+                (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))
+            ]
+            self._control.sendmsg([REPORT.pack(CONNECTED, token, 0)], rights)
 
     def _kill(self, token: int) -> None:
         try:

@@ -170,6 +170,16 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def connect(self, port: int) -> socket.socket:
+        """Return a non-blocking TCP connection to a port of the sandbox's own 127.0.0.1.
+
+        It is made inside, so that it leads nowhere else. Waits while the sandbox is frozen.
+
+        Raises:
+            OSError: nobody listens there, or the sandbox is gone.
+        """
+        ...
+
     async def kill_processes(self) -> None:
         """Kill every guest process; the sandbox and its `/tmp` stay. Thaws if frozen.
 

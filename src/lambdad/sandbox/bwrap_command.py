@@ -122,7 +122,7 @@ def write_etc(etc: Path, uids: Sequence[tuple[int, int]]) -> None:
     texts = {
         "passwd": "\n".join(["root:x:0:0:root:/root:/usr/sbin/nologin", *passwd, ""]),
         "group": "\n".join(["root:x:0:", *(f"{user}:x:{gid}:" for _, gid in uids), ""]),
-        "hosts": f"127.0.0.1 localhost {rootfs.HOST_NAME}\n",
+        "hosts": rootfs.HOSTS,
         "hostname": f"{rootfs.HOST_NAME}\n",
         "nsswitch.conf": rootfs.NSSWITCH,
         "resolv.conf": rootfs.usable_resolv_conf(),

@@ -22,11 +22,12 @@ from lambdad.sandbox.confinement import READY
 from lambdad.sandbox.launcher import FAILED
 
 # The messages, as guest/init.py has them; a test compares.
-SPAWN, SIGNAL, KILL = b"S", b"G", b"K"
-STARTED, NOT_STARTED, ENDED, KILLED = b"P", b"N", b"E", b"K"
+SPAWN, SIGNAL, KILL, CONNECT = b"S", b"G", b"K", b"C"
+STARTED, NOT_STARTED, ENDED, KILLED, CONNECTED = b"P", b"N", b"E", b"K", b"C"
 SPAWN_HEAD = struct.Struct("<cIBHH")
 SIGNAL_REQUEST = struct.Struct("<cIB")
 KILL_REQUEST = struct.Struct("<cI")
+CONNECT_REQUEST = struct.Struct("<cIH")
 REPORT = struct.Struct("<cIi")
 TELEMETRY, FORKED = 1, 2
 TELEMETRY_FD = 3
@@ -36,6 +37,7 @@ _INHERITED_MAX = 4
 _REQUEST_BYTES_MAX = 128 * 1024
 _ANSWER_BYTES_MAX = 16 * 1024
 _READY_DESCRIPTORS_MAX = 32
+_LOOPBACK = "127.0.0.1"
 # So much of one sandbox at a time, then the event loop's other work.
 _REPORTS_PER_WAKE = 16
 
@@ -48,7 +50,8 @@ class InitClient:
     """One conversation.
 
     State: `_starting` and `_running` hold the open questions by token, `_kills` those of
-    `kill_all`. `_lost` is set when the conversation is over.
+    `kill_all`, `_connecting` those of `connect`. `_lost` is set when the conversation is
+    over.
 
     Args:
         control: our end of the socket; owned from now on.
@@ -63,6 +66,7 @@ class InitClient:
         self._starting: dict[int, asyncio.Future[int]] = {}
         self._running: dict[int, asyncio.Future[ExitStatus]] = {}
         self._kills: dict[int, asyncio.Future[None]] = {}
+        self._connecting: dict[int, asyncio.Future[socket.socket]] = {}
         self._lost = False
         control.setblocking(False)
 
@@ -139,6 +143,21 @@ class InitClient:
         self._send(KILL_REQUEST.pack(KILL, token), ())
         await done
 
+    async def connect(self, port: int) -> socket.socket:
+        """Return a connection to a port of the sandbox's own loopback, made inside.
+
+        Raises:
+            OSError: nobody listens there, or the sandbox is gone.
+        """
+        token = next(self._tokens)
+        connected: asyncio.Future[socket.socket] = self._loop.create_future()
+        try:
+            self._send(CONNECT_REQUEST.pack(CONNECT, token, port), ())
+        except HostUnfit as gone:
+            raise ConnectionAbortedError(str(gone)) from gone
+        self._connecting[token] = connected
+        return await _established(await connected, port)
+
     @property
     def lost(self) -> bool:
         """Whether the conversation is over."""
@@ -160,6 +179,9 @@ class InitClient:
         for killed in self._kills.values():
             if not killed.done():
                 killed.set_result(None)
+        for connected in self._connecting.values():
+            if not connected.done():
+                connected.set_exception(ConnectionAbortedError(str(_gone())))
         self._on_lost()
 
     def _send(self, message: bytes, passed: Sequence[int]) -> None:
@@ -174,18 +196,45 @@ class InitClient:
 
     def _read(self) -> None:
         for _ in range(_REPORTS_PER_WAKE):
+            passed: list[int] = []
             try:
-                # SECURITY: no room for descriptors, so the kernel drops what a guest sends.
-                report = self._control.recv(REPORT.size + 1)
+                if self._connecting:
+                    report, passed = descriptors.receive(self._control, REPORT.size + 1, 1)
+                else:
+                    # SECURITY: no room for descriptors: the kernel drops what a guest sends.
+                    report = self._control.recv(REPORT.size + 1)
             except BlockingIOError:
                 return
             except OSError:
                 report = b""
-            if len(report) != REPORT.size or not self._accept(*REPORT.unpack(report)):
+            if len(report) != REPORT.size or not self._take(report, passed):
+                for fd in passed:
+                    os.close(fd)
                 self.lose()
                 return
             if self._lost:
                 return
+
+    def _take(self, report: bytes, passed: list[int]) -> bool:
+        """Settle what a report answers; False, with the descriptors still open, if nothing."""
+        kind, token, value = REPORT.unpack(report)
+        if kind != CONNECTED:
+            return not passed and self._accept(kind, token, value)
+        connected = self._connecting.get(token)
+        if connected is None or len(passed) != (value == 0):
+            return False
+        connection = _connection(passed[0]) if passed else None
+        if passed and connection is None:
+            return False
+        del self._connecting[token]
+        if connected.done():
+            if connection is not None:
+                connection.close()
+        elif connection is not None:
+            connected.set_result(connection)
+        else:
+            connected.set_exception(OSError(value, os.strerror(value)))
+        return True
 
     def _accept(self, kind: bytes, token: int, value: int) -> bool:
         """Settle one question; False when nobody asked."""
@@ -208,6 +257,45 @@ class InitClient:
                 killed.set_result(None)
             return True
         return False
+
+
+def _connection(fd: int) -> socket.socket | None:
+    """Return what PID 1 passed if it is what was asked for; else None, and it is still open."""
+    try:
+        connection = socket.socket(fileno=fd)
+    except OSError:
+        return None
+    # SECURITY: nothing else is ever written to: no file, no device, no other kind of socket.
+    wanted = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if (connection.family, connection.type, connection.proto) != wanted:
+        connection.detach()
+        return None
+    connection.setblocking(False)
+    return connection
+
+
+async def _established(connection: socket.socket, port: int) -> socket.socket:
+    """Wait until a connection to a port of the loopback stands.
+
+    Raises:
+        OSError: it does not, or leads to elsewhere; it is closed.
+    """
+    loop = asyncio.get_running_loop()
+    writable = loop.create_future()
+    loop.add_writer(connection, _settle, writable)
+    try:
+        await writable
+        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number != 0:
+            raise OSError(number, os.strerror(number))
+        if connection.getpeername() != (_LOOPBACK, port):
+            raise ConnectionAbortedError("PID 1 handed out another connection")
+    except BaseException:
+        loop.remove_writer(connection)
+        connection.close()
+        raise
+    loop.remove_writer(connection)
+    return connection
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -203,6 +203,10 @@ class NativeSandbox:
         self._check_that_it_can_go_on()
 
     def _check_that_it_can_go_on(self) -> None:
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        return await self._init.connect(port)
+
         if self._destruction is not None:
             return
         if self._init.lost:

@@ -160,6 +160,10 @@ class PolledSandbox:
         """See `Sandbox`."""
         raise HostUnfit(f"{len(mounts)} mounts cannot be added here.", "Use a new sandbox.")
 
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        return await self._init.connect(port)
+
     async def kill_processes(self) -> None:
         """See `Sandbox`."""
         self.thaw()

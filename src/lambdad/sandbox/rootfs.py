@@ -20,6 +20,8 @@ from lambdad.sandbox import syscalls
 
 USER_NAME = "sbx_user1051"
 HOST_NAME = "sandbox"
+# AWS: extensions take telemetry at `sandbox.localdomain`.
+HOSTS = f"127.0.0.1 localhost {HOST_NAME} {HOST_NAME}.localdomain\n"
 
 # Where the skeleton is put together; only the launcher's own mount namespace sees it there.
 _SCRATCH = "/tmp"  # noqa: S108 - never written to, only mounted over
@@ -189,7 +191,7 @@ def _write_etc(
         **host_files,
         "passwd": "".join(passwd).encode(),
         "group": "".join(group).encode(),
-        "hosts": f"127.0.0.1 localhost {HOST_NAME}\n".encode(),
+        "hosts": HOSTS.encode(),
         "hostname": f"{HOST_NAME}\n".encode(),
         "nsswitch.conf": NSSWITCH.encode(),
         "resolv.conf": resolv_conf.encode(),

@@ -228,6 +228,17 @@ class FakeSandbox:
         """See `Sandbox`."""
         self.spec = replace(self.spec, mounts=(*self.spec.mounts, *mounts))
 
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox.connect`."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
     async def kill_processes(self) -> None:
         """See `Sandbox.kill_processes`."""
         self.calls.append("kill_processes")

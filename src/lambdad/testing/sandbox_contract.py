@@ -341,6 +341,35 @@ class SandboxContract(SandboxLifeContract):
             assert await read_all(process.output) == b"welcome\n"
         assert await process.wait() == ExitStatus(code=0)
 
+    async def test_listener_inside_is_reached_from_outside(self, sandbox: Sandbox) -> None:
+        """Telemetry is delivered over it."""
+        server = (
+            "import socket; s = socket.create_server(('127.0.0.1', 0));"
+            "print(s.getsockname()[1], flush=True); c, peer = s.accept();"
+            "c.sendall(b'welcome'); print(peer[0], c.recv(9).decode(), flush=True)"
+        )
+        process = await spawn(sandbox, PYTHON, "-I", "-S", "-c", server)
+        port = int(await read_some(process.output))
+        loop = asyncio.get_running_loop()
+        with await sandbox.connect(port) as connection:
+            assert await loop.sock_recv(connection, 9) == b"welcome"
+            await loop.sock_sendall(connection, b"hello")
+            assert await read_all(process.output) == b"127.0.0.1 hello\n"
+
+    async def test_nobody_listening_inside_is_told(self, sandbox: Sandbox) -> None:
+        """Where no extension listens yet, records wait."""
+        with pytest.raises(ConnectionRefusedError):
+            await sandbox.connect(1)
+
+    async def test_host_is_not_reached_through_a_sandbox(self, sandbox: Sandbox) -> None:
+        """SECURITY: a listener of the same port outside is another one."""
+        self.needs(PRIVATE_NETWORK)
+        with (
+            socket.create_server(("127.0.0.1", 0)) as outside,
+            pytest.raises(ConnectionRefusedError),
+        ):
+            await sandbox.connect(outside.getsockname()[1])
+
     async def test_ports_are_private(self, backend: SandboxBackend, sandbox: Sandbox) -> None:
         """SECURITY: the socket is the identity of the environment."""
         self.needs(PRIVATE_NETWORK)

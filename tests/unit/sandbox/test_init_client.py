@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 import signal
 import socket
@@ -73,9 +75,10 @@ async def lost(conversation: Conversation) -> bool:
 
 
 def test_both_sides_mean_the_same_messages() -> None:
-    for name in ("SPAWN", "SIGNAL", "KILL", "STARTED", "NOT_STARTED", "ENDED", "KILLED"):
+    requests = ("SPAWN", "SIGNAL", "KILL", "CONNECT")
+    for name in (*requests, "STARTED", "NOT_STARTED", "ENDED", "KILLED", "CONNECTED"):
         assert getattr(init_client, name) == getattr(guest_init, name)
-    for name in ("SPAWN_HEAD", "SIGNAL_REQUEST", "KILL_REQUEST", "REPORT"):
+    for name in ("SPAWN_HEAD", "SIGNAL_REQUEST", "KILL_REQUEST", "CONNECT_REQUEST", "REPORT"):
         assert getattr(init_client, name).format == getattr(guest_init, name).format
     assert init_client.TELEMETRY_FD == guest_init.TELEMETRY_FD
 
@@ -213,3 +216,103 @@ def test_no_bytes_of_a_guest_raise_in_the_supervisor(messages: list[bytes]) -> N
         await asyncio.gather(spawning, return_exceptions=True)
 
     asyncio.run(main())
+
+
+async def begin_connect(
+    conversation: Conversation, port: int
+) -> tuple[int, asyncio.Task[socket.socket]]:
+    """The token of a question for a connection, and who waits for the answer."""
+    task = asyncio.ensure_future(conversation.client.connect(port))
+    await asyncio.sleep(0)
+    kind, token, asked = init_client.CONNECT_REQUEST.unpack(conversation.guest.recv(64))
+    assert (kind, asked) == (init_client.CONNECT, port)
+    return token, task
+
+
+def hand_over(conversation: Conversation, token: int, *descriptors: int) -> None:
+    report = init_client.REPORT.pack(init_client.CONNECTED, token, 0)
+    socket.send_fds(conversation.guest, [report], descriptors)
+
+
+async def test_a_connection_made_inside_is_handed_out(conversation: Conversation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        token, asking = await begin_connect(conversation, port)
+        with socket.create_connection(("127.0.0.1", port)) as made:
+            hand_over(conversation, token, made.fileno())
+            with await asking as connection:
+                assert connection.getsockname() == made.getsockname()
+                assert connection.gettimeout() == 0.0
+
+
+async def test_a_refused_connection_is_an_error_of_the_system(conversation: Conversation) -> None:
+    token, asking = await begin_connect(conversation, 80)
+    conversation.report(init_client.CONNECTED, token, errno.ECONNREFUSED)
+    with pytest.raises(ConnectionRefusedError):
+        await asking
+    assert not await lost(conversation)
+
+
+async def test_whoever_waits_for_a_connection_learns_of_the_end(conversation: Conversation) -> None:
+    _, asking = await begin_connect(conversation, 80)
+    conversation.guest.close()
+    with pytest.raises(ConnectionAbortedError):
+        await asking
+    with pytest.raises(ConnectionAbortedError):
+        await conversation.client.connect(80)
+
+
+@pytest.mark.parametrize("kind", ["file", "unix", "datagram", "none"])
+async def test_nothing_but_the_wanted_connection_is_taken(
+    conversation: Conversation, kind: str
+) -> None:
+    """SECURITY: what PID 1 hands out is written to."""
+    before = open_descriptors()
+    with contextlib.ExitStack() as held:
+        server = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        passed: list[int] = []
+        if kind == "file":
+            passed = [held.enter_context(open("/dev/null", "wb")).fileno()]  # noqa: ASYNC230, PTH123
+        elif kind == "unix":
+            pair = socket.socketpair()
+            passed = [held.enter_context(end).fileno() for end in pair][:1]
+        elif kind == "datagram":
+            datagram = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            datagram.connect(server.getsockname())
+            passed = [datagram.fileno()]
+        token, asking = await begin_connect(conversation, 80)
+        hand_over(conversation, token, *passed)
+        with pytest.raises(ConnectionAbortedError):
+            await asking
+        assert await lost(conversation)
+    assert open_descriptors() <= before
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_connection_to_elsewhere_is_not_used(
+    conversation: Conversation, connected: bool
+) -> None:
+    """SECURITY: what PID 1 hands out is written to."""
+    before = open_descriptors()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as made:
+        if connected:
+            made.connect(server.getsockname())
+        token, asking = await begin_connect(conversation, 80)
+        hand_over(conversation, token, made.fileno())
+        with pytest.raises(OSError, match=r"another connection|not connected"):
+            await asking
+    assert open_descriptors() <= before
+
+
+async def test_a_descriptor_with_another_report_ends_the_sandbox(
+    conversation: Conversation,
+) -> None:
+    before = open_descriptors()
+    _, asking = await begin_connect(conversation, 80)
+    with socket.socket() as extra:
+        report = init_client.REPORT.pack(init_client.KILLED, 1, 0)
+        socket.send_fds(conversation.guest, [report], [extra.fileno()])
+        assert await lost(conversation)
+    with pytest.raises(ConnectionAbortedError):
+        await asking
+    assert open_descriptors() <= before
