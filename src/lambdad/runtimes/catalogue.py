@@ -21,6 +21,7 @@ from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.runtimes.python import PythonProvider
+from lambdad.runtimes.ruby import RubyProvider
 
 _LOGGER = logging.getLogger(__name__)
 # `3.12` of python3.12, `17` of java17.al2023, `20` of nodejs20.x.
@@ -61,6 +62,7 @@ class Catalogue:
             PythonProvider(config, cache_dir, versions, variables, self._later),
             NodejsProvider(config, cache_dir, versions, variables),
             JavaProvider(config, cache_dir, variables),
+            RubyProvider(config, cache_dir, versions, variables),
             ProvidedProvider(),
         )
         self._providers = {name: item for item in providers for name in item.identifiers()}

@@ -224,6 +224,17 @@ LANGUAGES = (
         lacks=_BLOCKING,
     ),
     Language(
+        name="Ruby",
+        folder="ruby",
+        runtimes=("ruby4.0", "ruby3.4", "ruby3.3", "ruby3.2", "ruby2.7", "ruby2.5"),
+        handler="app.handler",
+        error_type="Function<Unlucky>",
+        init_error="Init<RuntimeError>",
+        records=True,
+        build=_as_it_is,
+        lacks=_BLOCKING,
+    ),
+    Language(
         name="Go",
         folder="go",
         runtimes=("provided.al2023",),
