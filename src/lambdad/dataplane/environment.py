@@ -16,6 +16,7 @@ from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.environment_state import EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
+from lambdad.dataplane.freezing import GRACE_S
 from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
@@ -50,7 +51,8 @@ class EnvironmentOwner(Protocol):
 class ExecutionEnvironment:
     """One environment of one function version, and of one tenant where there are tenants.
 
-    Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand.
+    Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand,
+    and whether one event followed right after the other.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class ExecutionEnvironment:
         self._timer: asyncio.TimerHandle | None = None
         self._init_s: float | None = None
         self._end_reason = ShutdownReason.SPINDOWN
+        self._busy = False
 
     @property
     def warm(self) -> bool:
@@ -89,7 +92,9 @@ class ExecutionEnvironment:
         self._enter(EnvironmentState.INVOKING)
         self._work = work
         self._begin(work, self.function.timeout_s)
-        self._sandbox.thaw()
+        self._busy = (work.begun or 0.0) - self.idle_since < GRACE_S
+        if not self._host.freezer.keep(self._sandbox):
+            self._sandbox.thaw()
         self._deliver(work)
 
     async def run_cold(self, work: Work) -> None:
@@ -128,6 +133,8 @@ class ExecutionEnvironment:
             self._enter(EnvironmentState.DEAD)
         self._cancel_timer()
         self._processes.settle_init(ExitStatus(signal=signal.SIGKILL))
+        if self._sandbox is not None:
+            self._host.freezer.keep(self._sandbox)
         if self._sandbox is not None and self._processes.extended:
             self._sandbox.thaw()
             await self._processes.shut_down(self._end_reason)
@@ -253,8 +260,11 @@ class ExecutionEnvironment:
         self._cancel_timer()
         work.tell(self._finish_log(work, work.error, fatal=False))
         self._enter(EnvironmentState.IDLE)
-        self._sandbox.freeze()
         self.idle_since = self._host.clock.monotonic()
+        if self._busy:
+            self._host.freezer.later(self._sandbox)
+        else:
+            self._sandbox.freeze()
         self._owner.environment_free(self)
 
     def _finish_log(self, work: Work, error: FunctionError | None, *, fatal: bool) -> bytes | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
+from lambdad.dataplane.freezing import Freezer
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
@@ -87,6 +88,7 @@ class EnvironmentHost:
         self.clock = clock
         self.logs = logs
         self.spawn_task = spawn_task
+        self.freezer = Freezer()
         self.init_timeout_s = config.init_timeout_s
         self.stream_bytes_per_s = config.stream_pace_mb * 1024 * 1024
         self._backend = backend

@@ -86,6 +86,7 @@ class MemoryV1:
         self._stat = directory / "memory.stat"
         self._oom = directory / "memory.oom_control"
         self._peak = directory / "memory.max_usage_in_bytes"
+        self._peak_fd: int | None = None
 
     def limit(self, size_bytes: int) -> None:
         """See :class:`Memory`."""
@@ -108,7 +109,13 @@ class MemoryV1:
 
     def peak(self) -> int:
         """See :class:`Memory`."""
-        return _number(self._peak)
+        try:
+            # Once per invocation: worth an open file.
+            if self._peak_fd is None:
+                self._peak_fd = os.open(self._peak, os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._peak_fd, 32, 0))
+        except OSError:
+            return 0
 
     def reset_peak(self) -> None:
         """See :class:`Memory`."""
@@ -120,6 +127,9 @@ class MemoryV1:
 
     def close(self) -> None:
         """See :class:`Memory`."""
+        if self._peak_fd is not None:
+            os.close(self._peak_fd)
+            self._peak_fd = None
 
 
 class MemoryV2:
@@ -142,22 +152,29 @@ class MemoryV2:
 
     def peak(self) -> int:
         """See :class:`Memory`. Linux before 5.19 does not know; then it is 0."""
-        if self._peak_fd is None:
-            return _number(self._directory / "memory.peak")
-        return int(os.pread(self._peak_fd, 32, 0))
+        try:
+            return int(os.pread(self._open_peak(), 32, 0))
+        except OSError:
+            return 0
 
     def reset_peak(self) -> None:
         """See :class:`Memory`. Before Linux 6.12 the peak is that of the whole life."""
         try:
-            if self._peak_fd is None:
-                # The reset is valid for this open file alone, so it stays open.
-                path = self._directory / "memory.peak"
-                self._peak_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            os.pwrite(self._peak_fd, b"reset", 0)
+            # The reset is valid for this open file alone, so it stays open.
+            os.pwrite(self._open_peak(), b"reset", 0)
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOENT, errno.EPERM):
+            if error.errno not in (errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOENT):
                 raise
-            self.close()
+
+    def _open_peak(self) -> int:
+        """Open the file once: it is read for each invocation. Before Linux 6.12 it is read-only."""
+        if self._peak_fd is None:
+            path = self._directory / "memory.peak"
+            try:
+                self._peak_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except PermissionError:
+                self._peak_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._peak_fd
 
     def kept(self) -> int:
         """See :class:`Memory`."""

@@ -37,8 +37,26 @@ async def test_a_warm_environment_is_used_again_and_frozen_between(dataplane: Ma
     for _ in range(3):
         await plane.invoke()
         await plane.settled()
+        plane.clock.advance(1)
     (sandbox,) = plane.backend.sandboxes
     assert sandbox.calls == ["spawn", "freeze", "thaw", "freeze", "thaw", "freeze"]
+
+
+async def test_an_environment_stays_awake_between_events_that_follow_at_once(
+    dataplane: Make,
+) -> None:
+    plane = dataplane(echo)
+    for _ in range(4):
+        await plane.invoke()
+        await plane.settled()
+    (sandbox,) = plane.backend.sandboxes
+    assert sandbox.calls[:3] == ["spawn", "freeze", "thaw"]
+    async with asyncio.timeout(30):
+        while sandbox.calls[-1] != "freeze":  # noqa: ASYNC110 - the sandbox tells nobody
+            await asyncio.sleep(0)
+    plane.clock.advance(1)
+    await plane.invoke()
+    assert sandbox.calls[-2:] == ["freeze", "thaw"]
 
 
 async def test_concurrent_requests_get_an_environment_each(dataplane: Make) -> None:

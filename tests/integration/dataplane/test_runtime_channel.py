@@ -260,14 +260,12 @@ NONSENSE = {
     "an unknown kind": frame("?"),
     "a long question": frame("N", b"x"),
     "two questions": NEXT + NEXT,
-    "an answer to another request": answer(b"1", b"id-2"),
     "an answer shorter than its id": frame("R", b"\xff"),
     "an empty answer": frame("R"),
     "an id that is no text": answer(b"1", b"\xff\xfe"),
     "a piece of no stream": frame("P", b"x"),
     "the end of no stream": failure("Z", b"", b"", b""),
     "an endless piece": HEAD.pack(0xFFFFFFFF, ord("P")),
-    "an error in time for no init": failure("I", b"", b"x", b""),
 }
 
 
@@ -275,6 +273,18 @@ NONSENSE = {
 async def test_a_frame_without_sense_ends_the_channel(running: Guest, nonsense: bytes) -> None:
     await running.send(nonsense)
     assert await running.closed()
+
+
+@pytest.mark.parametrize(
+    "late",
+    [answer(b"1", b"id-2"), failure("F", b"id-2", b"x", b""), failure("I", b"", b"x", b"")],
+    ids=["answer", "error", "init error"],
+)
+async def test_an_outcome_that_is_refused_changes_nothing(running: Guest, late: bytes) -> None:
+    await running.send(late + answer(b"2") + NEXT)
+    await running.observer.until("responded", b"2")
+    assert running.session.listening
+    assert [what[0] for what in running.observer.seen] == ["ready", "responded", "ready"]
 
 
 async def test_a_flood_of_frames_leaves_the_event_loop_its_turn(running: Guest) -> None:

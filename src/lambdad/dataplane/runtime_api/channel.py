@@ -260,7 +260,8 @@ class RuntimeChannel:
             if begin > stop:
                 raise BadFrame
             request_id = data[start + 1 : begin].decode("ascii")
-            _check(session.respond(request_id, data[begin:stop]))
+            # A refusal changes nothing, as over HTTP, and the guest does not ask for it.
+            session.respond(request_id, data[begin:stop])
         elif kind == _NEXT:
             # Once is enough: a second one is not from a client that waits.
             if session.listening or session.next(self, self._deliver) is not None:
@@ -283,9 +284,9 @@ class RuntimeChannel:
         text = data[middle:begin].decode("latin-1")
         rest = data[begin:stop]
         if kind == _FAILURE:
-            _check(self._session.fail(request_id, text, rest))
+            self._session.fail(request_id, text, rest)
         elif kind == _INIT_FAILURE:
-            _check(self._session.fail_init(text, rest))
+            self._session.fail_init(text, rest)
         elif kind == _STREAM:
             self._put = self._session.begin_stream(self, request_id, text, self)
             if self._put is None:
@@ -302,11 +303,3 @@ class RuntimeChannel:
             self._session.end_stream((known, document))
         else:
             self._session.end_stream(None)
-
-
-_TAKEN = (messages.ACCEPTED, messages.TOO_LARGE)
-
-
-def _check(answer: object) -> None:
-    if answer not in _TAKEN:
-        raise BadFrame
