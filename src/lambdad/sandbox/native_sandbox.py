@@ -188,6 +188,10 @@ class NativeSandbox:
         """Whether the kernel has killed for memory since the last spawn."""
         return self._cgroup.oom_kills() > self._oom_kills_before
 
+    async def connect(self, port: int) -> socket.socket:
+        """See `Sandbox`."""
+        return await self._init.connect(port)
+
     async def kill_processes(self) -> None:
         """See `Sandbox`."""
         if self._destruction is not None:
@@ -203,10 +207,6 @@ class NativeSandbox:
         self._check_that_it_can_go_on()
 
     def _check_that_it_can_go_on(self) -> None:
-    async def connect(self, port: int) -> socket.socket:
-        """See `Sandbox`."""
-        return await self._init.connect(port)
-
         if self._destruction is not None:
             return
         if self._init.lost:
