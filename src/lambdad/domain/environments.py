@@ -49,6 +49,7 @@ class Zygote:
         modules: what the interpreter imports before it is forked.
         mounts: what it needs to start.
         environment: names and values; what it is started with.
+        directories: to be there, empty, while it starts: where it will look for files of functions.
     """
 
     argv: tuple[str, ...]
@@ -56,6 +57,7 @@ class Zygote:
     modules: tuple[str, ...]
     mounts: tuple[Mount, ...]
     environment: tuple[tuple[str, str], ...]
+    directories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

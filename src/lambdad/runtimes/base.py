@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lambdad.domain.environments import Mount
+from lambdad.domain.environments import Mount, Zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,9 @@ class Runtime:
         environment: variables this runtime adds to or sets differently from the common ones
             (AWS developer guide); the function's own variables may override those AWS allows.
         telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
+        ahead: whether its client can be started before it is known for which function: it then
+            waits at `_LAMBDAD_ASSIGNMENT_FD` for its variables (`lambdad.runtimes.assignment`).
+        zygote: what its process can be forked from, or None.
         channel: whether its client can take the Runtime API over the descriptor whose number is
             in `_LAMBDAD_CHANNEL`.
     """
@@ -37,6 +40,8 @@ class Runtime:
     entrypoints: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     telemetry: bool = False
+    ahead: bool = False
+    zygote: Zygote | None = None
     channel: bool = False
 
 

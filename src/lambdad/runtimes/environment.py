@@ -65,6 +65,30 @@ def environment_of(
     return environment
 
 
+def at_start(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what a managed runtime is started with before there is a function.
+
+    `own` are the runtime's variables. Those that follow with the function must not have been
+    needed before: see :func:`can_follow`.
+    """
+    return {**_paths_of(language=True, guest_path=str), "LANG": "en_US.UTF-8", "TZ": ":UTC", **own}
+
+
+# What loaders, C libraries and interpreters read at their start.
+_READ_AT_START = (
+    *("PYTHON", "NODE_", "JAVA_", "_JAVA", "JDK_", "RUBY", "LD_", "LC_", "LANG"),
+    *("MALLOC_", "GLIBC_", "DOTNET_", "OPENSSL_", "UV_", "GEM_", "BUNDLE_", "V8_"),
+)
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
+
+def can_follow(environment: Mapping[str, str] | None) -> bool:
+    """Whether a function's variables may reach a runtime that has been started already."""
+    return not any(
+        name.startswith(_READ_AT_START) or name == _WRAPPER for name in environment or {}
+    )
+
+
 # AWS: what extensions do not get, besides every variable that begins with an underscore.
 _NOT_FOR_EXTENSIONS = frozenset(
     {
@@ -90,7 +114,10 @@ def for_extensions(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _paths(runtime: Runtime, guest_path: Callable[[str], str]) -> dict[str, str]:
     # AWS: runtimes that the function brings have no language directory on their paths.
-    language = not runtime.entrypoints
+    return _paths_of(language=not runtime.entrypoints, guest_path=guest_path)
+
+
+def _paths_of(*, language: bool, guest_path: Callable[[str], str]) -> dict[str, str]:
     programs = ["/usr/local/bin", "/usr/bin/", "/bin", guest_path(f"{LAYER_ROOT}/bin")]
     libraries = [
         "/lib64",

@@ -9,9 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lambdad.config.sections import RuntimesConfig
-from lambdad.domain.environments import LANGUAGE_DIR, LAYER_ROOT, RUNTIME_DIR, TASK_ROOT, Mount
+from lambdad.domain.environments import (
+    LANGUAGE_DIR,
+    LAYER_ROOT,
+    RUNTIME_DIR,
+    TASK_ROOT,
+    Mount,
+    Zygote,
+)
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
+from lambdad.runtimes.environment import at_start
 from lambdad.runtimes.guest_files import python_runtime_dir
 from lambdad.runtimes.installations import Installation, VersionCache, installed_below, stand_in
 from lambdad.runtimes.python_sdk import PythonSdk
@@ -19,6 +27,24 @@ from lambdad.runtimes.python_sdk import PythonSdk
 _LOGGER = logging.getLogger(__name__)
 _MINORS = range(8, 15)
 _FLAGS = ("-I", "-S", "--version")
+_SCRIPT = f"{RUNTIME_DIR}/bootstrap.py"
+# Older ones lack pidfds.
+_ZYGOTES_FROM = 9
+# AWS's own runtime has imported these before it imports a handler, so that no function can have
+# modules of its own by these names; `logging` is configured when it is imported.
+_IMPORTED_AHEAD = (
+    "lambdad_guest.ahead",
+    "_sitebuiltins",
+    "collections",
+    "decimal",
+    "enum",
+    "functools",
+    "json",
+    "re",
+    "threading",
+    "time",
+    "traceback",
+)
 
 
 class PythonProvider:
@@ -127,10 +153,12 @@ class PythonProvider:
             version=installation.text,
             source=str(installation.binary),
             # The script comes last: AWS's examples of wrapper scripts put options before it.
-            argv=(binary, "-S", f"{RUNTIME_DIR}/bootstrap.py"),
+            argv=(binary, "-S", _SCRIPT),
             mounts=tuple(mounts),
             environment=_environment(minor),
             telemetry=True,
+            ahead=True,
+            zygote=_zygote(binary, minor, mounts),
             channel=True,
         )
 
@@ -139,6 +167,20 @@ class PythonProvider:
             self._sdk.compile(installation, site_packages)
         except (OSError, subprocess.SubprocessError) as error:
             _LOGGER.warning("boto3 starts slowly on Python %s: %s", installation.text, error)
+
+
+def _zygote(binary: str, minor: int, mounts: Sequence[Mount]) -> Zygote | None:
+    if minor < _ZYGOTES_FROM:
+        return None
+    return Zygote(
+        argv=(binary, "-S"),
+        script=_SCRIPT,
+        modules=_IMPORTED_AHEAD,
+        mounts=tuple(mounts),
+        environment=tuple(at_start(_environment(minor)).items()),
+        # The loader looks once whether the directories of LD_LIBRARY_PATH exist.
+        directories=(f"{TASK_ROOT}/lib", f"{LAYER_ROOT}/lib"),
+    )
 
 
 def _environment(minor: int) -> dict[str, str]:

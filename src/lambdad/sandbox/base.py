@@ -78,8 +78,8 @@ class ProcessSpec:
             `_LAMBDA_TELEMETRY_LOG_FD`.
         inherited: at most 4 descriptors that the process gets as `FIRST_INHERITED_FD` and the
             following ones. They stay the caller's, who may close them after the spawn.
-        forked: whether it is forked from the sandbox's zygote instead of being executed; only
-            where :attr:`SandboxSpec.zygote` is set. `argv` is then what it is called by.
+        forked: whether it is the script of the sandbox's zygote, and may be forked from that
+            instead of being executed.
     """
 
     argv: Sequence[str]
@@ -242,6 +242,10 @@ class SandboxBackend(Protocol):
         Raises:
             HostUnfit: the host refused; nothing is left behind.
         """
+        ...
+
+    def prepare(self, zygote: Zygote) -> None:
+        """Start an interpreter in the background, so that later sandboxes have it."""
         ...
 
     def guards(self) -> Sequence[Guard]:

@@ -50,7 +50,7 @@ def attach_all(descriptors: Sequence[int], targets: Sequence[str]) -> None:
         OSError: there is no such place.
     """
     scaffolds: list[str] = []
-    for fd, target in zip(descriptors, targets, strict=True):
+    for fd, target in zip(descriptors, targets):  # noqa: B905 - in Python 3.9 as well
         if not os.path.lexists(target):
             scaffold = _make_target(target, is_directory=stat.S_ISDIR(os.fstat(fd).st_mode))
             if scaffold:

@@ -19,14 +19,80 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
+from typing import NoReturn, TypedDict
 
-from lambdad.sandbox import confinement, descriptors, rootfs, syscalls
+from lambdad.sandbox import confinement, descriptors, guest_mounts, rootfs, syscalls
 
 MESSAGE_BYTES = 128 * 1024
 DESCRIPTORS_MAX = 200
 UP = b"up"
 FAILED = b"F"
+
+
+class Forked(BaseException):
+    """Unwinds the stack of a forked runtime, down to where its program is run.
+
+    Args:
+        argv: what it is called by.
+        environment: all its variables.
+        places: which descriptor is to be at which number; all others are to be closed.
+        directory: where it starts.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        places: Sequence[tuple[int, int]],
+        directory: str,
+    ) -> None:
+        super().__init__(directory)
+        self.argv = argv
+        self.environment = environment
+        self.places = places
+        self.directory = directory
+
+
+class Program(TypedDict):
+    """An interpreter to become: see `lambdad.domain.environments.Zygote`.
+
+    Attributes:
+        argv: its command, but for the last argument: a :class:`Task` as JSON.
+        targets: where the mounts that come with it go; the last is lambdad's package.
+        directories: to be there until it is up.
+    """
+
+    argv: list[str]
+    script: str
+    modules: list[str]
+    environment: dict[str, str]
+    targets: list[str]
+    directories: list[str]
+
+
+class Task(TypedDict):
+    """What a zygote is to do.
+
+    Attributes:
+        control, pid_namespace: descriptors.
+        temporary: what to unmount once everything is imported.
+    """
+
+    control: int
+    pid_namespace: int
+    script: str
+    modules: list[str]
+    temporary: list[str]
+
+
+class Configuration(TypedDict):
+    """What a launcher is told at its start. Descriptors: mounts of the program."""
+
+    first_uid: int
+    environments: int
+    program: Program | None
 
 
 def main(control_fd: int) -> None:
@@ -44,13 +110,18 @@ def main(control_fd: int) -> None:
 def _prepare(control: socket.socket) -> Launcher:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     init = importlib.import_module("lambdad.guest.init")
-    configuration = json.loads(control.recv(MESSAGE_BYTES))
-    seccomp = control.recv(MESSAGE_BYTES)
-    syscalls.overwrite_arguments("lambdad-launcher")
-    syscalls.set_name("lambdad-launch")
+    message, mounts = descriptors.receive(control, MESSAGE_BYTES, DESCRIPTORS_MAX)
+    configuration: Configuration = json.loads(message)
     pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.unshare(syscalls.CLONE_NEWNS)
+    program = configuration["program"]
+    if program is None:
+        syscalls.overwrite_arguments("lambdad-launcher")
+        syscalls.set_name("lambdad-launch")
     rootfs.enter(configuration["first_uid"], configuration["environments"])
+    if program is not None:
+        _become(program, control.fileno(), pid_namespace, mounts)
+    seccomp = control.recv(MESSAGE_BYTES)
     # Children are collected by the kernel; the supervisor watches them by pidfd.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -58,16 +129,48 @@ def _prepare(control: socket.socket) -> Launcher:
     return Launcher(control, pid_namespace, init, seccomp)
 
 
+def _become(program: Program, control: int, pid_namespace: int, mounts: list[int]) -> NoReturn:
+    """Execute a zygote in the template root."""
+    guest_mounts.attach_all(mounts, program["targets"])
+    temporary = [program["targets"][-1]]
+    for directory in program["directories"]:
+        parent = os.path.dirname(directory)  # noqa: PTH120 - no pathlib in the launcher
+        syscalls.mount("tmpfs", parent, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
+        os.mkdir(directory)  # noqa: PTH102
+        temporary.append(parent)
+    for fd in (control, pid_namespace):
+        os.set_inheritable(fd, True)
+    task: Task = {
+        "control": control,
+        "pid_namespace": pid_namespace,
+        "script": program["script"],
+        "modules": program["modules"],
+        "temporary": temporary,
+    }
+    argv = [*program["argv"], json.dumps(task)]
+    os.execve(argv[0], argv, program["environment"])  # noqa: S606
+
+
 class Launcher:
-    """The request loop."""
+    """The request loop.
+
+    `fork` makes of the control socket and a sandbox's private one what forks runtimes there; None
+    where runtimes are executed.
+    """
 
     def __init__(
-        self, control: socket.socket, pid_namespace: int, init: ModuleType, seccomp: bytes
+        self,
+        control: socket.socket,
+        pid_namespace: int,
+        init: ModuleType,
+        seccomp: bytes,
+        fork: Callable[[socket.socket, socket.socket], object] | None = None,
     ) -> None:
         self._control = control
         self._pid_namespace = pid_namespace
         self._init = init
         self._seccomp = seccomp
+        self._fork_in = fork
 
     def run(self) -> None:
         """Fork one sandbox per message until the control socket ends."""
@@ -105,11 +208,14 @@ class Launcher:
         try:
             private = confinement.shed(private, passed)
             oom_score_fd = confinement.confine(request, private, passed, self._seccomp)
-            self._init.main(private, oom_score_fd)
+            fork = self._fork_in(self._control, private) if self._fork_in else None
+            self._init.main(private, oom_score_fd, fork)
             status = 0
+        except Forked:
+            # A runtime now, which goes on where this process began.
+            raise
         except OSError as error:
             private.send(FAILED + str(error).encode())
         except BaseException:  # noqa: BLE001 - nothing may get back into the launcher's loop
             private.send(FAILED + traceback.format_exc().encode())
-        finally:
-            os._exit(status)
+        os._exit(status)

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import lambdad
+from lambdad.config.sections import SandboxConfig
+from lambdad.domain.environments import Mount, Zygote
 from lambdad.domain.errors import HostUnfit
+from lambdad.sandbox import mounts, seccomp
 from lambdad.sandbox.confinement import Request
-from lambdad.sandbox.launcher import MESSAGE_BYTES, UP
+from lambdad.sandbox.launcher import MESSAGE_BYTES, UP, Configuration, Program
+from lambdad.sandbox.zygote import PACKAGE_ROOT, PROGRAM
 
+_LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
+_PACKAGE = Mount(source=Path(lambdad.__file__).parent.parent, target=PACKAGE_ROOT)
 # The place of the package comes as an argument; the launcher wipes its arguments when it is up.
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -32,20 +40,42 @@ _START = (
 class LauncherProcess:
     """A launcher that is started when needed.
 
-    State: `_process` and `_control` are both there or both None.
+    State: `_process` is there from its start on, `_control` once it is up.
 
     Args:
         first_uid: of the range of users in the template's `/etc/passwd`.
         environments: size of that range.
         seccomp: makes the filter that every sandbox gets.
+        zygote: the interpreter that it shall be; None for lambdad's own, which forks no runtimes.
     """
 
-    def __init__(self, first_uid: int, environments: int, seccomp: Callable[[], bytes]) -> None:
-        self._configuration = {"first_uid": first_uid, "environments": environments}
+    def __init__(
+        self,
+        first_uid: int,
+        environments: int,
+        seccomp: Callable[[], bytes],
+        zygote: Zygote | None = None,
+    ) -> None:
+        self._configuration: Configuration = {
+            "first_uid": first_uid,
+            "environments": environments,
+            "program": None if zygote is None else _program(zygote),
+        }
+        self._mounts = () if zygote is None else (*zygote.mounts, _PACKAGE)
         self._seccomp = seccomp
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._lock = asyncio.Lock()
+
+    @property
+    def up(self) -> bool:
+        """Whether it can be asked without waiting for its start."""
+        return self._control is not None
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is coming up."""
+        return self._lock.locked()
 
     @property
     def pid(self) -> int | None:
@@ -81,21 +111,23 @@ class LauncherProcess:
 
     async def _start(self) -> socket.socket:
         seccomp = self._seccomp()
-        self._process, control = _popen()
-        control.setblocking(False)
-        self._control = control
+        views = mounts.views_of(self._mounts, 0)
         try:
-            async with asyncio.timeout(_START_TIMEOUT_S):
-                await _send(control, json.dumps(self._configuration).encode(), ())
-                await _send(control, seccomp, ())
-                answer = await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES)
+            self._process, control = _popen()
+            control.setblocking(False)
+            answer = await _prepared(control, self._configuration, views, seccomp)
         except (OSError, TimeoutError) as error:
             self._reap()
             raise HostUnfit(f"The launcher of sandboxes does not start: {error}.", "") from error
+        finally:
+            for view in views:
+                os.close(view)
         if answer != UP:
+            control.close()
             self._reap()
             reason = answer.decode(errors="replace") or "it ended at once"
             raise HostUnfit(f"The launcher of sandboxes cannot work here: {reason}.", "")
+        self._control = control
         asyncio.get_running_loop().add_reader(control, self._reap)
         return control
 
@@ -116,10 +148,96 @@ class LauncherProcess:
             self._reap()
 
 
+class Launchers:
+    """lambdad's own launcher, and one zygote per interpreter.
+
+    State: the zygotes, by what they are; None for one that does not work here.
+
+    Args:
+        config: which users there are.
+        own: starts a task that is awaited before the backend closes.
+    """
+
+    def __init__(
+        self, config: SandboxConfig, own: Callable[[Coroutine[Any, Any, None]], object]
+    ) -> None:
+        self._range = (config.first_uid, config.max_environments)
+        self._own = own
+        self._plain = LauncherProcess(*self._range, seccomp.filter_program)
+        self._zygotes: dict[Zygote, LauncherProcess | None] = {}
+
+    async def start(self) -> None:
+        """Start lambdad's own; zygotes start when something needs them.
+
+        Raises:
+            HostUnfit: it does not come up.
+        """
+        await self._plain.start()
+
+    def launcher(self, zygote: Zygote | None) -> tuple[LauncherProcess, bool]:
+        """Return what to ask for a sandbox, and whether that forks runtimes.
+
+        A zygote that is not up is started for the next ones.
+        """
+        if zygote is None:
+            return self._plain, False
+        launcher = self._zygotes.get(zygote)
+        if launcher is not None and launcher.up:
+            return launcher, True
+        self.prepare(zygote)
+        return self._plain, False
+
+    def prepare(self, zygote: Zygote) -> None:
+        """Start a zygote in the background, unless it is up or was found not to work."""
+        if zygote not in self._zygotes:
+            self._zygotes[zygote] = LauncherProcess(*self._range, seccomp.filter_program, zygote)
+        launcher = self._zygotes[zygote]
+        if launcher is not None and not launcher.up and not launcher.starting:
+            self._own(self._start(zygote, launcher))
+
+    async def _start(self, zygote: Zygote, launcher: LauncherProcess) -> None:
+        try:
+            await launcher.start()
+        except HostUnfit as error:
+            _LOG.warning("%s is started anew for each environment: %s", zygote.argv[0], error)
+            self._zygotes[zygote] = None
+
+    async def close(self) -> None:
+        """End them, and with them every sandbox."""
+        for launcher in (self._plain, *self._zygotes.values()):
+            if launcher is not None:
+                await launcher.close()
+
+
+def _program(zygote: Zygote) -> Program:
+    return {
+        "argv": [*zygote.argv, "-c", PROGRAM],
+        "script": zygote.script,
+        "modules": list(zygote.modules),
+        "environment": dict(zygote.environment),
+        "targets": [mount.target for mount in (*zygote.mounts, _PACKAGE)],
+        "directories": list(zygote.directories),
+    }
+
+
+async def _prepared(
+    control: socket.socket, configuration: Configuration, views: Sequence[int], seccomp: bytes
+) -> bytes:
+    """Tell a launcher what it needs, and return what it says to that."""
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            await _send(control, json.dumps(configuration).encode(), views)
+            await _send(control, seccomp, ())
+            return await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES)
+    except BaseException:
+        control.close()
+        raise
+
+
 def _popen() -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the process; its parent thread must be one that lives as long as the daemon."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    root = str(Path(lambdad.__file__).parent.parent)
+    root = str(_PACKAGE.source)
     command = [sys.executable, "-I", "-S", "-B", "-c", _START, root, str(theirs.fileno())]
     try:
         process = subprocess.Popen(  # noqa: S603

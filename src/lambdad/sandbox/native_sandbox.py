@@ -10,17 +10,18 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from lambdad.domain.environments import ResourceLimits
+from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import ExitStatus, Listener, ProcessSpec
 from lambdad.sandbox.cgroups import Cgroup
 from lambdad.sandbox.init_client import InitClient
+from lambdad.sandbox.injection import Injector
 from lambdad.sandbox.netlink import Netlink
 
 _LOG = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ class NativeSandbox:
         holdings: what it occupies; owned from now on.
         control: socket to its PID 1; owned from now on.
         threads: where blocking work is done.
+        injector: mounts into it from outside.
+        forks: whether its PID 1 was forked from a zygote, and can fork runtimes.
         own: starts a task that is awaited before the backend closes.
         on_destroyed: called once at the very end.
     """
@@ -119,6 +122,8 @@ class NativeSandbox:
         control: socket.socket,
         *,
         threads: Executor,
+        injector: Injector,
+        forks: bool,
         own: Callable[[NativeSandbox], asyncio.Task[None]],
         on_destroyed: Callable[[NativeSandbox], None],
     ) -> None:
@@ -128,6 +133,8 @@ class NativeSandbox:
         self._cgroup = holdings.cgroup
         self._init = InitClient(control, self._kill)
         self._threads = threads
+        self._injector = injector
+        self._forks = forks
         self._own = own
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
@@ -153,6 +160,8 @@ class NativeSandbox:
         if self._destruction is not None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
         self.thaw()
+        if process.forked and not self._forks:
+            process = replace(process, forked=False)
         try:
             pipes = [self._pipe() for _ in range(2 if process.telemetry else 1)]
         except OSError as error:
@@ -178,6 +187,12 @@ class NativeSandbox:
         # So that the program may open /dev/stdout anew, as shell scripts do.
         os.fchown(writer, self.holdings.uid, self.holdings.uid)
         return reader, writer
+
+    async def mount(self, mounts: Sequence[Mount]) -> None:
+        """See `Sandbox`."""
+        if self._destruction is not None or self._pidfd is None:
+            raise HostUnfit("The sandbox is gone.", "Create a new one.")
+        await self._injector.mount(self._pidfd, mounts)
 
     def signal(self, token: int, number: signal.Signals) -> None:
         """Send a signal to one program."""

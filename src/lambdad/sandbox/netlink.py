@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 # linux/netlink.h
 _REQUEST, _ACK, _EXCL, _CREATE, _DUMP = 0x1, 0x4, 0x200, 0x400, 0x300
@@ -71,7 +71,7 @@ class Netlink:
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.bind((0, 0))
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Netlink:
         return self
 
     def __exit__(

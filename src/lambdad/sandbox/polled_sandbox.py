@@ -141,6 +141,7 @@ class PolledSandbox:
         finally:
             for fd in ends:
                 os.close(fd)
+        self._note_memory(self._root)  # it may be gone at the next look
         return PolledProcess(self, token, ended, (output, telemetry))
 
     def _pipe(self) -> tuple[int, int]:
@@ -189,6 +190,7 @@ class PolledSandbox:
         """See `Sandbox`; processor time is not limited."""
         self._limits = limits
         root = self._root
+        self._note_memory(root)  # at the end of an init, what it took
         for pid in (root, *process_tree.descendants(root)) if root else ():
             process_tree.limit_data(pid, data_bytes(limits))
 
@@ -257,7 +259,7 @@ class PolledSandbox:
         self._watch = loop.call_later(WATCH_INTERVAL_S, self._look)
 
     def _note_memory(self, root: int) -> int:
-        used = process_tree.memory_bytes(root)
+        used = process_tree.memory_bytes(root) if root else 0
         self._peak = max(self._peak, used)
         return used
 

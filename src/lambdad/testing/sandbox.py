@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.environments import Mount, ResourceLimits, Zygote
 from lambdad.sandbox.base import (
     ExitStatus,
     Guard,
@@ -301,6 +301,9 @@ class FakeBackend:
         sandbox = FakeSandbox(spec, self._program, self._programs)
         self.sandboxes.append(sandbox)
         return sandbox
+
+    def prepare(self, zygote: Zygote) -> None:
+        """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:
         """It protects from nothing."""

@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import codec, faults, handlers, logs, paths
+from . import ahead, codec, faults, handlers, logs, paths
 from .channel import Channel, open_channel
 from .client import Disconnected, RuntimeApi
 from .context import LambdaContext, text
@@ -22,6 +22,7 @@ _TOO_LARGE = 413
 
 def run() -> None:
     """Serve events until the platform ends the process; return never, unless by an exception."""
+    ahead.wait()
     environment = os.environ
     logs.prepare_streams()
     paths.prepare(environment)

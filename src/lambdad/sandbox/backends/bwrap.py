@@ -24,6 +24,7 @@ from typing import BinaryIO, cast
 import lambdad
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
+from lambdad.domain.environments import Zygote
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import bwrap_command, process_tree
 from lambdad.sandbox.base import Guard, GuardState, SandboxSpec
@@ -185,6 +186,9 @@ class BwrapBackend:
         )
         self._sandboxes.add(sandbox)
         return sandbox
+
+    def prepare(self, zygote: Zygote) -> None:
+        """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:
         """See `SandboxBackend`."""

@@ -14,19 +14,21 @@ import socket
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
+from lambdad.domain.environments import Zygote
 from lambdad.domain.errors import HostUnfit
-from lambdad.sandbox import firewall, mounts, seccomp
+from lambdad.sandbox import firewall, mounts
 from lambdad.sandbox.base import Guard, SandboxSpec
 from lambdad.sandbox.cgroups import Hierarchies
 from lambdad.sandbox.confinement import Request, Wire
-from lambdad.sandbox.launcher_process import LauncherProcess
+from lambdad.sandbox.injection import Injector
+from lambdad.sandbox.launcher_process import LauncherProcess, Launchers
 from lambdad.sandbox.native_host import NativeHost
 from lambdad.sandbox.native_sandbox import Holdings, NativeSandbox
 from lambdad.sandbox.slots import Slot, Slots
@@ -67,7 +69,7 @@ class NativeBackend:
     """
 
     name = "native"
-    zygotes = False
+    zygotes = True
 
     def __init__(
         self,
@@ -80,9 +82,8 @@ class NativeBackend:
         del clock
         self._config = config
         self._host = NativeHost(config, state_dir, hierarchies)
-        self._launcher = LauncherProcess(
-            config.first_uid, config.max_environments, seccomp.filter_program
-        )
+        self._launchers = Launchers(config, self._own)
+        self._injector = Injector()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
         self._building = asyncio.Semaphore(_BUILDING_AT_ONCE)
         self._is_open = False
@@ -100,7 +101,7 @@ class NativeBackend:
         try:
             await self._in_thread(self._host.claim)
             await self._host.open_egress()
-            await self._launcher.start()
+            await self._launchers.start()
         except OSError as error:
             await self.close()
             raise HostUnfit(f"The host refuses: {error}.", "See `lambdad doctor`.") from error
@@ -128,13 +129,22 @@ class NativeBackend:
         async with self._building:
             if not self._is_open:
                 raise HostUnfit("The sandbox backend is closed.", "Open it first.")
+            launcher, forks = self._launchers.launcher(spec.zygote)
+            if forks and spec.zygote:
+                # Those are in its root already.
+                shown = [mount for mount in spec.mounts if mount not in spec.zygote.mounts]
+                spec = replace(spec, mounts=shown)
             slot = self._slots.take()
             try:
                 parts = await self._in_thread(self._prepare, spec, slot.number)
             except BaseException:
                 self._slots.release(slot)
                 raise
-            return await self._launch(spec, slot, parts)
+            return await self._launch(spec, slot, parts, launcher, forks=forks)
+
+    def prepare(self, zygote: Zygote) -> None:
+        """See `SandboxBackend`."""
+        self._launchers.prepare(zygote)
 
     def _prepare(self, spec: SandboxSpec, slot: int) -> _Parts:
         """Make everything that needs no process; in a thread."""
@@ -168,7 +178,15 @@ class NativeBackend:
         )
         return _Parts(holdings, procs, views)
 
-    async def _launch(self, spec: SandboxSpec, slot: Slot, parts: _Parts) -> NativeSandbox:
+    async def _launch(
+        self,
+        spec: SandboxSpec,
+        slot: Slot,
+        parts: _Parts,
+        launcher: LauncherProcess,
+        *,
+        forks: bool,
+    ) -> NativeSandbox:
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
@@ -181,6 +199,8 @@ class NativeBackend:
             parts.holdings,
             ours,
             threads=self._threads,
+            injector=self._injector,
+            forks=forks,
             own=lambda it: self._own(it.dismantle()),
             on_destroyed=self._forget,
         )
@@ -189,7 +209,7 @@ class NativeBackend:
         given = [theirs.fileno(), *parts.procs, *([] if tmp is None else [tmp]), *parts.views]
         try:
             try:
-                await self._launcher.request(self._request(spec, slot.number, parts), given)
+                await launcher.request(self._request(spec, slot.number, parts), given)
             finally:
                 theirs.close()
                 parts.close_given()
@@ -241,10 +261,11 @@ class NativeBackend:
             for sandbox in list(self._sandboxes):
                 self._own(sandbox.destroy())
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._launcher.close()
+        await self._launchers.close()
         await self._host.close_egress()
         await self._in_thread(self._host.release)
         self._threads.shutdown()
+        self._injector.close()
 
     def _own(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Start a task that `close` waits for."""

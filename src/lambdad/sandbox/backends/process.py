@@ -22,7 +22,7 @@ from pathlib import Path
 import lambdad
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
-from lambdad.domain.environments import Mount
+from lambdad.domain.environments import Mount, Zygote
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import process_tree
 from lambdad.sandbox.base import Guard, GuardState, Listener, ProcessSpec, SandboxSpec
@@ -175,6 +175,9 @@ class ProcessBackend:
         shutil.rmtree(place, ignore_errors=True)
         self._sandboxes.discard(sandbox)
         self._free_slots.add(slot)
+
+    def prepare(self, zygote: Zygote) -> None:
+        """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:
         """See `SandboxBackend`."""

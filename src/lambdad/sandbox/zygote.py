@@ -1,0 +1,156 @@
+"""A launcher that is a function's interpreter: its sandboxes fork runtimes, and start none.
+
+The launcher (`lambdad.sandbox.launcher`) has made the template root and has then executed the
+interpreter in it, so that all paths are those a function will see. What an interpreter costs to
+start, in time and in memory, is paid here once: a fork shares it until it writes.
+
+It runs in Python 3.9 and later. Like the launcher it never sees code, events or variables of a
+function. What forks have in common, and programs that are executed have not: the hash seed of
+`str`, and where the interpreter lies in memory.
+"""
+# Not the server's interpreter, and a process with one thread before anything of a function runs.
+# ruff: noqa: PTH120, PTH123
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import types
+from collections.abc import Mapping, Sequence
+
+from lambdad.sandbox import syscalls
+from lambdad.sandbox.launcher import MESSAGE_BYTES, UP, Forked, Launcher, Task
+
+# Where lambdad's own modules are until they have been imported.
+PACKAGE_ROOT = "/mnt"
+# What the interpreter is called with: it stays at the bottom of the stack of every runtime.
+PROGRAM = (
+    f"import sys; sys.path.append({PACKAGE_ROOT!r}); from lambdad.sandbox.zygote import main; "
+    "code = main(); exec(code, sys.modules['__main__'].__dict__)"
+)
+# Where descriptors are that a runtime shall have, until all others are closed.
+_ASIDE_FD = 128
+_DESCRIPTORS_MAX = 65_536
+
+
+def main() -> types.CodeType:
+    """Serve the supervisor; return in a forked runtime alone, with the program to run.
+
+    The argument of the process is a `lambdad.sandbox.launcher.Task` as JSON.
+    """
+    task: Task = json.loads(sys.argv[1])
+    control = socket.socket(fileno=task["control"])
+    try:
+        launcher = _prepare(task, control)
+        with open(task["script"], "rb") as file:
+            code = compile(file.read(), task["script"], "exec")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must learn of it
+        control.send(str(error).encode()[:MESSAGE_BYTES])
+        sys.exit(1)
+    control.send(UP)
+    # From now on collecting garbage would only copy what all forks share.
+    gc.collect()
+    gc.freeze()
+    try:
+        launcher.run()
+    except Forked as fork:
+        _be_executed(fork)
+    else:
+        sys.exit(0)
+    _be_main(task["script"])
+    return code
+
+
+def _prepare(task: Task, control: socket.socket) -> Launcher:
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    for fd in (task["control"], task["pid_namespace"]):
+        os.set_inheritable(fd, False)
+    init = importlib.import_module("lambdad.guest.init")
+    seccomp = control.recv(MESSAGE_BYTES)
+    syscalls.set_name("lambdad-zygote")
+    for module in task["modules"]:
+        importlib.import_module(module)
+    sys.path.remove(PACKAGE_ROOT)
+    for place in task["temporary"]:
+        syscalls.umount(place)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Launcher(control, task["pid_namespace"], init, seccomp, fork=_fork_in)
+
+
+def _fork_in(control: socket.socket, private: socket.socket) -> object:
+    """Return what forks runtimes in a sandbox: see `fork` of `lambdad.guest.init.Init`."""
+
+    def fork(
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        places: Sequence[tuple[int, int]],
+    ) -> int:
+        directory = os.getcwd()  # noqa: PTH109
+        pid = os.fork()
+        if pid != 0:
+            return pid
+        # They are closed later on, and their objects may close nothing then.
+        control.detach()
+        private.detach()
+        # What was received is closed on the way down.
+        kept = [(fcntl.fcntl(fd, fcntl.F_DUPFD, _ASIDE_FD), place) for fd, place in places]
+        raise Forked(argv, environment, kept, directory)
+
+    return fork
+
+
+def _be_executed(fork: Forked) -> None:
+    """Make this fork what a process is right after `execve`, but for its memory."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.closerange(3, _ASIDE_FD)
+    for fd, place in fork.places:
+        os.dup2(fd, place)
+    os.closerange(_ASIDE_FD, _DESCRIPTORS_MAX)
+    os.chdir(fork.directory)
+    # PID 1 hides from its user; a runtime has nothing to hide from itself.
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    syscalls.set_name(os.path.basename(fork.argv[0]).decode())  # noqa: PTH119
+    syscalls.overwrite_arguments(b"\0".join(fork.argv).decode())
+    os.environb.clear()
+    os.environb.update(fork.environment)
+    time.tzset()
+    for name, fd in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        stream = _open_stream(fd, f"<{name}>")
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _open_stream(fd: int, name: str) -> io.TextIOWrapper:
+    """Open a standard stream as the interpreter does."""
+    raw = io.FileIO(fd, "r" if fd == 0 else "w", closefd=False)
+    raw.name = name
+    buffer = io.BufferedReader(raw) if fd == 0 else io.BufferedWriter(raw)
+    errors = "backslashreplace" if fd == 2 else "surrogateescape"
+    stream = io.TextIOWrapper(buffer, "utf-8", errors, line_buffering=fd == 2, write_through=False)
+    stream.mode = "r" if fd == 0 else "w"  # type: ignore[misc]
+    return stream
+
+
+def _be_main(script: str) -> None:
+    """Forget lambdad, and be the process of one program."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lambdad"]:
+        del sys.modules[name]
+    sys.path_importer_cache.pop(PACKAGE_ROOT, None)
+    program = types.ModuleType("__main__")
+    program.__file__ = script
+    program.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = program
+    sys.argv[:] = [script]
+    sys.path[0] = os.path.dirname(script)
