@@ -146,14 +146,28 @@ class LogsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursConfig:
-    """Other AWS services that functions are deployed from.
+    """Who serves the AWS services that events flow through: `builtin` is lambdad itself.
 
     Attributes:
-        s3: where `Code.S3Bucket` is read from: the URL of an S3-compatible store, or `aws`; the
-            daemon's own AWS credentials are used. None refuses code from S3.
+        cloudwatch: `builtin`.
+        dynamodb: `builtin`; its streams too.
+        events: `builtin`.
+        kinesis: `builtin`.
+        s3: `builtin`, or where `Code.S3Bucket` is read from: the URL of an S3-compatible store, or
+            `aws`; the daemon's own AWS credentials are used.
+        scheduler: `builtin`.
+        sns: `builtin`.
+        sqs: `builtin`.
     """
 
-    s3: str | None = None
+    cloudwatch: str = "builtin"
+    dynamodb: str = "builtin"
+    events: str = "builtin"
+    kinesis: str = "builtin"
+    s3: str = "builtin"
+    scheduler: str = "builtin"
+    sns: str = "builtin"
+    sqs: str = "builtin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
