@@ -21,7 +21,7 @@ from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent
-from lambdad.dataplane.shutdown import ShutdownReason
+from lambdad.dataplane.shutdown import ShutdownReason, reason_of
 from lambdad.dataplane.streaming import Flow
 from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
@@ -95,6 +95,7 @@ class ExecutionEnvironment:
         self._busy = (work.begun or 0.0) - self.idle_since < GRACE_S
         if not self._host.freezer.keep(self._sandbox):
             self._sandbox.thaw()
+        self._processes.telemetry.resume()
         self._deliver(work)
 
     async def run_cold(self, work: Work) -> None:
@@ -167,18 +168,24 @@ class ExecutionEnvironment:
             error = failures.of_init(outcome, "", self._host.init_timeout_s)
             self._log.init_report(self._init_s or 0.0, error)
             self._enter(EnvironmentState.RESETTING)
-            await self._kill_processes(_reason(error))
+            await self._kill_processes(reason_of(error))
+        self._renew_processes()
         self._begin(work, None)
+        self._log.init_start(again=True)
         await self._initialise_suppressed(work)
 
     async def _initialise_suppressed(self, work: Work) -> None:
-        outcome = await self._initialise(self.function.timeout_s)
+        timeout_s = self.function.timeout_s
+        outcome = await self._initialise(timeout_s)
         self._init_s = None
         if outcome is None:
-            self._arm(self.function.timeout_s - self._elapsed(work))
+            self._log.init_repeated(None)
+            self._arm(timeout_s - self._elapsed(work))
             self._start_invoking(work)
         else:
-            self._fail(failures.of_init(outcome, self._request_id, self.function.timeout_s))
+            error = failures.of_init(outcome, self._request_id, timeout_s)
+            self._log.init_repeated(error)
+            self._fail(error)
 
     def _finish_init(self, error: FunctionError | None) -> None:
         """End an init that no work waits for: AWS reports every one of these."""
@@ -192,6 +199,7 @@ class ExecutionEnvironment:
         self._enter(EnvironmentState.IDLE)
         assert self._sandbox is not None  # noqa: S101 - initialised before
         self._sandbox.set_limits(self._host.limits(self.function))
+        self._processes.telemetry.pause()
         self._sandbox.freeze()
         self.idle_since = self._host.clock.monotonic()
 
@@ -202,13 +210,17 @@ class ExecutionEnvironment:
         )
         await self._server.open()
         self._endpoint_close = await self._host.serve_endpoint(self._sandbox)
+        self._renew_processes()
+
+    def _renew_processes(self) -> None:
+        """Make what the next init's log, and nothing of the last one's, is told to."""
+        self._processes = Processes(self.function, self._host, self._log, self)
 
     async def _initialise(self, limit_s: float) -> Failure | None:
         """Start the processes and wait until they are ready; returns as `Processes.start`."""
         assert self._sandbox is not None  # noqa: S101 - opened before
         self._enter(EnvironmentState.INITIALISING)
         clock = self._host.clock
-        self._processes = Processes(self.function, self._host, self._log, self)
         begun = clock.monotonic()
         try:
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
@@ -261,6 +273,7 @@ class ExecutionEnvironment:
         work.tell(self._finish_log(work, work.error, fatal=False))
         self._enter(EnvironmentState.IDLE)
         self.idle_since = self._host.clock.monotonic()
+        self._processes.telemetry.pause()
         if self._busy:
             self._host.freezer.later(self._sandbox)
         else:
@@ -276,7 +289,14 @@ class ExecutionEnvironment:
             peak_bytes=self._sandbox.memory_peak_bytes() if self._sandbox is not None else 0,
         )
         self._init_s = None
-        return self._log.finish(usage, error, fatal=fatal)
+        course = work.course(self._host.clock.monotonic())
+        return self._log.finish(usage, error, fatal=fatal, course=course)
+
+    def _runtime_done(self, work: Work) -> None:
+        """The runtime's part of an invocation is over, and extensions may wait to be told."""
+        self._processes.drain()
+        course = work.course(self._host.clock.monotonic())
+        self._log.runtime_done(self._request_id, self._elapsed(work), work.error, course)
 
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
@@ -295,6 +315,8 @@ class ExecutionEnvironment:
 
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
+        if self._work is not None and self._processes.extended:
+            self._runtime_done(self._work)
         self._processes.runtime_ready()
 
     def init_failed(self, error_type: str, payload: bytes) -> None:
@@ -308,22 +330,18 @@ class ExecutionEnvironment:
 
     def invocation_responded(self, payload: bytes) -> None:
         """See `RuntimeObserver`."""
-        work = self._work
-        if work is not None and not work.answered:
-            work.payload = payload
-            self._tell_early(work)
+        if self._work is not None:
+            self._work.respond(payload, self._host.clock.monotonic())
 
     def invocation_failed(self, error_type: str, payload: bytes) -> None:
         """See `RuntimeObserver`."""
-        work = self._work
-        if work is not None and not work.answered:
-            work.fail(FunctionError(error_type, payload))
-            self._tell_early(work)
+        if self._work is not None:
+            self._work.respond_error(error_type, payload, self._host.clock.monotonic())
 
     def response_began(self, content_type: str, flow: Flow) -> None:
         """See `RuntimeObserver`."""
         if self._work is not None:
-            self._work.begin_stream(content_type, flow)
+            self._work.begin_stream(content_type, flow, self._host.clock.monotonic())
 
     def response_piece(self, piece: bytes) -> None:
         """See `RuntimeObserver`."""
@@ -332,19 +350,8 @@ class ExecutionEnvironment:
 
     def response_ended(self, error: tuple[str, bytes] | None) -> None:
         """See `RuntimeObserver`."""
-        work = self._work
-        if work is None or work.answered:
-            return
-        if error is not None:
-            work.fail(FunctionError(*error))
-        else:
-            work.end_stream()
-        self._tell_early(work)
-
-    def _tell_early(self, work: Work) -> None:
-        # Who wants the log waits for the REPORT line; everybody else is answered at once.
-        if not work.invocation.wants_log_tail:
-            work.tell(None)
+        if self._work is not None:
+            self._work.end_stream(error, self._host.clock.monotonic())
 
     def failed(self, failure: Failure) -> None:
         """See `ProcessesObserver`."""
@@ -372,7 +379,7 @@ class ExecutionEnvironment:
         if self.state is EnvironmentState.DEAD:
             work.tell(tail)
         self._enter(EnvironmentState.RESETTING)
-        self._host.spawn_task(self._reset(work, tail, _reason(error)))
+        self._host.spawn_task(self._reset(work, tail, reason_of(error)))
 
     async def _reset(self, work: Work, tail: bytes | None, reason: ShutdownReason) -> None:
         """Be free again, then tell the caller, whose next request shall find this environment."""
@@ -390,8 +397,3 @@ class ExecutionEnvironment:
 
     def _enter(self, state: EnvironmentState) -> None:
         self.state = follow(self.state, state)
-
-
-def _reason(error: FunctionError) -> ShutdownReason:
-    timed_out = error.error_type == failures.TIMED_OUT
-    return ShutdownReason.TIMEOUT if timed_out else ShutdownReason.FAILURE

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from lambdad.dataplane.failures import FatalError
+from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import InitializationType
 from lambdad.domain.errors import FunctionError
@@ -22,7 +25,7 @@ from lambdad.observability.extension_records import extension_event, extension_l
 from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
-from lambdad.observability.platform_events import Initialisation, PlatformEvent
+from lambdad.observability.platform_events import Course, Initialisation, PlatformEvent
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
 from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_memory_mb
@@ -31,8 +34,9 @@ from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_me
 class EnvironmentLog:
     """The log stream of one environment.
 
-    Mutable: what is unfinished of the guest's output, the tail of the running invocation, and
-    since when an init goes on of which no end has been written.
+    Mutable: what is unfinished of the guest's output; the tail of the running invocation, and
+    whether the end of its runtime's part is written; since when an init goes on of which no end
+    has been written, and whether its runtime's part is; who is told by the Telemetry API.
     """
 
     def __init__(
@@ -53,6 +57,9 @@ class EnvironmentLog:
         self._structured = function.logging.log_format == "JSON"
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
+        self._runtime_done = True
+        self._trace_header: str | None = None
+        self._subscribers: TelemetryStream | None = None
         self._lines = LineSplitter()
         self._frames = FrameReader()
         self._tail: LogTail | None = None
@@ -66,14 +73,22 @@ class EnvironmentLog:
         """Wait until the disk has caught up."""
         await self._logs.uncongested()
 
-    def init_start(self) -> None:
-        """A fresh environment begins to initialise."""
+    def attach(self, subscribers: TelemetryStream) -> None:
+        """Tell whoever subscribed there what happens from now on, whatever format and levels."""
+        self._subscribers = subscribers
+
+    def init_start(self, *, again: bool = False) -> None:
+        """An environment begins to initialise; `again`: within an invocation."""
         self._init_begun = self._clock.monotonic()
+        self._runtime_done = False
+        of = self._initialisation
+        self._initialisation = replace(of, phase="invoke" if again else "init")
         version = _runtime_version(self._function.runtime)
         digest = hashlib.sha256(self._function.runtime.encode()).hexdigest()
         arn = f"arn:aws:lambda:{self._function.key.region}::runtime:{digest}"
         self._platform(
-            report.init_start_line(version, arn),
+            # Of a repeated init the format Text has no line.
+            "" if again else report.init_start_line(version, arn),
             lambda: platform_events.init_start(
                 self._initialisation,
                 runtime_version=version,
@@ -85,14 +100,30 @@ class EnvironmentLog:
 
     def init_report(self, duration_s: float, error: FunctionError | None) -> None:
         """An init phase that failed, or that no invocation reports, is over."""
-        outcome = None
-        if isinstance(error, FatalError) and error.logged_type is None:
-            outcome = Outcome(status="timeout")
-        elif error is not None:
-            outcome = Outcome(status="error", error_type=error.error_type)
+        outcome = _init_outcome(error)
         self._init_events(duration_s * 1000, outcome)
         line = report.init_report_line(duration_s * 1000, phase="init", outcome=outcome)
         self._platform(line, None)
+
+    def init_runtime_done(self, outcome: Outcome | None = None) -> None:
+        """The runtime has initialised; extensions may still."""
+        if self._init_begun is not None and not self._runtime_done:
+            self._runtime_done = True
+            of = self._initialisation
+            self._platform("", lambda: platform_events.init_runtime_done(of, outcome))
+
+    def init_repeated(self, error: FunctionError | None) -> None:
+        """An init within an invocation is over."""
+        if self._init_begun is not None:
+            duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
+            self._init_events(duration_ms, _init_outcome(error))
+
+    def subscription(self, api: str, name: str, types: Sequence[str]) -> None:
+        """An extension subscribed to telemetry; `api` is `telemetry` or `logs`."""
+        self._platform(
+            platform_events.subscription_line(api, name, types),
+            lambda: platform_events.subscription(api, name, types),
+        )
 
     def extension(
         self, name: str, state: str, events: Sequence[str], error_type: str | None
@@ -105,7 +136,7 @@ class EnvironmentLog:
 
     def line(self, line: str) -> None:
         """An extension printed a line."""
-        self._application(line)
+        self._application(line, "extension")
 
     def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
         """An invocation begins; `initialised` is false when the init before it failed."""
@@ -114,10 +145,14 @@ class EnvironmentLog:
             duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
             self._init_events(duration_ms, None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
+        self._runtime_done = False
+        self._trace_header = trace = invocation.trace_header
         version = self._function.version
         self._platform(
             report.start_line(invocation.request_id, version),
-            lambda: platform_events.start(invocation.request_id, version, invocation.tenant_id),
+            lambda: platform_events.start(
+                invocation.request_id, version, invocation.tenant_id, trace
+            ),
         )
 
     def output(self, data: bytes) -> None:
@@ -137,27 +172,44 @@ class EnvironmentLog:
         for frame in self._frames.flush():
             self._framed(frame)
 
+    def runtime_done(
+        self,
+        request_id: str,
+        duration_s: float,
+        error: FunctionError | None,
+        course: Course | None = None,
+    ) -> None:
+        """The runtime asks for more; extensions may still be at work. Only the first call counts.
+
+        `error` is what the function reported.
+        """
+        # A line without an end belongs to the invocation that wrote it.
+        for line in self._lines.flush():
+            self._application(line)
+        self._invocation_events(request_id, duration_s * 1000, _reported(error), course)
+
     def finish(
-        self, usage: UsageRecord, error: FunctionError | None, *, fatal: bool
+        self,
+        usage: UsageRecord,
+        error: FunctionError | None,
+        *,
+        fatal: bool,
+        course: Course | None = None,
     ) -> bytes | None:
         """An invocation ends; returns the tail if the caller wants one.
 
         `fatal` says that the error took the runtime process with it.
         """
-        # A line without an end belongs to the invocation that wrote it.
         for line in self._lines.flush():
             self._application(line)
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
-        ended = outcome
-        if error is not None and not fatal:
-            ended = Outcome(status="failure", error_type=error.error_type)
-        self._platform(
-            report.end_line(usage.request_id),
-            lambda: platform_events.runtime_done(usage, ended),
-        )
+        ended = outcome if fatal else _reported(error)
+        self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
+        self._platform(report.end_line(usage.request_id), None)
+        trace = self._trace_header
         self._platform(
             report.report_line(usage, outcome=outcome),
-            lambda: platform_events.report(usage, ended),
+            lambda: platform_events.report(usage, ended, trace),
         )
         tail, self._tail = self._tail, None
         return tail.content() if tail is not None else None
@@ -191,49 +243,87 @@ class EnvironmentLog:
             return Outcome(status="error", error_type=error.error_type)
         if error.reason is not None:
             line = report.runtime_exited_line(request_id, error.reason, error.error_type)
-            self._platform(line, None)
+            self._fault(line)
         if error.logged_type is not None:
             return Outcome(status="error", error_type=error.logged_type)
         timeout_s = float(self._function.timeout_s)
-        self._platform(report.timed_out_line(self._clock.now(), request_id, timeout_s), None)
+        self._fault(report.timed_out_line(self._clock.now(), request_id, timeout_s))
         return Outcome(status="timeout")
 
+    def _fault(self, line: str) -> None:
+        """Write a line that has no event but for subscribers of the Logs API."""
+        self._platform(line, None)
+        if (told := self._told) is not None:
+            told.platform(platform_events.fault(line.rstrip("\n")), self._clock.now())
+
+    @property
+    def _told(self) -> TelemetryStream | None:
+        """Who is told by the Telemetry API; None when nobody is."""
+        subscribers = self._subscribers
+        return None if subscribers is None or subscribers.idle else subscribers
+
+    def _invocation_events(
+        self, request_id: str, duration_ms: float, outcome: Outcome | None, course: Course | None
+    ) -> None:
+        if self._runtime_done:
+            return
+        self._runtime_done = True
+        trace = self._trace_header
+        self._platform(
+            "",
+            lambda: platform_events.runtime_done(
+                request_id,
+                duration_ms,
+                outcome,
+                course=course,
+                moment=self._clock.now(),
+                trace_header=trace,
+            ),
+        )
+
     def _init_events(self, duration_ms: float, outcome: Outcome | None) -> None:
+        self.init_runtime_done(outcome)
         self._init_begun = None
         of = self._initialisation
-        self._platform("", lambda: platform_events.init_runtime_done(of, outcome))
         self._platform("", lambda: platform_events.init_report(of, duration_ms, outcome))
 
     def _platform(self, line: str, event_of: Callable[[], PlatformEvent] | None) -> None:
         """Write a record of the platform: the line or the event, as the function's format is."""
         if self._tail is not None:
             self._tail.add(line)
+        told = self._told
+        event = event_of() if event_of is not None and (told or self._structured) else None
+        if told is not None and event is not None:
+            told.platform(event, self._clock.now())
         if not self._structured:
             if line:
                 self._store(line, self._now_ms())
-        elif event_of is not None:
-            event = event_of()
-            if admits(self._function.logging.system_log_level, event.level):
-                self._store(event.text(self._clock.now()), self._now_ms())
+        elif event is not None and admits(self._function.logging.system_log_level, event.level):
+            self._store(event.text(self._clock.now()), self._now_ms())
 
     def _framed(self, frame: Frame) -> None:
         level = frame.level or (claims_of(frame.text).level if self._structured else None)
-        self._function_line(frame.text, level, frame.happened_ms(self._now_ms()))
+        self._printed(frame.text, level, frame.happened_ms(self._now_ms()))
 
-    def _application(self, line: str) -> None:
-        """Write a line that the function printed: only JSON has a level and a time of its own."""
+    def _application(self, line: str, source: str = "function") -> None:
+        """Write a line that somebody printed: only JSON has a level and a time of its own."""
         now_ms = self._now_ms()
         if not self._structured:
-            self._function_line(line, None, now_ms)
+            self._printed(line, None, now_ms, source)
             return
         claims = claims_of(line)
-        self._function_line(line, claims.level, credible(claims.timestamp_ms, now_ms))
+        self._printed(line, claims.level, credible(claims.timestamp_ms, now_ms), source)
 
-    def _function_line(self, line: str, level: str | None, timestamp_ms: int) -> None:
+    def _printed(
+        self, line: str, level: str | None, timestamp_ms: int, source: str = "function"
+    ) -> None:
         if self._structured and not admits(self._function.logging.application_log_level, level):
             return
         if self._tail is not None:
             self._tail.add(line)
+        if (told := self._told) is not None:
+            moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+            told.printed(source, line, moment, structured=self._structured)
         self._store(line, timestamp_ms)
 
     def _now_ms(self) -> int:
@@ -241,6 +331,19 @@ class EnvironmentLog:
 
     def _store(self, message: str, timestamp_ms: int) -> None:
         self._logs.write(self._group, self.stream, timestamp_ms, message)
+
+
+def _reported(error: FunctionError | None) -> Outcome | None:
+    """How an invocation ended whose runtime lives on."""
+    return None if error is None else Outcome(status="failure", error_type=error.error_type)
+
+
+def _init_outcome(error: FunctionError | None) -> Outcome | None:
+    if error is None:
+        return None
+    if isinstance(error, FatalError) and error.logged_type is None:
+        return Outcome(status="timeout")
+    return Outcome(status="error", error_type=error.error_type)
 
 
 def _stream_name(function: Function, clock: Clock) -> str:

@@ -7,6 +7,7 @@ an invocation is the environment's business.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -26,7 +27,8 @@ from lambdad.dataplane.runtime_api.session import (
     RuntimeState,
 )
 from lambdad.dataplane.runtime_process import RuntimeProcess
-from lambdad.dataplane.shutdown import ShutdownReason, reached, shut_down
+from lambdad.dataplane.shutdown import FLUSH_S, ShutdownReason, reached, shut_down
+from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain import limits
 from lambdad.domain.environments import LAYER_ROOT, InitializationType
 from lambdad.domain.functions import Function
@@ -71,9 +73,16 @@ class Processes:
             handler=function.handler,
             account_id=function.key.account_id,
         )
+        self.telemetry = TelemetryStream(
+            host.clock, self._connect, host.spawn_task, log.subscription
+        )
+        log.attach(self.telemetry)
         self._runtime = RuntimeSession(observer)
-        self._extensions = ExtensionsSession(self, metadata, names)
+        self._extensions = ExtensionsSession(
+            self, metadata, names, subscribe=self.telemetry.subscribe
+        )
         self.apis = GuestApis(self._runtime, self._extensions)
+        self._sandbox: Sandbox | None = None
         self._process: RuntimeProcess | None = None
         self._extension_processes: dict[str, RuntimeProcess] = {}
         self._outcome: asyncio.Future[Failure | None] | None = None
@@ -100,12 +109,14 @@ class Processes:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limit_s
+        self._sandbox = sandbox
         self._outcome = loop.create_future()
         try:
             # One may fail when all had just been ready.
             outcome = await self._start(sandbox, initialization, deadline) or self._late
         finally:
             self._outcome = None
+            self.telemetry.close_subscription()
         self.drain()  # what they wrote precedes what follows their init
         for extension in self._extensions.extensions:
             self._log.extension(
@@ -179,6 +190,10 @@ class Processes:
             return
         self._shut_down = asyncio.get_running_loop().create_future()
         try:
+            if not self.telemetry.idle:
+                # First, because who is told of the end may end.
+                flushed = asyncio.get_running_loop().time() + FLUSH_S
+                await reached(self.telemetry.flush(), flushed)
             await shut_down(
                 self._extensions,
                 self._process,
@@ -206,10 +221,14 @@ class Processes:
         """Log the rest of their output and free the pipes; may be called twice."""
         for process in self._all():
             process.close()
+        self.telemetry.close()
 
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
         self._extensions.close_registration()
+        if self._outcome is not None:
+            self.drain()
+            self._log.init_runtime_done()
         self._progress()
 
     def extension_registered(self) -> None:
@@ -232,6 +251,12 @@ class Processes:
     def _fail(self, failure: Failure) -> None:
         if not self.settle_init(failure):
             self._observer.failed(failure)
+
+    async def _connect(self, port: int) -> socket.socket:
+        """Make a connection to a listener of an extension."""
+        if self._sandbox is None:
+            raise ConnectionAbortedError("There is no sandbox.")
+        return await self._sandbox.connect(port)
 
     def _all(self) -> Sequence[RuntimeProcess]:
         extensions = self._extension_processes.values()

@@ -10,15 +10,19 @@ import signal
 from collections.abc import Awaitable, Mapping
 from enum import StrEnum
 
+from lambdad.dataplane import failures
 from lambdad.dataplane.extensions_api import messages
 from lambdad.dataplane.extensions_api.extension import SHUTDOWN
 from lambdad.dataplane.extensions_api.session import ExtensionsSession
 from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.domain.clock import Clock
+from lambdad.domain.errors import FunctionError
 
 # AWS: what extensions have to finish their work; without any, nothing is waited for.
 EXTERNAL_BUDGET_S = 2.0
 INTERNAL_BUDGET_S = 0.5
+# How long subscribers of telemetry have to take what happened before.
+FLUSH_S = 0.3
 # AWS: of a budget shared with external extensions the runtime, which goes first, has this part.
 _RUNTIME_SHARE = 0.3
 
@@ -29,6 +33,12 @@ class ShutdownReason(StrEnum):
     SPINDOWN = "spindown"
     TIMEOUT = "timeout"
     FAILURE = "failure"
+
+
+def reason_of(error: FunctionError) -> ShutdownReason:
+    """Return why processes are shut down that ended with an error."""
+    timed_out = error.error_type == failures.TIMED_OUT
+    return ShutdownReason.TIMEOUT if timed_out else ShutdownReason.FAILURE
 
 
 async def reached(condition: Awaitable[object], deadline: float) -> bool:

@@ -11,6 +11,7 @@ from lambdad.dataplane.streaming import Flow, ResponseStream
 from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.observability.platform_events import Course
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -20,9 +21,12 @@ class Work:
     Attributes:
         done: what the caller awaits.
         begun: monotonic seconds when the invoke phase began; None before.
+        response_began: monotonic seconds when the first byte of the answer was there; None before.
+        response_ended: monotonic seconds when the last one was; None before.
         payload: the handler's answer, or the error document; None before either.
         error: set when the function failed.
         stream: where pieces of the answer go, for a caller that wants them as they come.
+        streamed_bytes: size of the pieces so far.
         collected: pieces of a streamed answer for a caller that wants it whole.
     """
 
@@ -30,9 +34,12 @@ class Work:
     version: str
     done: asyncio.Future[InvocationResult]
     begun: float | None = None
+    response_began: float | None = None
+    response_ended: float | None = None
     payload: bytes | None = None
     error: FunctionError | None = None
     stream: ResponseStream | None = None
+    streamed_bytes: int = 0
     collected: bytearray = field(default_factory=bytearray)
 
     @property
@@ -45,6 +52,37 @@ class Work:
         """Whether the outcome is known, although the phase may go on."""
         return self.payload is not None
 
+    def course(self, now: float) -> Course | None:
+        """Return how it went until `now`, monotonic seconds, when the runtime asks for more."""
+        if self.begun is None:
+            return None
+        return Course(
+            began=self.begun,
+            response_began=self.response_began,
+            response_ended=self.response_ended,
+            ended=now,
+            produced_bytes=self.streamed_bytes or len(self.payload or b""),
+        )
+
+    def respond(self, payload: bytes, now: float) -> None:
+        """The answer is here as a whole."""
+        if not self.answered:
+            self.response_began = self.response_ended = now
+            self.payload = payload
+            self._tell_early()
+
+    def respond_error(self, error_type: str, payload: bytes, now: float) -> None:
+        """The runtime said why there is no answer."""
+        if not self.answered:
+            self.response_began = self.response_ended = now
+            self.fail(FunctionError(error_type, payload))
+            self._tell_early()
+
+    def _tell_early(self) -> None:
+        # Who wants the log waits for the REPORT line; everybody else is answered at once.
+        if not self.invocation.wants_log_tail:
+            self.tell(None)
+
     def fail(self, error: FunctionError) -> None:
         """The function failed; the first outcome counts, but for extensions.
 
@@ -55,20 +93,32 @@ class Work:
             self.payload = error.payload
             self.error = error
 
-    def begin_stream(self, content_type: str, flow: Flow) -> None:
+    def begin_stream(self, content_type: str, flow: Flow, now: float) -> None:
         """The runtime answers piece by piece."""
+        self.response_began = now
         if self.stream is not None:
             self.stream.begin(content_type, flow)
 
     def add_piece(self, piece: bytes) -> None:
         """Pass a piece on, or keep it; what a whole answer may not hold is only counted."""
+        self.streamed_bytes += len(piece)
         if self.stream is not None:
             self.stream.put(piece)
         elif len(self.collected) <= limits.INVOKE_RESPONSE_BYTES_MAX:
             self.collected += piece
 
-    def end_stream(self) -> None:
-        """The last piece was there."""
+    def end_stream(self, error: tuple[str, bytes] | None, now: float) -> None:
+        """The last piece was there, or what broke the answer off."""
+        if self.answered:
+            return
+        self.response_ended = now
+        if error is not None:
+            self.fail(FunctionError(*error))
+        else:
+            self._complete_stream()
+        self._tell_early()
+
+    def _complete_stream(self) -> None:
         if self.stream is not None:
             self.payload = self.payload or b""
         elif len(self.collected) > limits.INVOKE_RESPONSE_BYTES_MAX:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lambdad.dataplane.extensions_api import messages
 from lambdad.dataplane.extensions_api.extension import ExtensionFailure, ExtensionState
 from lambdad.dataplane.extensions_api.session import ExtensionsSession, FunctionMetadata
+from lambdad.dataplane.telemetry_api.subscription import Api
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 METADATA = FunctionMetadata(name="f", version="1", handler="app.handler", account_id="000000000000")
@@ -29,12 +30,16 @@ class Nobody:
     def extension_failed(self, failure: ExtensionFailure) -> None: ...
 
 
+def nothing(api: Api, name: str, body: bytes) -> HttpResponse:
+    raise AssertionError((api, name, body))
+
+
 class Life(RuleBasedStateMachine):
     """Two external extensions and a platform, each at its own pace."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.session = ExtensionsSession(Nobody(), METADATA, "ab")
+        self.session = ExtensionsSession(Nobody(), METADATA, "ab", subscribe=nothing)
         self.known: dict[str, str] = {}
         self.parked: dict[str, Callable[[HttpResponse], None]] = {}
         self.owed: dict[str, int] = {}

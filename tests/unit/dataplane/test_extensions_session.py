@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lambdad.dataplane.extensions_api import messages
 from lambdad.dataplane.extensions_api.extension import ExtensionFailure
 from lambdad.dataplane.extensions_api.session import ExtensionsSession, FunctionMetadata
+from lambdad.dataplane.telemetry_api.subscription import Api
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 METADATA = FunctionMetadata(name="f", version="1", handler="app.handler", account_id="000000000000")
@@ -41,8 +42,13 @@ class Client:
 
     def __init__(self, *names: str) -> None:
         self.observer = Observer()
-        self.session = ExtensionsSession(self.observer, METADATA, names)
+        self.session = ExtensionsSession(self.observer, METADATA, names, subscribe=self.subscribe)
         self.answers: list[HttpResponse] = []
+        self.subscriptions: list[tuple[str, str, bytes]] = []
+
+    def subscribe(self, api: Api, name: str, body: bytes) -> HttpResponse:
+        self.subscriptions.append((api.value, name, body))
+        return HttpResponse(status=200, headers={}, body=b'"OK"')
 
     def call(
         self, method: str, tail: str, body: bytes = b"", **headers: str
@@ -218,13 +224,26 @@ def test_every_other_call_needs_a_known_identifier(method: str, tail: str, unkno
     )
 
 
-def test_telemetry_and_logs_are_not_supported_and_say_so() -> None:
-    client = Client()
-    me = client.identifier("inside")
-    for path, name in (("/2022-07-01/telemetry", "Telemetry"), ("/2020-08-15/logs", "Logs")):
-        answer = client.call("PUT", path, b"{}", lambda_extension_identifier=me)
-        expected = (202, f"{name}.NotSupported", f"{name} API is not supported")
-        assert error_of(answer) == expected
+@pytest.mark.parametrize(
+    ("path", "api"),
+    [
+        ("/2022-07-01/telemetry", "Telemetry"),
+        ("/2022-07-01/telemetry/", "Telemetry"),
+        ("/2020-08-15/logs", "Logs"),
+    ],
+)
+def test_a_subscription_is_passed_on_with_the_name_of_who_subscribes(path: str, api: str) -> None:
+    client = Client("watch")
+    me = client.identifier("watch")
+    answer = client.call("PUT", path, b"{}", lambda_extension_identifier=me)
+    assert answer is not None
+    assert answer.status == 200
+    assert client.subscriptions == [(api, "watch", b"{}")]
+    for header in ({}, {"lambda_extension_identifier": str(uuid.uuid4())}):
+        refused = client.call("PUT", path, b"{}", **header)
+        assert refused is not None
+        assert refused.status == 403
+    assert len(client.subscriptions) == 1
 
 
 def test_an_event_goes_to_those_that_subscribed() -> None:

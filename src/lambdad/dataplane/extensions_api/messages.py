@@ -36,9 +36,6 @@ NAME_TAKEN = refusal(
     "Extension.InvalidExtensionState", "Extension with this name already registered"
 )
 TOO_MANY = refusal("Extension.TooManyExtensions", f"Extension limit ({limits.EXTENSIONS}) reached")
-# AWS quirk: what is not supported is answered with 202.
-NO_TELEMETRY = refusal("Telemetry.NotSupported", "Telemetry API is not supported", status=202)
-NO_LOGS = refusal("Logs.NotSupported", "Logs API is not supported", status=202)
 
 
 def unknown_extension(identifier: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,13 +22,19 @@ from lambdad.dataplane.extensions_api.extension import (
     Reply,
 )
 from lambdad.dataplane.runtime_api.messages import ACCEPTED, NOT_FOUND
+from lambdad.dataplane.telemetry_api.subscription import Api
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 PREFIX = "/2020-01-01/extension/"
 TELEMETRY_PATH = "/2022-07-01/telemetry"
 LOGS_PATH = "/2020-08-15/logs"
+_SUBSCRIPTIONS = {TELEMETRY_PATH: Api.TELEMETRY, LOGS_PATH: Api.LOGS}
 _REGISTRATION_BYTES_MAX = 64 * 1024
+
+
+# Answers a subscription to telemetry: which API, the extension's name, the request's body.
+Subscribe = Callable[[Api, str, bytes], HttpResponse]
 
 
 class ExtensionObserver(Protocol):
@@ -75,9 +81,15 @@ class ExtensionsSession:
     """
 
     def __init__(
-        self, observer: ExtensionObserver, metadata: FunctionMetadata, names: Sequence[str] = ()
+        self,
+        observer: ExtensionObserver,
+        metadata: FunctionMetadata,
+        names: Sequence[str] = (),
+        *,
+        subscribe: Subscribe,
     ) -> None:
         """`names` are those of the external extensions: the names of their files."""
+        self._subscribe_to = subscribe
         self._observer = observer
         self._metadata = metadata
         self._open = True
@@ -119,7 +131,7 @@ class ExtensionsSession:
             self._next(request, reply)
         elif route in (("POST", "init/error"), ("POST", "exit/error")):
             self._report(route[1].partition("/")[0], request, reply)
-        elif request.path in (TELEMETRY_PATH, LOGS_PATH) and request.method == "PUT":
+        elif request.path.rstrip("/") in _SUBSCRIPTIONS and request.method == "PUT":
             self._subscribe(request, reply)
         else:
             reply(NOT_FOUND)
@@ -222,8 +234,8 @@ class ExtensionsSession:
         elif isinstance(extension, str):
             reply(messages.unknown_extension(extension))
         else:
-            telemetry = request.path == TELEMETRY_PATH
-            reply(messages.NO_TELEMETRY if telemetry else messages.NO_LOGS)
+            api = _SUBSCRIPTIONS[request.path.rstrip("/")]
+            reply(self._subscribe_to(api, extension.name, request.body))
 
     def _report(self, phase: str, request: HttpRequest, reply: Reply) -> None:
         extension = self._identified(request)
