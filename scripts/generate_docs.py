@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from lambdad.config.document import configuration_page
 from lambdad.dataplane import environment_state
 from lambdad.dataplane.extensions_api import extension
 from lambdad.dataplane.runtime_api import session
+from lambdad.neighbours.directory import NEIGHBOURS
+from lambdad.neighbours.hosting import load
 from lambdad.testing.failures.page import page as failures_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,6 +141,7 @@ def coverage_page() -> str:
         ("Lambda", lambda_.LAMBDA),
         ("CloudWatch Logs", logs.LOGS),
         ("STS", sts.STS),
+        *_neighbours(),
     ):
         served, missing = service.served(), service.missing()
         rows = [f"| `{name}` | {_links(tested.get(name, ()))} |" for name in served]
@@ -149,12 +153,20 @@ def coverage_page() -> str:
     return "\n".join(parts)
 
 
+def _neighbours() -> list[tuple[str, Any]]:
+    """Return title and service of every neighbour that has a package."""
+    names = [name for name in NEIGHBOURS if find_spec(f"lambdad.neighbours.{name}") is not None]
+    services = [load(name).service for name in names]
+    return [(str(each.model.metadata["serviceId"]), each) for each in services]
+
+
 def _tests_by_operation() -> dict[str, list[Path]]:
     """Which test files call which operation, by botocore's name of its method."""
+    neighbours = [service for _, service in _neighbours()]
     found: dict[str, list[Path]] = {}
     files = sorted((ROOT / "tests").glob("*/**/test_*.py"))
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    for service in (lambda_.LAMBDA, logs.LOGS, sts.STS):
+    for service in (lambda_.LAMBDA, logs.LOGS, sts.STS, *neighbours):
         for name in service.served():
             method = re.compile(rf"\b(?:{xform_name(name)}|{name})\b")
             found[name] = [path for path, text in texts.items() if method.search(text)]

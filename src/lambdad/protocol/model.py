@@ -39,6 +39,7 @@ def load_service(name: str, protocol: str | None = None) -> ServiceModel:
     metadata = {**document["metadata"], "protocol": chosen}
     if (older := OLDER_NAMES.get(name)) is not None:
         document = _with_older_names(document, older, whole=chosen == "query")
+        metadata["xmlNamespace"] = older.namespace
     return ServiceModel({**document, "metadata": metadata}, service_name=name)
 
 
@@ -72,4 +73,15 @@ def _with_older_names(
     for (shape, part, member), wire in older.members.items() if whole else ():
         target = shapes[shape][part][member] if member else shapes[shape][part]
         target["locationName"] = wire
-    return {**document, "shapes": shapes}
+    operations = {
+        name: _with_wrapper(name, operation) if whole else operation
+        for name, operation in document["operations"].items()
+    }
+    return {**document, "shapes": shapes, "operations": operations}
+
+
+def _with_wrapper(name: str, operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say that an operation's result stands in an element of its own."""
+    if "output" not in operation:
+        return operation
+    return {**operation, "output": {**operation["output"], "resultWrapper": f"{name}Result"}}

@@ -21,9 +21,11 @@ class OlderNames:
 
     Attributes:
         errors: code and HTTP status by shape.
+        namespace: of XML.
         members: name on the wire by shape, part (`member`, `members`, `key`, `value`) and member.
     """
 
+    namespace: str
     errors: Mapping[str, tuple[str, int]]
     members: Mapping[tuple[str, str, str], str]
 
@@ -43,6 +45,7 @@ def _entries(key: str, value: str, *maps: str) -> dict[tuple[str, str, str], str
 
 
 _SQS = OlderNames(
+    namespace="http://queue.amazonaws.com/doc/2012-11-05/",
     errors={
         "BatchEntryIdsNotDistinct": (_PREFIX + "BatchEntryIdsNotDistinct", _BAD),
         "BatchRequestTooLong": (_PREFIX + "BatchRequestTooLong", _BAD),
