@@ -16,6 +16,7 @@ from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.errors import HostUnfit
 from lambdad.domain.runtimes import SUPPORTED_RUNTIMES
 from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
+from lambdad.runtimes.dotnet import DotnetProvider
 from lambdad.runtimes.installations import VersionCache
 from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
@@ -62,6 +63,7 @@ class Catalogue:
             PythonProvider(config, cache_dir, versions, variables, self._later),
             NodejsProvider(config, cache_dir, versions, variables),
             JavaProvider(config, cache_dir, variables),
+            DotnetProvider(config, cache_dir, variables),
             RubyProvider(config, cache_dir, versions, variables),
             ProvidedProvider(),
         )

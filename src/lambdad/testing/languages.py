@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CACHE = Path.home() / ".cache" / "lambdad-test"
+DOTNET = CACHE / "dotnetcore2" / "dotnetcore2" / "bin"
 _BUILD_S = 600.0
 
 
@@ -43,7 +44,7 @@ class Language:
         memory_mb: enough for this language.
         init_error: `errorType` of a failure before the first event, where it is reported.
         timeout_s: of the function that sleeps: longer than its init.
-        records: whether what it logs becomes JSON when the function asks for that.
+        records: the level of what it logs, where that becomes JSON when the function asks for it.
         managed: whether AWS brings the language, so that AWS_EXECUTION_ENV is set.
     """
 
@@ -60,7 +61,7 @@ class Language:
     memory_mb: int = 256
     init_error: str | None = None
     timeout_s: int = 2
-    records: bool = False
+    records: str | None = None
     managed: bool = True
 
     def package(self, fixtures: Path) -> Mapping[str, bytes]:
@@ -102,6 +103,7 @@ def settings() -> Mapping[str, str]:
     """Variables that tell a daemon where the installed languages of the tests are."""
     return {
         "LAMBDAD_RUNTIMES_FALLBACK": "true",
+        "LAMBDAD_RUNTIMES_SEARCH": str(DOTNET),
         "LAMBDAD_RUNTIMES_JAVA_CLIENT": str(CACHE / "java-client"),
     }
 
@@ -183,6 +185,29 @@ def _build_java(source: Path, place: Path) -> None:
     _run(tool("javac"), *options, "-cp", str(core), "-d", str(place), "Handler.java", cwd=source)
 
 
+def _build_dotnet(source: Path, place: Path) -> None:
+    frameworks = sorted(DOTNET.glob("shared/Microsoft.NETCore.App/*"))
+    if not frameworks:
+        raise NotHere(".NET is absent (scripts/install_runtimes fetches it)")
+    framework = frameworks[-1]
+    found = (*framework.glob("System.*.dll"), framework / "Microsoft.Win32.Primitives.dll")
+    options = [f"-r:{path}" for path in found if ".Native." not in path.name]
+    options += ["-nologo", "-noconfig", "-nostdlib", "-langversion:7"]
+    compiler = tool("mcs")
+    core, example = place / "Amazon.Lambda.Core.dll", place / "Example.dll"
+    for out, kind, file, *more in (
+        (core, "library", "Core.cs"),
+        (example, "library", "Example.cs", f"-r:{core}"),
+        (place / "Program.dll", "exe", "Program.cs"),
+    ):
+        _run(compiler, *options, *more, f"-target:{kind}", f"-out:{out}", file, cwd=source)
+    version = framework.name.rpartition(".")[0] + ".0"
+    config = {"framework": {"name": "Microsoft.NETCore.App", "version": version}}
+    for name in ("Example", "Program"):
+        text = json.dumps({"runtimeOptions": config})
+        (place / f"{name}.runtimeconfig.json").write_text(text)
+
+
 _NO_JSON = "the handler has no JSON library"
 _BLOCKING = {"streaming": "AWS has no streaming for it"}
 
@@ -206,7 +231,7 @@ LANGUAGES = (
         error_type="Unlucky",
         init_error="RangeError",
         background="Runtime.UnhandledPromiseRejection",
-        records=True,
+        records="INFO",
         build=_as_it_is,
         lacks={},
     ),
@@ -218,7 +243,7 @@ LANGUAGES = (
         error_type="example.Handler$Unlucky",
         init_error="example.Handler$Unlucky",
         timeout_s=5,
-        records=True,
+        records="INFO",
         build=_build_java,
         memory_mb=512,
         lacks=_BLOCKING,
@@ -230,8 +255,21 @@ LANGUAGES = (
         handler="app.handler",
         error_type="Function<Unlucky>",
         init_error="Init<RuntimeError>",
-        records=True,
+        records="INFO",
         build=_as_it_is,
+        lacks=_BLOCKING,
+    ),
+    Language(
+        name=".NET",
+        folder="dotnet",
+        runtimes=("dotnet10", "dotnet8", "dotnet6", "dotnetcore3.1"),
+        handler="Example::Example.Function::Handle",
+        error_type="Unlucky",
+        init_error="Unlucky",
+        timeout_s=5,
+        records="Information",
+        build=_build_dotnet,
+        memory_mb=512,
         lacks=_BLOCKING,
     ),
     Language(

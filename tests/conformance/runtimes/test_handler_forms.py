@@ -32,6 +32,14 @@ ANSWERS: Mapping[str, tuple[str, str, Any, Any]] = {
         {"do": "echo", "value": [1, "é"]},
         [1, "é"],
     ),
+    ".NET: an object in, a task out": (
+        ".NET",
+        "Example::Example.Function::Greet",
+        {"name": "Ada"},
+        "hello Ada from {name}",
+    ),
+    ".NET: streams": (".NET", "Example::Example.Function::Streams", {"a": 1}, [{"a": 1}]),
+    ".NET: a program of its own": (".NET", "Program", {"a": 1}, ["program", {"a": 1}]),
     "Ruby: a method of a module": (
         "Ruby",
         "app.Greeter.greet",
@@ -51,6 +59,24 @@ REFUSALS: Mapping[str, tuple[str, str, str | None, str]] = {
         "example.Handler$Plain::gone",
         None,  # AWS's client gives none
         "No public method named gone",
+    ),
+    ".NET: no such assembly": (
+        ".NET",
+        "Gone::Example.Function::Handle",
+        "LambdaValidationException",
+        "Could not find the specified handler assembly with the file name 'Gone'",
+    ),
+    ".NET: no such type": (
+        ".NET",
+        "Example::Example.Gone::Handle",
+        "LambdaValidationException",
+        "Unable to load type 'Example.Gone' from assembly 'Example'.",
+    ),
+    ".NET: no such method": (
+        ".NET",
+        "Example::Example.Function::Gone",
+        "LambdaValidationException",
+        "Unable to find method 'Gone' in type 'Example.Function' from assembly 'Example'.",
     ),
     "Ruby: no such file": ("Ruby", "gone.handler", "Init<LoadError>", "/var/task/gone"),
     "Ruby: no form": ("Ruby", "app", "Init<ArgumentError>", "Invalid handler app"),
