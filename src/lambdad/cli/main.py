@@ -11,7 +11,18 @@ import click
 
 from lambdad import __version__
 
-COMMANDS = ("serve", "doctor", "invoke", "logs", "queue", "runtimes", "health", "version")
+COMMANDS = (
+    "serve",
+    "doctor",
+    "invoke",
+    "logs",
+    "queue",
+    "backup",
+    "restore",
+    "runtimes",
+    "health",
+    "version",
+)
 
 
 class LazyGroup(click.Group):
