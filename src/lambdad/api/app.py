@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from botocore.model import ServiceModel
 
 from lambdad.api.context import ServiceContext, Services
 from lambdad.api.dispatch import Answer, Service
+from lambdad.api.payloads import unchunked
 from lambdad.api.request_ids import request_ids
-from lambdad.authz.principals import DEFAULT_REGION, account_of
+from lambdad.authz.authentication import Authenticator
+from lambdad.authz.callers import Caller
+from lambdad.authz.principals import DEFAULT_REGION
 from lambdad.domain.errors import NotImplementedException, ServiceException
 from lambdad.protocol.errors import ProtocolError, ValidationError
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -25,6 +28,7 @@ from lambdad.protocol.parser import parse
 from lambdad.protocol.router import Router
 from lambdad.protocol.serializer import serialize, serialize_error
 from lambdad.protocol.sigv4 import Credential, parse_credential
+from lambdad.protocol.sigv4_refusals import SignatureRefused
 from lambdad.protocol.validator import validate
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,46 +52,78 @@ class Elsewhere(Protocol):
         """
         ...
 
+    def refuse_caller(
+        self, request: HttpRequest, service: str | None, refused: SignatureRefused, request_id: str
+    ) -> HttpResponse:
+        """Say to whoever calls such a service that their credentials are not accepted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    request: HttpRequest
+    credential: Credential | None
+    caller: Caller
+    base_url: str
+    guest: bool
+
 
 class App:
     """The AWS endpoint without its transport."""
 
     def __init__(
-        self, *, offered: Sequence[Service[Services]], services: Services, elsewhere: Elsewhere
+        self,
+        *,
+        offered: Sequence[Service[Services]],
+        services: Services,
+        elsewhere: Elsewhere,
+        authenticator: Authenticator,
     ) -> None:
         """`offered` are the services of lambdad's own; `services` is what they call."""
         self._offered = {service.name: service for service in offered}
         self._services = services
         self._elsewhere = elsewhere
+        self._authenticator = authenticator
         self._request_ids = request_ids()
 
-    async def handle(self, request: HttpRequest, *, base_url: str) -> HttpResponse:
+    async def handle(
+        self, request: HttpRequest, *, base_url: str, guest: bool = False
+    ) -> HttpResponse:
         """Answer a request; never raises but for cancellation.
 
-        `base_url` is scheme and host as the client used them, without a final slash. What is
-        cancelled half way may leave a function unfinished until the next start: let it finish.
+        `base_url` is scheme and host as the client used them, without a final slash; `guest` says
+        that the request comes from inside a sandbox. What is cancelled half way may leave a
+        function unfinished until the next start: let it finish.
         """
         credential = parse_credential(request)
         name = self._elsewhere.identify(request, credential)
         service = self._offered.get(name) if name is not None else None
+        signing_name = None if service is None else str(service.model.signing_name)
+        try:
+            caller = self._authenticator.authenticate(request, service=signing_name, guest=guest)
+        except SignatureRefused as refused:
+            request_id = next(self._request_ids)
+            if service is None:
+                return self._elsewhere.refuse_caller(request, name, refused, request_id)
+            return _not_accepted(service, request, refused, request_id)
+        arrival = _Arrival(request, credential, caller, base_url, guest)
         if service is None:
-            caller = self._context(request, credential, base_url, None)
-            return await self._elsewhere.handle(request, name, caller)
-        context = self._context(request, credential, base_url, self._services)
-        return await answer(service, request, context)
+            return await self._elsewhere.handle(request, name, self._context(arrival, None))
+        return await answer(service, request, self._context(arrival, self._services))
 
-    def _context(
-        self, request: HttpRequest, credential: Credential | None, base_url: str, services: S
-    ) -> ServiceContext[S]:
-        access_key = credential.access_key if credential else None
+    def _context(self, arrival: _Arrival, services: S) -> ServiceContext[S]:
+        caller, credential = arrival.caller, arrival.credential
         return ServiceContext(
-            account_id=account_of(access_key),
+            account_id=caller.account_id,
             region=credential.region if credential else DEFAULT_REGION,
             request_id=next(self._request_ids),
-            access_key=access_key,
-            base_url=base_url,
+            access_key=caller.access_key,
+            base_url=arrival.base_url,
             services=services,
-            trace_header=request.headers.get("x-amzn-trace-id"),
+            caller=caller,
+            authenticator=self._authenticator,
+            guest=arrival.guest,
+            trace_header=arrival.request.headers.get("x-amzn-trace-id"),
         )
 
 
@@ -97,7 +133,9 @@ async def answer(
     """Run the operation that a request asks for; never raises but for cancellation."""
     wire = service.wire(request)
     try:
-        return await _run(service, wire.router, request, context)
+        return await _run(service, wire.router, unchunked(request, context), context)
+    except SignatureRefused as refused:
+        return _not_accepted(service, request, refused, context.request_id)
     except ServiceException as error:
         return _refusal(wire.model, context, error.code, error.message, error.members)
     except ProtocolError as error:
@@ -142,6 +180,21 @@ async def _run(
     response = serialize(route.operation, result.result, context.request_id)
     headers = {**response.headers, **result.headers}
     return replace(response, headers=headers, pieces=result.pieces)
+
+
+def _not_accepted(
+    service: Service[S], request: HttpRequest, refused: SignatureRefused, request_id: str
+) -> HttpResponse:
+    model = service.wire(request).model
+    error = refused.as_error("s3" if service.name == "s3" else str(model.metadata["protocol"]))
+    return serialize_error(
+        model,
+        code=error.code,
+        message=error.message,
+        members={},
+        request_id=request_id,
+        status=error.status,
+    )
 
 
 def _refusal(

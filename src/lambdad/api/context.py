@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from lambdad.authz.authentication import Authenticator
+from lambdad.authz.callers import Caller
+from lambdad.authz.sessions import Sessions
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
@@ -91,6 +94,7 @@ class Services:
     """What operations call.
 
     Attributes:
+        sessions: issues temporary credentials.
         code_location_key: secret that signs `Code.Location` links; as long as it lives, so do they.
         function_url_scheme: what a `FunctionUrl` begins with.
         function_url_domain: what follows `<url id>.lambda-url.<region>.` in a `FunctionUrl`.
@@ -102,6 +106,7 @@ class Services:
     events: EventAcceptor
     log_store: LogStore
     clock: Clock
+    sessions: Sessions
     code_location_key: bytes
     function_url_scheme: str = "http"
     function_url_domain: str = "localhost:4566"
@@ -112,6 +117,8 @@ class ServiceContext(Generic[S]):
     """One request's circumstances.
 
     Attributes:
+        caller: who asks; `account_id` and `access_key` are theirs.
+        guest: whether the request comes from inside a sandbox.
         services: what the operations of its service call.
         access_key: as the client signed, or None for an unsigned request.
         base_url: scheme and host as the client used them, `http://127.0.0.1:4566`, no final slash.
@@ -124,6 +131,9 @@ class ServiceContext(Generic[S]):
     access_key: str | None
     base_url: str
     services: S
+    caller: Caller
+    authenticator: Authenticator
+    guest: bool = False
     trace_header: str | None = None
 
 

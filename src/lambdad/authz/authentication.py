@@ -21,7 +21,7 @@ from lambdad.protocol.aws_chunked import Payload, payload_of
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.sigv4 import Signature, parse_credential, read_signature, session_token
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
-from lambdad.protocol.sigv4_verification import S3_SERVICES, verify
+from lambdad.protocol.sigv4_verification import S3_SERVICES, check_claims, verify
 
 _DAEMON_KEY = re.compile(r"LAMBDAD(\d{12})", re.ASCII)
 
@@ -88,9 +88,28 @@ class Authenticator:
         """
         signature = read_signature(request)
         _check_scope(signature, service, region)
-        caller, secret = self._holder(signature)
+        caller, secret = self._holder(request, signature)
         verify(request, signature, secret, now_s=self._clock.time())
         return caller
+
+    def authenticate_signed(
+        self, request: HttpRequest, *, service: str, region: str, guest: bool = False
+    ) -> Caller:
+        """Return who a request is from that has to be signed, even by strangers.
+
+        Of unknown credentials nobody can tell whether the signature is right; all else is checked.
+
+        Raises:
+            SignatureRefused: it is not signed, or not for this service and region, or too old, or
+                the caller must prove who they are and does not.
+        """
+        signature = read_signature(request)
+        access_key = signature.credential.access_key
+        if self._must_prove(request, access_key, guest=guest):
+            return self.prove(request, service=service, region=region)
+        _check_scope(signature, service, region)
+        check_claims(request, signature, now_s=self._clock.time())
+        return stranger(access_key)
 
     def payload(self, request: HttpRequest, *, guest: bool = False) -> Payload:
         """Return the payload of a chunked request that was authenticated.
@@ -104,7 +123,7 @@ class Authenticator:
         if not self._must_prove(request, access_key, guest=guest):
             return payload_of(request, None, None)
         signature = read_signature(request)
-        return payload_of(request, signature, self._holder(signature)[1])
+        return payload_of(request, signature, self._holder(request, signature)[1])
 
     def must_prove(self, *, guest: bool) -> bool:
         """Whether even a caller with unknown credentials must prove who they are."""
@@ -130,7 +149,7 @@ class Authenticator:
             or (session_token(request) or "").startswith(TOKEN_PREFIX)
         )
 
-    def _holder(self, signature: Signature) -> tuple[Caller, str]:
+    def _holder(self, request: HttpRequest, signature: Signature) -> tuple[Caller, str]:
         """Return who holds the credentials of a signature, and their secret."""
         access_key = signature.credential.access_key
         if (known := self._access_keys.get(access_key)) is not None:
@@ -142,7 +161,12 @@ class Authenticator:
         if signature.token is None or not self._sessions.is_own(access_key):
             raise SignatureRefused(Fault.UNKNOWN_KEY)
         session = self._sessions.open(signature.token, access_key)
-        handed_out = signature.presigned and signature.credential.service in S3_SERVICES
+        # SECURITY: a target in the header would lead an address of S3 to another service.
+        handed_out = (
+            signature.presigned
+            and signature.credential.service in S3_SERVICES
+            and "x-amz-target" not in request.headers
+        )
         if session.claims.expires_s <= self._clock.time() or self._role_credentials.ended(
             session.claims, handed_out=handed_out
         ):

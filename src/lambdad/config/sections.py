@@ -25,6 +25,21 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig:
+    """Who must prove who they are.
+
+    Attributes:
+        mode: `open` takes callers with unknown credentials at their word, `functions` those from
+            outside of a sandbox, `verify` nobody. Credentials that are known are always checked.
+        access_keys: TOML file of the access keys that are known, which only lambdad's user may be
+            able to read.
+    """
+
+    mode: str = "open"
+    access_keys: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
     """How functions are confined.
 
@@ -180,6 +195,7 @@ class Config:
     """
 
     server: ServerConfig = field(default_factory=ServerConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     runtimes: RuntimesConfig = field(default_factory=RuntimesConfig)
     controlplane: ControlPlaneConfig = field(default_factory=ControlPlaneConfig)

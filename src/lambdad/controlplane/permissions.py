@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lambdad.authz.identity_policies import EverythingAllowed, IdentityPolicies
 from lambdad.authz.policies import (
     Decision,
     Document,
     Principal,
     Request,
     Statement,
-    account_root,
     denies,
     evaluate,
     statements_of,
@@ -33,7 +33,7 @@ from lambdad.controlplane import configuration
 from lambdad.controlplane.aliases import Aliases, no_alias
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.preconditions import busy
-from lambdad.controlplane.references import Target, denied, not_found
+from lambdad.controlplane.references import Authorize, Target, denied, not_found
 from lambdad.controlplane.transitions import Transitions
 from lambdad.domain.aliases import names_alias, to_resource
 from lambdad.domain.arns import LATEST, FunctionKey
@@ -100,8 +100,11 @@ class Permissions:
         locks: FunctionLocks,
         transitions: Transitions,
         clock: Clock,
+        identities: IdentityPolicies | None = None,
     ) -> None:
+        """`identities` say what identities may do by policies of their own; None: everything."""
         self._engine = engine
+        self._identities = identities or EverythingAllowed()
         self._aliases = aliases
         self._locks = locks
         self._transitions = transitions
@@ -183,21 +186,42 @@ class Permissions:
             _check_revision(revision_id, owner, "GetResourcePolicy")
             await self._put(owner, None)
 
-    def require(self, target: Target, account_id: str, action: str) -> None:
-        """Let an account's caller do something with a function, or refuse it.
+    def checker(self, principal: Principal) -> Authorize:
+        """Return :meth:`require` for one principal, as `references.resolve` wants it."""
 
-        The owner's account may do what no policy denies it, another account what a policy allows
-        it. `action` is the operation's name as policies spell it.
+        def authorize(target: Target, account_id: str, action: str) -> None:
+            self.require(target, principal, action)
+
+        return authorize
+
+    def require(self, target: Target, principal: Principal, action: str) -> None:
+        """Let somebody do something with a function, or refuse it.
+
+        Within the owner's account all is allowed that no policy denies, to another account what
+        a policy of the function allows; and in both what the identity's own policies allow.
+        `action` is the operation's name as policies spell it.
 
         Raises:
             AccessDeniedException: this call is not allowed.
         """
-        owns = target.key.account_id == account_id
+        name = f"lambda:{action}"
+        own = self.of_identity(principal, name, target)
+        if own is not Decision.ALLOWED:
+            explicitly = own is Decision.DENIED
+            raise denied(target, principal.arn, action, explicitly=explicitly, by="identity")
+        owns = target.key.account_id == principal.account_id
         if owns and (action in _MANAGING or not any(map(denies, self._documents(target)))):
             return
-        decision = self.decide(target, account_root(account_id), f"lambda:{action}")
+        decision = self.decide(target, principal, name)
         if decision is Decision.DENIED or (decision is Decision.SILENT and not owns):
-            raise denied(target, account_id, action, explicitly=owns or decision is Decision.DENIED)
+            explicitly = owns or decision is Decision.DENIED
+            raise denied(target, principal.arn, action, explicitly=explicitly)
+
+    def of_identity(self, principal: Principal, action: str, target: Target) -> Decision:
+        """Return what the identity's own policies say; who has no identity needs none."""
+        if principal.arn is None:
+            return Decision.ALLOWED
+        return self._identities.decide(principal, action, target.arn, {})
 
     def decide(
         self,

@@ -84,21 +84,29 @@ def resolve(
     if authorize is not None:
         authorize(target, account_id, action)
     elif target.key.account_id != account_id:
-        raise denied(target, account_id, action)
+        raise denied(target, f"arn:aws:iam::{account_id}:root", action)
     return target
 
 
 def denied(
-    target: Target, account_id: str, action: str, *, explicitly: bool = False
+    target: Target,
+    arn: str | None,
+    action: str,
+    *,
+    explicitly: bool = False,
+    by: str = "resource",
 ) -> AccessDeniedException:
-    """The error that says that an account may not do this: no policy allows it, or one denies."""
+    """The error that says that an identity may not do this: no policy allows it, or one denies.
+
+    `by` is whose policies say so: `resource` or `identity`.
+    """
     reason = (
-        "with an explicit deny in a resource-based policy"
+        f"with an explicit deny in {'an' if by == 'identity' else 'a'} {by}-based policy"
         if explicitly
-        else f"because no resource-based policy allows the lambda:{action} action"
+        else f"because no {by}-based policy allows the lambda:{action} action"
     )
     return AccessDeniedException(
-        f"User: arn:aws:iam::{account_id}:root is not authorized to perform: lambda:{action} "
+        f"User: {arn} is not authorized to perform: lambda:{action} "
         f"on resource: {target.arn} {reason}"
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
@@ -83,6 +84,7 @@ class EnvironmentHost:
         serve_endpoint: ServeEndpoint,
         endpoint_port: int,
         egress: bool,
+        credentials: RoleCredentials,
         filesystems: Mapping[str, Path] | None = None,
     ) -> None:
         self.clock = clock
@@ -97,6 +99,7 @@ class EnvironmentHost:
         self._serve_endpoint = serve_endpoint
         self._endpoint_port = endpoint_port
         self._egress = egress
+        self._credentials = credentials
         self._filesystems = filesystems or {}
         self._found: dict[str, Runtime] = {}
 
@@ -165,8 +168,15 @@ class EnvironmentHost:
         return mounts_of(function, self._filesystems)
 
     async def serve_endpoint(self, sandbox: Sandbox) -> Callable[[], None]:
-        """Serve the AWS endpoint inside a sandbox."""
-        return await self._serve_endpoint(sandbox.listeners[self._endpoint_port])
+        """Serve the AWS endpoint inside a sandbox; credentials are good until that ends."""
+        close = await self._serve_endpoint(sandbox.listeners[self._endpoint_port])
+        self._credentials.begin(sandbox.environment_id)
+
+        def end() -> None:
+            self._credentials.end(sandbox.environment_id)
+            close()
+
+        return end
 
     async def variables(
         self,
@@ -186,7 +196,7 @@ class EnvironmentHost:
             runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
             endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
             log_stream=log_stream,
-            credentials=_credentials(function),
+            credentials=self._credentials.issue(sandbox.environment_id, function),
             initialization_type=initialization,
             guest_path=sandbox.guest_path,
         )
@@ -283,12 +293,3 @@ class EnvironmentHost:
             return candidate
         paths = " ".join(runtime.entrypoints)
         raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
-
-
-def _credentials(function: Function) -> Mapping[str, str]:
-    """Credentials of one environment: the access key names the account, the rest is unique."""
-    return {
-        "AWS_ACCESS_KEY_ID": function.key.account_id,
-        "AWS_SECRET_ACCESS_KEY": os.urandom(20).hex(),
-        "AWS_SESSION_TOKEN": os.urandom(32).hex(),
-    }

@@ -15,10 +15,11 @@ from botocore.model import ServiceModel
 from lambdad.api.app import answer
 from lambdad.api.context import ServiceContext
 from lambdad.neighbours.hosting import Hosted
-from lambdad.neighbours.refusals import refuse, unavailable
+from lambdad.neighbours.refusals import not_accepted, refuse, unavailable
 from lambdad.neighbours.services import ServiceDirectory
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.sigv4 import Credential
+from lambdad.protocol.sigv4_refusals import SignatureRefused
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -120,6 +121,12 @@ class Neighbours:
         except Exception as error:
             _LOGGER.exception("%s (%s) failed", service, server.kind)
             return unavailable(request, service, caller.request_id, str(error))
+
+    def refuse_caller(
+        self, request: HttpRequest, service: str | None, refused: SignatureRefused, request_id: str
+    ) -> HttpResponse:
+        """Say to whoever calls that their credentials are not accepted."""
+        return not_accepted(request, service, refused, request_id)
 
     def served_by(self) -> Mapping[str, str]:
         """What serves each service, by name; `others` stands for all that are not named."""

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from lambdad.neighbours.query import query_fields
 from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.sigv4_refusals import SignatureRefused
 
 _CODE = "NotImplementedException"
 _UNAVAILABLE = "ServiceUnavailable"
@@ -32,6 +33,17 @@ def unavailable(request: HttpRequest, service: str, request_id: str, why: str) -
     message = f"{service[:_ECHO_MAX]} cannot be reached: {why}"
     response = _error(request, service, request_id, message, code=_UNAVAILABLE)
     return replace(response, status=503)
+
+
+def not_accepted(
+    request: HttpRequest, service: str | None, refused: SignatureRefused, request_id: str
+) -> HttpResponse:
+    """Return the error for credentials that are not accepted."""
+    in_query = query_fields(request).get("Action") is not None or service in _REST_XML
+    protocol = "json" if request.headers.get("x-amz-target") else "query" if in_query else None
+    error = refused.as_error(protocol or ("s3" if service == "s3" else "rest-json"))
+    response = _error(request, service, request_id, error.message, error.code)
+    return replace(response, status=error.status or response.status)
 
 
 def _error(

@@ -37,8 +37,7 @@ def verify(request: HttpRequest, signature: Signature, secret: str, *, now_s: fl
     Raises:
         SignatureRefused: it is not right, too old, or leaves out what must be signed.
     """
-    _check_time(signature, now_s)
-    _check_headers(request, signature)
+    check_claims(request, signature, now_s=now_s)
     service = signature.credential.service
     payload_hash = _payload_hash(request, signature)
     key = signing_key(secret, signature)
@@ -56,6 +55,16 @@ def verify(request: HttpRequest, signature: Signature, secret: str, *, now_s: fl
         if hmac.compare_digest(own, given):
             return
     raise SignatureRefused(Fault.MISMATCH, _explanation(service, canonical, head))
+
+
+def check_claims(request: HttpRequest, signature: Signature, *, now_s: float) -> None:
+    """Check what needs no secret: the time, and that all is signed that must be.
+
+    Raises:
+        SignatureRefused: it is too old, or leaves something out.
+    """
+    _check_time(signature, now_s)
+    _check_headers(request, signature)
 
 
 def signing_key(secret: str, signature: Signature) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lambdad.async_invocation.attempts import Attempts
@@ -29,13 +30,26 @@ class AsyncParts:
 
 
 def connect(
-    store: Engine, invoker: Invoker, clock: Clock, config: Config, *, endpoint_url: str
+    store: Engine,
+    invoker: Invoker,
+    clock: Clock,
+    config: Config,
+    *,
+    endpoint_url: str,
+    own_key: Callable[[str], tuple[str, str]],
 ) -> AsyncParts:
-    """Connect the queue of a store with an invoker; `endpoint_url` is lambdad's own."""
+    """Connect the queue of a store with an invoker.
+
+    `endpoint_url` is lambdad's own, `own_key` returns access key and secret that it knows.
+    """
     metrics = invoker.metrics
     policies = EventPolicies(store.functions, store.resources)
+    elsewhere = config.async_invocation.endpoint_url
     courier = AwsCourier(
-        config.async_invocation.endpoint_url or endpoint_url, policies=policies, clock=clock
+        elsewhere or endpoint_url,
+        policies=policies,
+        clock=clock,
+        **({} if elsewhere else {"access_key": own_key}),
     )
     attempts = Attempts(
         door=invoker,

@@ -29,8 +29,9 @@ from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
-from lambdad.server import neighbours_wiring
+from lambdad.server import auth_wiring, neighbours_wiring
 from lambdad.server.async_wiring import AsyncParts, connect
+from lambdad.server.auth_wiring import AuthParts
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.runtime_page import RuntimePage
@@ -62,6 +63,7 @@ class Daemon:
         self._backend: SandboxBackend
         self._invoker: Invoker
         self._async: AsyncParts
+        self._auth: AuthParts
         self._neighbours: Neighbours
         self._listeners: Listeners
 
@@ -99,16 +101,23 @@ class Daemon:
         self._stack.callback(listener.close)
         host, port = listener.getsockname()[:2]
         self.endpoint_url = f"http://{host}:{port}"
+        self._auth = auth_wiring.connect(config.auth, data_dir, self._clock)
         self._backend, notes = await choose(config.sandbox, data_dir / "sandbox", self._clock)
         self._stack.push_async_callback(self._backend.close)
         self.warnings = (*notes, *_weaknesses(self._backend))
         services, packages = await self._planes(store, data_dir, port)
         site = Site(
-            App(offered=_OFFERED, services=services, elsewhere=self._neighbours),
+            App(
+                offered=_OFFERED,
+                services=services,
+                elsewhere=self._neighbours,
+                authenticator=self._auth.authenticator,
+            ),
             function_urls=FunctionUrlTrigger(
                 urls=services.attachments.function_urls,
                 permissions=services.functions.permissions,
                 invoker=self._invoker,
+                authenticator=self._auth.authenticator,
                 clock=self._clock,
                 request_ids=request_ids(),
             ),
@@ -117,9 +126,10 @@ class Daemon:
             queue=self._async.pages,
             runtimes=RuntimePage(self._catalogue),
             code_location_key=services.code_location_key,
+            authenticator=self._auth.authenticator,
             clock=self._clock,
         )
-        self._listeners = Listeners(site.handle, site.refuse, self._tasks.spawn)
+        self._listeners = Listeners(site.handle, site.handle_guest, site.refuse, self._tasks.spawn)
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
@@ -165,7 +175,12 @@ class Daemon:
             )
         )
         self._async = connect(
-            store, self._invoker, self._clock, config, endpoint_url=self.endpoint_url
+            store,
+            self._invoker,
+            self._clock,
+            config,
+            endpoint_url=self.endpoint_url,
+            own_key=self._auth.authenticator.daemon_key,
         )
         self._stack.callback(self._async.courier.close)
         self._neighbours = neighbours_wiring.connect(
@@ -186,6 +201,7 @@ class Daemon:
             events=self._async.invocations,
             log_store=store.logs,
             clock=self._clock,
+            sessions=self._auth.sessions,
             code_location_key=lasting_key(data_dir / "code-location.key"),
             function_url_scheme=config.function_urls.scheme,
             function_url_domain=config.function_urls.domain or f"localhost:{port}",
@@ -207,6 +223,7 @@ class Daemon:
             endpoint_port=port,
             egress=self._config.sandbox.egress,
             filesystems=self._config.filesystems,
+            credentials=self._auth.role_credentials,
         )
 
     async def close(self) -> None:

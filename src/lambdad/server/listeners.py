@@ -40,11 +40,14 @@ def bind(host: str, port: int) -> socket.socket:
 class Listeners:
     """Everything that accepts connections. Mutable: the servers of the daemon and of guests."""
 
-    def __init__(self, handler: Handler, refuse: Refuse, spawn_task: SpawnTask) -> None:
-        self._handler = handler
+    def __init__(
+        self, handler: Handler, guest_handler: Handler, refuse: Refuse, spawn_task: SpawnTask
+    ) -> None:
+        """`guest_handler` answers what comes from inside a sandbox."""
+        self._guest_handler = guest_handler
         self._refuse = refuse
         self._spawn_task = spawn_task
-        self._door = self._new_door(_CONNECTIONS_MAX, Budget(_BUFFERED_MAX))
+        self._door = self._new_door(handler, _CONNECTIONS_MAX, Budget(_BUFFERED_MAX))
         self._guests = Budget(_GUESTS_BUFFERED_MAX)
         self._server: asyncio.Server | None = None
 
@@ -56,7 +59,7 @@ class Listeners:
     async def serve_guest(self, listener: Listener) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox; the result ends it."""
         own = Budget(_GUEST_BUFFERED_MAX)
-        door = self._new_door(_GUEST_CONNECTIONS_MAX, own, self._guests)
+        door = self._new_door(self._guest_handler, _GUEST_CONNECTIONS_MAX, own, self._guests)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(door.connection, sock=listener.socket)
 
@@ -78,9 +81,9 @@ class Listeners:
         self.drain()
         self._door.abort()
 
-    def _new_door(self, connections_max: int, *budgets: Budget) -> Door:
+    def _new_door(self, handler: Handler, connections_max: int, *budgets: Budget) -> Door:
         return Door(
-            self._handler,
+            handler,
             self._refuse,
             self._spawn_task,
             connections_max=connections_max,

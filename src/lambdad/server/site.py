@@ -10,10 +10,12 @@ from typing import Any
 
 from lambdad.api.app import App
 from lambdad.api.code_location import verify
+from lambdad.authz.authentication import Authenticator
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
+from lambdad.protocol.sigv4_refusals import SignatureRefused
 from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
@@ -38,6 +40,7 @@ class Site:
         queue: QueuePages,
         runtimes: RuntimePage,
         code_location_key: bytes,
+        authenticator: Authenticator,
         clock: Clock,
     ) -> None:
         self._app = app
@@ -47,18 +50,26 @@ class Site:
         self._queue = queue
         self._runtimes = runtimes
         self._code_location_key = code_location_key
+        self._authenticator = authenticator
         self._clock = clock
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; never raises."""
+        return await self._answer(request, guest=False)
+
+    async def handle_guest(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request that comes from inside a sandbox; never raises."""
+        return await self._answer(request, guest=True)
+
+    async def _answer(self, request: HttpRequest, *, guest: bool) -> HttpResponse:
         try:
             address = address_of(request)
             if address is not None:
-                return await self._function_urls.handle(request, address)
+                return await self._function_urls.handle(request, address, guest=guest)
             if request.path.startswith(_OWN):
-                return await self._own(request)
+                return await self._own(request, guest=guest)
             base_url = f"http://{request.headers.get('host', 'localhost')}"
-            return await self._app.handle(request, base_url=base_url)
+            return await self._app.handle(request, base_url=base_url, guest=guest)
         except Exception:
             _LOGGER.exception("a request failed")
             return _message(500, "An internal error occurred.")
@@ -82,10 +93,12 @@ class Site:
             )
         return _message(bad.status, bad.reason)
 
-    async def _own(self, request: HttpRequest) -> HttpResponse:
+    async def _own(self, request: HttpRequest, *, guest: bool) -> HttpResponse:
         name = request.path.removeprefix(_OWN)
         if name == "queue" or name.startswith("queue/"):
-            return await self._queue.handle(request, name.removeprefix("queue").strip("/"))
+            refusal = self._not_the_operator(request, guest=guest)
+            page = name.removeprefix("queue").strip("/")
+            return refusal or await self._queue.handle(request, page)
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Only GET is served here.")
         if name == "runtimes":
@@ -96,6 +109,19 @@ class Site:
         if name.startswith("code/"):
             return await self._code(request)
         return _message(404, "There is no such page; /_lambdad/health is one.")
+
+    def _not_the_operator(self, request: HttpRequest, *, guest: bool) -> HttpResponse | None:
+        """Refuse a page for operators to whoever must prove who they are and does not."""
+        if not self._authenticator.must_prove(guest=guest):
+            return None
+        try:
+            caller = self._authenticator.prove(request)
+        except SignatureRefused as refused:
+            error = refused.as_error("json")
+            return _error(error.status or 403, error.code, error.message)
+        if guest or caller.role_arn is not None:
+            return _error(403, "AccessDeniedException", "Roles may not see this page.")
+        return None
 
     async def _code(self, request: HttpRequest) -> HttpResponse:
         """The download behind GetFunction's `Code.Location`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -35,8 +35,16 @@ class Client:
     """
 
     def __init__(
-        self, app: _App, service: str, *, region: str = "us-east-1", access_key: str = "test"
+        self,
+        app: _App,
+        service: str,
+        *,
+        region: str = "us-east-1",
+        access_key: str = "test",
+        credentials: Mapping[str, Any] | None = None,
     ) -> None:
+        """`credentials` are those that STS answered, in place of `access_key`."""
+        given = credentials or {"AccessKeyId": access_key, "SecretAccessKey": "any"}
         self._loop = asyncio.get_running_loop()
         self._app = app
         self.responses: list[HttpResponse] = []
@@ -44,8 +52,9 @@ class Client:
             service,
             endpoint_url=BASE_URL,
             region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key="any",  # noqa: S106 - nothing checks it
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given.get("SessionToken"),
             config=Config(retries={"max_attempts": 0}),
         )
         self.boto3.meta.events.register("before-send", self._send)
@@ -75,6 +84,7 @@ def to_http_request(request: AWSPreparedRequest) -> HttpRequest:
         name.lower(): value.decode() if isinstance(value, bytes) else value
         for name, value in given.items()
     }
+    headers.setdefault("host", url.netloc)
     return HttpRequest(
         method=request.method,
         path=url.path,

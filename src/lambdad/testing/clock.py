@@ -16,6 +16,10 @@ class FakeClock:
         """Let time pass."""
         self._elapsed_s += seconds
 
+    def set_to(self, epoch_s: float) -> None:
+        """Be at another moment; no time passes."""
+        self._epoch_s = epoch_s - self._elapsed_s
+
     def monotonic(self) -> float:
         """Seconds since this clock was made."""
         return self._elapsed_s

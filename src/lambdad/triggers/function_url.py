@@ -13,8 +13,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lambdad.authz.policies import ANONYMOUS, Decision, Principal, account_root
-from lambdad.authz.principals import account_of
+from lambdad.authz.authentication import Authenticator
+from lambdad.authz.callers import Caller
+from lambdad.authz.policies import ANONYMOUS, Decision, Principal
 from lambdad.controlplane.function_urls import FunctionUrls
 from lambdad.controlplane.permissions import Permissions
 from lambdad.controlplane.references import Target
@@ -32,7 +33,7 @@ from lambdad.domain.errors import (
 from lambdad.domain.function_urls import FunctionUrl
 from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.protocol.sigv4 import parse_credential
+from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 from lambdad.triggers import cors
 from lambdad.triggers.http_events import (
     Arrival,
@@ -94,17 +95,21 @@ class FunctionUrlTrigger:
         urls: FunctionUrls,
         permissions: Permissions,
         invoker: Invoker,
+        authenticator: Authenticator,
         clock: Clock,
         request_ids: RequestIds,
     ) -> None:
         self._urls = urls
         self._permissions = permissions
         self._invoker = invoker
+        self._authenticator = authenticator
         self._clock = clock
         self._request_ids = request_ids
 
-    async def handle(self, request: HttpRequest, address: Address) -> HttpResponse:
-        """Answer a request to a function URL."""
+    async def handle(
+        self, request: HttpRequest, address: Address, *, guest: bool = False
+    ) -> HttpResponse:
+        """Answer a request to a function URL; `guest` says that a function made it."""
         request_id = next(self._request_ids)
         url = self._urls.by_id(address.url_id)
         if url is None:
@@ -112,20 +117,29 @@ class FunctionUrlTrigger:
         elif url.cors is not None and (answer := cors.preflight(url.cors, request)) is not None:
             response = answer
         else:
-            response = await self._run(request, address, url, request_id)
+            response = await self._run(request, address, url, request_id, guest=guest)
             headers = cors.response_headers(url.cors, request, response.headers)
             response = replace(response, headers=headers)
         return replace(response, headers={**response.headers, "x-amzn-RequestId": request_id})
 
     async def _run(
-        self, request: HttpRequest, address: Address, url: FunctionUrl, request_id: str
+        self,
+        request: HttpRequest,
+        address: Address,
+        url: FunctionUrl,
+        request_id: str,
+        *,
+        guest: bool,
     ) -> HttpResponse:
-        account_id = self._caller(request, url)
-        if account_id is None:
+        try:
+            caller = self._caller(request, url, guest=guest)
+        except SignatureRefused as refused:
+            return _not_accepted(refused)
+        if not self._may_call(url, ANONYMOUS if caller is None else caller.principal):
             return _forbidden(_NOT_ALLOWED)
         if len(request.body) > limits.INVOKE_REQUEST_BYTES_MAX:
             return _message(413, "Request Entity Too Large")
-        invocation = self._invocation(request, address, url, request_id, account_id)
+        invocation = self._invocation(request, address, url, request_id, caller)
         try:
             return await self._invoke(url, invocation)
         except ServiceException as error:
@@ -140,17 +154,17 @@ class FunctionUrlTrigger:
         outcome = await self._invoker.invoke(url.function, url.alias, invocation)
         return response_of(outcome.payload) if outcome.function_error is None else _bad_gateway()
 
-    def _caller(self, request: HttpRequest, url: FunctionUrl) -> str | None:
-        """Return the caller's account (`anonymous` without one), or None when it may not call."""
-        credential = parse_credential(request)
-        if url.auth_type == "AWS_IAM":
-            if credential is None or credential.service != "lambda":
-                return None
-            account_id = account_of(credential.access_key)
-            principal = account_root(account_id)
-        else:
-            account_id, principal = "anonymous", ANONYMOUS
-        return account_id if self._may_call(url, principal) else None
+    def _caller(self, request: HttpRequest, url: FunctionUrl, *, guest: bool) -> Caller | None:
+        """Return who calls; nobody in particular where nobody is asked.
+
+        Raises:
+            SignatureRefused: the URL wants a signature, and this is none.
+        """
+        if url.auth_type != "AWS_IAM":
+            return None
+        return self._authenticator.authenticate_signed(
+            request, service="lambda", region=url.function.region, guest=guest
+        )
 
     def _may_call(self, url: FunctionUrl, principal: Principal) -> bool:
         owner = principal.account_id == url.function.account_id
@@ -160,6 +174,8 @@ class FunctionUrlTrigger:
             "lambda:InvokedViaFunctionUrl": "true",
         }
         for action in ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"):
+            if self._permissions.of_identity(principal, action, target) is not Decision.ALLOWED:
+                return False
             decision = self._permissions.decide(target, principal, action, context)
             if decision is Decision.DENIED or (decision is Decision.SILENT and not owner):
                 return False
@@ -171,24 +187,21 @@ class FunctionUrlTrigger:
         address: Address,
         url: FunctionUrl,
         request_id: str,
-        account_id: str,
+        caller: Caller | None,
     ) -> Invocation:
         host, _, port = request.headers.get("host", "").partition(":")
         trace = trace_header(request.headers.get("x-amzn-trace-id"), self._clock.time())
-        authorizer = None
-        if url.auth_type == "AWS_IAM":
-            authorizer = {"iam": _identity(request, account_id)}
         arrival = Arrival(
             domain=host,
             api_id=url.url_id,
-            account_id=account_id,
+            account_id="anonymous" if caller is None else caller.account_id,
             request_id=request_id,
             source_ip=request.headers.get("x-forwarded-for", "127.0.0.1").split(",")[0].strip(),
             port=port or "80",
             scheme="http",
             moment=self._clock.now(),
             trace_header=trace,
-            authorizer=authorizer,
+            authorizer=None if caller is None else {"iam": _identity(caller)},
         )
         event = event_v2(request, arrival, path=address.path)
         return Invocation(
@@ -199,16 +212,15 @@ class FunctionUrlTrigger:
         )
 
 
-def _identity(request: HttpRequest, account_id: str) -> dict[str, str | None]:
-    credential = parse_credential(request)
+def _identity(caller: Caller) -> dict[str, str | None]:
     return {
-        "accessKey": credential.access_key if credential else None,
-        "accountId": account_id,
-        "callerId": account_id,
+        "accessKey": caller.access_key,
+        "accountId": caller.account_id,
+        "callerId": caller.user_id,
         "cognitoIdentity": None,
         "principalOrgId": None,
-        "userArn": f"arn:aws:iam::{account_id}:root",
-        "userId": account_id,
+        "userArn": caller.arn,
+        "userId": caller.user_id,
     }
 
 
@@ -262,6 +274,14 @@ def _refused(error: ServiceException) -> HttpResponse:
         return _message(400, error.message)
     # AWS: a URL whose alias or function is gone answers like one that never was.
     return _forbidden(None)
+
+
+def _not_accepted(refused: SignatureRefused) -> HttpResponse:
+    if refused.fault is Fault.MISSING:
+        return _forbidden(_NOT_ALLOWED)
+    error = refused.as_error("rest-json")
+    response = _message(403, error.message)
+    return replace(response, headers={**response.headers, "x-amzn-ErrorType": error.code})
 
 
 def _message(status: int, text: str, *, reason: str | None = None) -> HttpResponse:

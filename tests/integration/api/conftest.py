@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.api.lambda_ import LAMBDA
 from lambdad.api.sts import STS
+from lambdad.authz.sessions import Sessions
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.domain.arns import FunctionKey
@@ -20,6 +22,7 @@ from lambdad.neighbours.front import Neighbours
 from lambdad.storage.base import Engine
 from lambdad.storage.registry import engine
 from lambdad.testing.async_invocation import events_of
+from lambdad.testing.authentication import an_authenticator
 from lambdad.testing.clients import Client
 from lambdad.testing.clock import FakeClock
 from lambdad.testing.controlplane import FakeRuntimes, MemoryPackages, RecordingObserver
@@ -56,7 +59,7 @@ class Endpoint:
     observer: RecordingObserver
     storage: Engine
 
-    def client(self, service: str = "lambda", **options: str) -> Client:
+    def client(self, service: str = "lambda", **options: Any) -> Client:
         return Client(self.app, service, **options)
 
 
@@ -84,6 +87,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             events=events_of(storage, clock),
             log_store=storage.logs,
             clock=clock,
+            sessions=(sessions := Sessions(SECRET)),
             code_location_key=SECRET,
         )
         offered = (LAMBDA, STS)
@@ -91,6 +95,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             offered=offered,
             services=services,
             elsewhere=Neighbours([service.model for service in offered]),
+            authenticator=an_authenticator(clock, sessions),
         )
         yield Endpoint(app, functions, invoker, clock, packages, observer, storage)
 

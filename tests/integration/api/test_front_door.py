@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from lambdad.api.lambda_ import LAMBDA
 from lambdad.protocol.http import HttpRequest
 from lambdad.testing.clients import BASE_URL
-from lambdad.testing.requests import UUID, a_request, error_of
+from lambdad.testing.requests import ROLE_ARN, UUID, a_request, error_of
 
 
 async def test_sts_names_the_account_of_the_access_key(endpoint: Any) -> None:
@@ -22,17 +23,54 @@ async def test_sts_names_the_account_of_the_access_key(endpoint: Any) -> None:
 
 
 async def test_an_assumed_role_leads_to_its_account(endpoint: Any) -> None:
+    endpoint.clock.set_to(time.time())  # botocore signs with the host's
     answer = await endpoint.client("sts").assume_role(
         RoleArn="arn:aws:iam::111122223333:role/path/deploy", RoleSessionName="ci"
     )
     assert answer["AssumedRoleUser"]["Arn"] == ("arn:aws:sts::111122223333:assumed-role/deploy/ci")
     given = answer["Credentials"]
-    assert given["Expiration"] == endpoint.clock.now() + timedelta(hours=1)
-    assumed = endpoint.client("sts", access_key=given["AccessKeyId"])
-    assert (await assumed.get_caller_identity())["Account"] == "111122223333"
-    again = (await assumed.get_session_token())["Credentials"]
-    assert again["AccessKeyId"] == given["AccessKeyId"]
-    assert again["SecretAccessKey"] != given["SecretAccessKey"]
+    assert given["Expiration"] == endpoint.clock.now().replace(microsecond=0) + timedelta(hours=1)
+    assumed = endpoint.client("sts", credentials=given)
+    identity = await assumed.get_caller_identity()
+    assert identity["Account"] == "111122223333"
+    assert identity["Arn"] == answer["AssumedRoleUser"]["Arn"]
+    assert identity["UserId"] == answer["AssumedRoleUser"]["AssumedRoleId"]
+
+
+async def test_credentials_of_sts_are_checked_when_they_come_back(endpoint: Any) -> None:
+    endpoint.clock.set_to(time.time())
+    sts = endpoint.client("sts")
+    given = (await sts.assume_role(RoleArn=ROLE_ARN, RoleSessionName="ci"))["Credentials"]
+    forged = endpoint.client("sts", credentials={**given, "SecretAccessKey": "guessed"})
+    status, code, text = await error_of(forged.get_caller_identity())
+    assert (status, code) == (403, "SignatureDoesNotMatch")
+    assert text.startswith("The request signature we calculated does not match the signature")
+    endpoint.clock.advance(3_601)
+    expired = endpoint.client("sts", credentials=given)
+    assert await error_of(expired.get_caller_identity()) == (
+        403,
+        "ExpiredToken",
+        "The security token included in the request is expired",
+    )
+
+
+async def test_a_role_leads_to_no_other_account_and_no_further_session(endpoint: Any) -> None:
+    endpoint.clock.set_to(time.time())
+    sts = endpoint.client("sts")
+    given = (await sts.assume_role(RoleArn=ROLE_ARN, RoleSessionName="ci"))["Credentials"]
+    role = endpoint.client("sts", credentials=given)
+    other = "arn:aws:iam::111122223333:role/admin"
+    denied = f"sts:AssumeRole on resource: {other}"
+    assert await error_of(role.assume_role(RoleArn=other, RoleSessionName="up")) == (
+        403,
+        "AccessDenied",
+        "User: arn:aws:sts::000000000000:assumed-role/r/ci is not authorized to perform: " + denied,
+    )
+    assert await error_of(role.get_session_token()) == (
+        403,
+        "AccessDenied",
+        "Cannot call GetSessionToken with session credentials",
+    )
 
 
 @pytest.mark.parametrize(

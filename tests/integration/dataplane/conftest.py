@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lambdad.authz.role_credentials import RoleCredentials
+from lambdad.authz.sessions import Sessions
 from lambdad.config.sections import DataPlaneConfig, LogsConfig
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
@@ -108,6 +110,7 @@ class DataPlane:
             serve_endpoint=self._serve_endpoint,
             endpoint_port=4566,
             egress=False,
+            credentials=RoleCredentials(Sessions(b"key"), self.clock),
         )
         self.invoker = Invoker(self.shelf, self.resources, host, settings)
         self._ids = itertools.count(1)

@@ -15,6 +15,7 @@ from lambdad.api.context import Services
 from lambdad.neighbours.front import Neighbours
 from lambdad.protocol.http import HttpRequest
 from lambdad.storage.registry import engine as engine_named
+from lambdad.testing.authentication import an_authenticator
 from lambdad.testing.clock import FakeClock
 
 
@@ -42,12 +43,14 @@ class LogsWorld:
             events=None,
             log_store=store,
             clock=clock,
+            sessions=None,
             code_location_key=b"",
         )
         self._app = App(
             offered=[logs.LOGS],
             services=services,
             elsewhere=Neighbours([logs.LOGS.model]),
+            authenticator=an_authenticator(clock),
         )
 
     @property

@@ -224,13 +224,15 @@ async def test_conditions_on_time_and_region_are_known_of_every_request(
 async def test_nobody_else_is_told_whether_a_function_exists(permissions: Permissions) -> None:
     for key in (FUNCTION_KEY, replace(FUNCTION_KEY, name="absent")):
         with pytest.raises(AccessDeniedException):
-            permissions.require(Target(key=key, qualifier=None), "222222222222", "GetFunction")
+            permissions.require(
+                Target(key=key, qualifier=None), account_root("222222222222"), "GetFunction"
+            )
 
 
 async def test_the_owner_needs_no_policy(permissions: Permissions) -> None:
-    permissions.require(TARGET, FUNCTION_KEY.account_id, "InvokeFunction")
+    permissions.require(TARGET, account_root(FUNCTION_KEY.account_id), "InvokeFunction")
     await permissions.add(TARGET, a_grant(), revision_id=None)
-    permissions.require(TARGET, FUNCTION_KEY.account_id, "InvokeFunction")
+    permissions.require(TARGET, account_root(FUNCTION_KEY.account_id), "InvokeFunction")
 
 
 async def test_another_region_has_other_policies(store: Engine, permissions: Permissions) -> None:

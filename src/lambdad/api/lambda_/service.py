@@ -38,7 +38,7 @@ def named_target(
         account_id=context.account_id,
         region=context.region,
         action=action,
-        authorize=context.services.functions.permissions.require,
+        authorize=context.services.functions.permissions.checker(context.caller.principal),
     )
 
 
