@@ -21,7 +21,7 @@ from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent
-from lambdad.dataplane.shutdown import ShutdownReason, reason_of
+from lambdad.dataplane.shutdown import TICK_S, ShutdownReason, reason_of
 from lambdad.dataplane.streaming import Flow
 from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
@@ -145,7 +145,7 @@ class ExecutionEnvironment:
         if self._endpoint_close is not None:
             self._endpoint_close()
         if self._sandbox is not None:
-            await self._sandbox.destroy()
+            await self._host.dispose(self._sandbox)
 
     # -- initialisation ---------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class ExecutionEnvironment:
 
     def _arm(self, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(timeout_s, 0.0), self._timed_out)
+        self._timer = loop.call_later(max(timeout_s, 0.0) + TICK_S, self._timed_out)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -292,12 +292,6 @@ class ExecutionEnvironment:
         course = work.course(self._host.clock.monotonic())
         return self._log.finish(usage, error, fatal=fatal, course=course)
 
-    def _runtime_done(self, work: Work) -> None:
-        """The runtime's part of an invocation is over, and extensions may wait to be told."""
-        self._processes.drain()
-        course = work.course(self._host.clock.monotonic())
-        self._log.runtime_done(self._request_id, self._elapsed(work), work.error, course)
-
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
         if self._server is not None:
@@ -315,8 +309,12 @@ class ExecutionEnvironment:
 
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
-        if self._work is not None and self._processes.extended:
-            self._runtime_done(self._work)
+        work = self._work if self.state is EnvironmentState.INVOKING else None
+        if work is not None and self._processes.extended:
+            # Its part of the invocation is over, and extensions may wait to be told so.
+            self._processes.drain()
+            course = work.course(self._host.clock.monotonic())
+            self._log.runtime_done(self._request_id, self._elapsed(work), work.error, course)
         self._processes.runtime_ready()
 
     def init_failed(self, error_type: str, payload: bytes) -> None:
