@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from botocore.model import ServiceModel
@@ -178,8 +178,12 @@ async def _run(
     if not isinstance(result, Answer):
         return serialize(route.operation, result, context.request_id)
     response = serialize(route.operation, result.result, context.request_id)
-    headers = {**response.headers, **result.headers}
-    return replace(response, headers=headers, pieces=result.pieces)
+    return HttpResponse(
+        status=response.status,
+        headers={**response.headers, **result.headers},
+        body=response.body,
+        pieces=result.pieces,
+    )
 
 
 def _not_accepted(

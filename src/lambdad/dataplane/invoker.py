@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.counting import ConcurrencyLedger
@@ -86,8 +85,8 @@ class Invoker:
             RecursiveInvocationException: it is part of a loop.
             PlatformError: the host failed.
         """
-        work = self._begin(key, qualifier, invocation, None)
-        return await asyncio.shield(work.done)
+        # A caller that gives up cancels the future, which nobody else looks at.
+        return await self._begin(key, qualifier, invocation, None).done
 
     async def invoke_streaming(
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
@@ -114,7 +113,7 @@ class Invoker:
         self._check_file_systems(function)
         lineage = self._lineage(key, invocation)
         trace = trace_header(invocation.trace_header, self._host.clock.time(), lineage=lineage)
-        invocation = replace(invocation, trace_header=trace)
+        invocation = invocation.traced(trace)
         fleet = self.fleet_of(function)
         environment = self._admit(fleet, invocation)
         self._quiet.clear()

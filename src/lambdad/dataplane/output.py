@@ -22,6 +22,11 @@ class OutputReader:
         self._loop.add_reader(descriptor, self._read)
         self._open = True
 
+    @property
+    def descriptor(self) -> int:
+        """To look whether there is anything to read."""
+        return self._descriptor
+
     def drain(self) -> None:
         """Consume what is there now, so that it precedes what happens next in the log."""
         for _ in range(_DRAIN_CHUNKS):

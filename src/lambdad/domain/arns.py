@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LATEST = "$LATEST"
 PARTITION = "aws"
@@ -12,6 +13,8 @@ _ARN = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
     r"(?P<name>[a-zA-Z0-9-_.]+)(:(?P<qualifier>\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
+# Longer texts are no names: not worth to be remembered.
+_SHORT = 256
 _PARTIAL = re.compile(
     r"((?P<account>\d{12}):)?(function:)?"
     r"(?P<name>[a-zA-Z0-9-_.]+)(:(?P<qualifier>\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
@@ -42,11 +45,20 @@ class FunctionReference:
     qualifier: str | None
 
 
+@lru_cache(maxsize=8_192)
+def _parse_short(text: str) -> FunctionReference | None:
+    return _parse(text)
+
+
 def parse_function_reference(text: str) -> FunctionReference | None:
     """Read `name`, `account:function:name`, or a full ARN, each with an optional qualifier.
 
     None when the text is none of these.
     """
+    return _parse_short(text) if len(text) <= _SHORT else _parse(text)
+
+
+def _parse(text: str) -> FunctionReference | None:
     match = _ARN.fullmatch(text) if text.startswith("arn:") else _PARTIAL.fullmatch(text)
     if match is None:
         return None

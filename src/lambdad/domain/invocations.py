@@ -28,6 +28,19 @@ class Invocation:
     tenant_id: str | None = None
     is_event: bool = False
 
+    def traced(self, trace_header: str) -> Invocation:
+        """Return the same with another trace header; cheaper than `replace`."""
+        return Invocation(
+            request_id=self.request_id,
+            payload=self.payload,
+            invoked_arn=self.invoked_arn,
+            client_context=self.client_context,
+            trace_header=trace_header,
+            wants_log_tail=self.wants_log_tail,
+            tenant_id=self.tenant_id,
+            is_event=self.is_event,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationResult:

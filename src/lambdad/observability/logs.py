@@ -26,6 +26,8 @@ _EVENT_OVERHEAD_BYTES = 256
 _BATCH_EVENTS = 2_000
 _BATCH_BYTES = 1024 * 1024
 _RETRY_S = 1.0
+# Characters of a message that needs not be cut.
+_SURELY_WHOLE = 4_096
 # Streams whose losses are counted one by one while the store fails.
 _LOSSES_MAX = 1_024
 
@@ -232,8 +234,20 @@ class LogWriter:
                 LogEvent(stream=stream, timestamp_ms=now_ms, message=text, ingestion_ms=now_ms)
             )
         for group, stream, timestamp_ms, message in taken:
-            into = groups.setdefault(group, [])
-            text = message if message.isascii() else message.encode("utf-8", "replace").decode()
+            into = groups.get(group)
+            if into is None:
+                into = groups[group] = []
+            if len(message) <= _SURELY_WHOLE and message.isascii():
+                into.append(
+                    LogEvent(
+                        stream=stream,
+                        timestamp_ms=timestamp_ms,
+                        message=message,
+                        ingestion_ms=now_ms,
+                    )
+                )
+                continue
+            text = message.encode("utf-8", "replace").decode()
             into.extend(
                 LogEvent(
                     stream=stream, timestamp_ms=timestamp_ms, message=piece, ingestion_ms=now_ms

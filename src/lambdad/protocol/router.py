@@ -21,6 +21,9 @@ from lambdad.protocol.http import HttpRequest
 
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _MAX_ECHO = 256
+# Routes that are kept, and how long their paths are: some 4 MB at most.
+_RECENT_MAX = 8_192
+_RECENT_PATH_MAX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +109,10 @@ class _PathRouter:
     Segments are cut before they are decoded, so an encoded slash belongs to its parameter.
     """
 
+    # Mutable: what was found for recent methods and paths, where no query had a say.
     def __init__(self, service_model: ServiceModel) -> None:
         self._root = _Node()
+        self._recent: dict[tuple[str, str], Route] = {}
         for name in service_model.operation_names:
             self._add(service_model.operation_model(name))
 
@@ -134,6 +139,19 @@ class _PathRouter:
         bucket.sort(key=lambda each: -len(each.query))
 
     def route(self, request: HttpRequest) -> Route:
+        if request.query:
+            return self._find(request)
+        asked = (request.method, request.path)
+        route = self._recent.get(asked)
+        if route is None:
+            route = self._find(request)
+            if len(self._recent) >= _RECENT_MAX:
+                self._recent.clear()
+            if len(request.path) <= _RECENT_PATH_MAX:
+                self._recent[asked] = route
+        return route
+
+    def _find(self, request: HttpRequest) -> Route:
         segments = _segments(request.path)
         values: list[str] = []
         leaf = self._walk(self._root, segments, 0, values, request)
