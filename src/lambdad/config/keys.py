@@ -33,6 +33,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "dataplane.init_timeout_s": (0.001, 900),
         "dataplane.stream_pace_mb": (1, 1_000_000),
         "dataplane.concurrency": (1, math.inf),
+        "dataplane.memory_mb": (1, math.inf),
+        "dataplane.memory_overcommit": (1, 1_000),
         "logs.flush_interval_s": (0.001, 60),
         "logs.buffer_bytes": (1, math.inf),
     }

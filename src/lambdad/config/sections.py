@@ -120,6 +120,10 @@ class DataPlaneConfig:
         scaling_rate: new environments that a function gets in 10 seconds; 0 lifts the limit.
         request_rate: synchronous requests that a function takes in a second for each unit of its
             concurrency; 0 lifts the limit.
+        memory_mb: memory that all environments together may have, in MiB; none takes what the host
+            or the daemon's control group has, less a reserve.
+        memory_overcommit: how often memory is promised: an environment that works counts with its
+            memory size divided by this until more is known of it; 1 promises it once.
         stream_pace_mb: how fast a streamed response is behind its first 6 MiB, in MiB each second.
     """
 
@@ -128,6 +132,8 @@ class DataPlaneConfig:
     concurrency: int = 1_000
     scaling_rate: int = 1_000
     request_rate: int = 10
+    memory_mb: int | None = None
+    memory_overcommit: float = 8.0
     stream_pace_mb: int = 2
 
 

@@ -18,6 +18,7 @@ from lambdad.dataplane.environment_state import EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.freezing import GRACE_S
 from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
+from lambdad.dataplane.occupant import Occupant
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent
@@ -27,7 +28,7 @@ from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
 from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.functions import Function
-from lambdad.sandbox.base import ExitStatus, Sandbox
+from lambdad.sandbox.base import ExitStatus
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class EnvironmentOwner(Protocol):
         ...
 
 
-class ExecutionEnvironment:
+class ExecutionEnvironment(Occupant):
     """One environment of one function version, and of one tenant where there are tenants.
 
     Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand,
@@ -62,16 +63,15 @@ class ExecutionEnvironment:
         owner: EnvironmentOwner,
         initialization: InitializationType = InitializationType.ON_DEMAND,
     ) -> None:
+        super().__init__(host)
         self.function = function
         self.initialization = initialization
         self.tenant_id: str | None = None
         self.state = EnvironmentState.NEW
         self.idle_since = 0.0
-        self._host = host
         self._owner = owner
         self._environment_id = host.new_environment_id()
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
-        self._sandbox: Sandbox | None = None
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
         self._processes = Processes(function, host, self._log, self)
@@ -144,8 +144,7 @@ class ExecutionEnvironment:
             self._server.close()
         if self._endpoint_close is not None:
             self._endpoint_close()
-        if self._sandbox is not None:
-            await self._host.dispose(self._sandbox)
+        await self._vacate()
 
     # -- initialisation ---------------------------------------------------------------------
 

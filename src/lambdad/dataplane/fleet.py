@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from lambdad.dataplane.capacity import HostCapacity, VersionMemory
 from lambdad.dataplane.counting import VersionConcurrency
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.domain.arns import FunctionKey
@@ -29,6 +30,11 @@ def runnable(function: Function) -> Function:
         tags={},
         role="",
     )
+
+
+def _memory_of(function: Function, capacity: HostCapacity) -> VersionMemory:
+    name = (function.key, function.version, function.code.digest)
+    return capacity.version(name, function.memory_mb)
 
 
 class ProvisionedEnvironments:
@@ -87,9 +93,13 @@ class ProvisionedEnvironments:
 class Fleet:
     """Environments of one version. Mutable: the function as last seen, idle and busy ones."""
 
-    def __init__(self, function: Function, concurrency: VersionConcurrency) -> None:
+    def __init__(
+        self, function: Function, concurrency: VersionConcurrency, capacity: HostCapacity
+    ) -> None:
         self.function = function
         self.concurrency = concurrency
+        self.memory = _memory_of(function, capacity)
+        self._capacity = capacity
         self.idle: list[ExecutionEnvironment] = []
         self.busy: set[ExecutionEnvironment] = set()
         self.provisioned = ProvisionedEnvironments()
@@ -144,6 +154,7 @@ class Fleet:
                     environment.function = function
             return []
         self.function, self._runnable = function, fresh
+        self.memory = _memory_of(function, self._capacity)
         return self._empty_out()
 
     def retire(self) -> list[ExecutionEnvironment]:

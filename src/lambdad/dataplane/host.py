@@ -163,6 +163,10 @@ class EnvironmentHost:
             )
         )
 
+    async def dispose(self, sandbox: Sandbox) -> None:
+        """Take a sandbox down."""
+        await sandbox.destroy()
+
     def file_systems(self, function: Function) -> Sequence[Mount]:
         """Return the mounts of the function's file systems; raises as `file_systems.mounts_of`."""
         return mounts_of(function, self._filesystems)

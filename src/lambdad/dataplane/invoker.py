@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lambdad.config.sections import DataPlaneConfig
+from lambdad.dataplane.capacity import Claim, HostCapacity
 from lambdad.dataplane.counting import ConcurrencyLedger
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.fleet import Fleet
@@ -43,6 +44,7 @@ class Invoker:
     Mutable: the fleets by function and version, the ledger, and whether it drains.
 
     Attributes:
+        capacity: what environments count in.
         metrics: what is counted by function, here and by whoever queues events.
     """
 
@@ -54,8 +56,13 @@ class Invoker:
         config: DataPlaneConfig,
         *,
         draw: Draw = random.random,
+        capacity: HostCapacity | None = None,
     ) -> None:
-        """`draw` decides which of an alias's two versions runs a request."""
+        """`draw` decides which of an alias's two versions runs a request.
+
+        Without a `capacity` there is no end of room.
+        """
+        self.capacity = capacity or HostCapacity.endless(host.clock)
         self._functions = functions
         self._resources = resources
         self._draw = draw
@@ -121,11 +128,17 @@ class Invoker:
         work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
         self._busy[environment] = fleet
         fleet.busy.add(environment)
+        if environment.claim is not None:
+            environment.claim.work()
         if environment.warm:
             environment.run(work)
         else:
-            self._host.spawn_task(environment.run_cold(work))
+            self._host.spawn_task(self._run_cold(environment, work))
         return work
+
+    async def _run_cold(self, environment: ExecutionEnvironment, work: Work) -> None:
+        await self.capacity.room()
+        await environment.run_cold(work)
 
     def _lineage(self, key: FunctionKey, invocation: Invocation) -> str:
         try:
@@ -161,7 +174,38 @@ class Invoker:
         fleet.concurrency.grow(now)
         environment = ExecutionEnvironment(fleet.function, self._host, self)
         environment.tenant_id = tenant_id
+        self._count(fleet, environment)
         return environment
+
+    def _count(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
+        environment.claim = self.capacity.claim(
+            self,
+            fleet.memory,
+            environment.memory,
+            name=fleet.function.arn,
+            kept=_is_provisioned(environment),
+        )
+
+    async def make_room(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
+        """See `FleetOwner`."""
+        self._count(fleet, environment)
+        await self.capacity.room()
+
+    def claims_at_rest(self) -> Iterator[Claim]:
+        """See `EnvironmentKeeper`."""
+        for fleet in self._fleets.values():
+            for environment in fleet.idle:
+                if environment.claim is not None:
+                    yield environment.claim
+
+    def evict(self) -> bool:
+        """See `EnvironmentKeeper`."""
+        fleets = [fleet for fleet in self._fleets.values() if fleet.idle]
+        if not fleets:
+            return False
+        oldest = min(fleets, key=lambda fleet: fleet.idle[0].idle_since)
+        self.discard(oldest.idle.pop(0))
+        return True
 
     def _check_file_systems(self, function: Function) -> None:
         try:
@@ -175,6 +219,8 @@ class Invoker:
         current = fleet is not None and self._fleets.get(fleet.name) is fleet
         if fleet is None or not current or self._draining or not fleet.put(environment):
             self.discard(environment)
+        elif environment.claim is not None:
+            environment.claim.rest()
         if fleet is not None and current and _is_provisioned(environment):
             self._provisioned.reconcile(fleet)
         self._note_quiet()
@@ -289,13 +335,15 @@ class Invoker:
         name = (function.key, function.version)
         fleet = self._fleets.get(name)
         if fleet is None:
-            fleet = self._fleets[name] = Fleet(function, self._ledger.version(*name))
+            fleet = self._fleets[name] = Fleet(function, self._ledger.version(*name), self.capacity)
         elif function is not fleet.function:
             self._update(fleet, function)
         return fleet
 
     def discard(self, environment: ExecutionEnvironment) -> None:
         """See `FleetOwner`."""
+        if environment.claim is not None:
+            environment.claim.leave()
         self._closing.add(environment)
         self._quiet.clear()
         self._host.spawn_task(self._finish_closing(environment))

@@ -27,7 +27,7 @@ from lambdad.domain.concurrency import (
     share,
 )
 from lambdad.domain.environments import InitializationType
-from lambdad.domain.errors import FunctionError, PlatformError
+from lambdad.domain.errors import FunctionError, PlatformError, TooManyRequestsException
 from lambdad.domain.functions import Function, State
 from lambdad.domain.resources import Resource, ResourceKey
 
@@ -69,6 +69,14 @@ class FleetOwner(EnvironmentOwner, Protocol):
 
     def fleet_of(self, function: Function) -> Fleet:
         """The fleet of a version, made if there was none."""
+        ...
+
+    async def make_room(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
+        """Count an environment of a fleet on the host, and wait until there is room for it.
+
+        Raises:
+            TooManyRequestsException: the host is full.
+        """
         ...
 
     def discard(self, environment: ExecutionEnvironment) -> None:
@@ -200,7 +208,7 @@ class ProvisionedConcurrency:
             if kept.failure is not None:
                 kept.drop(environment)
                 return
-            failure = await self._initialise(environment)
+            failure = await self._initialise(fleet, environment)
         if environment not in kept.starting:
             return  # taken out and down meanwhile
         if failure is not None:
@@ -214,13 +222,16 @@ class ProvisionedConcurrency:
             self._owner.discard(environment)
             self.reconcile(fleet)
 
-    async def _initialise(self, environment: ExecutionEnvironment) -> str | None:
+    async def _initialise(self, fleet: Fleet, environment: ExecutionEnvironment) -> str | None:
         """Initialise an environment; why that failed, else None."""
         limit_s = max(_INIT_TIMEOUT_S, environment.function.timeout_s)
         try:
+            await self._owner.make_room(fleet, environment)
             await environment.initialise_ahead(limit_s)
         except FunctionError:
             return _INIT_FAILURE
+        except TooManyRequestsException as full:
+            return full.message
         except PlatformError as error:
             _LOGGER.warning("%s cannot be provisioned: %s", environment.function.arn, error)
             return str(error)

@@ -23,6 +23,8 @@ EXTERNAL_BUDGET_S = 2.0
 INTERNAL_BUDGET_S = 0.5
 # How long subscribers of telemetry have to take what happened before.
 FLUSH_S = 0.3
+# The event loop counts in milliseconds and may be early by a part of one; a limit never is.
+TICK_S = 0.001
 # AWS: of a budget shared with external extensions the runtime, which goes first, has this part.
 _RUNTIME_SHARE = 0.3
 

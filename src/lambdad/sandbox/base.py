@@ -200,6 +200,10 @@ class Sandbox(Protocol):
         """Change memory and CPU limits; ephemeral storage stays as created."""
         ...
 
+    def memory_charge_bytes(self) -> int:
+        """Memory in use now, page cache included; 0 where that is not known."""
+        ...
+
     def memory_peak_bytes(self) -> int:
         """Most memory in use at once since creation or :meth:`reset_memory_peak`."""
         ...

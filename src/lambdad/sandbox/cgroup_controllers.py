@@ -66,6 +66,10 @@ class Memory(Protocol):
         """Start the peak anew."""
         ...
 
+    def usage(self) -> int:
+        """Bytes in use."""
+        ...
+
     def kept(self) -> int:
         """Bytes in use that cannot be had back by dropping caches of files."""
         ...
@@ -121,6 +125,10 @@ class MemoryV1:
         """See :class:`Memory`."""
         write(self._peak, "0")
 
+    def usage(self) -> int:
+        """See :class:`Memory`."""
+        return _number(self._usage)
+
     def kept(self) -> int:
         """See :class:`Memory`."""
         return _kept(self._usage, self._stat)
@@ -175,6 +183,10 @@ class MemoryV2:
             except PermissionError:
                 self._peak_fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         return self._peak_fd
+
+    def usage(self) -> int:
+        """See :class:`Memory`."""
+        return _number(self._directory / "memory.current")
 
     def kept(self) -> int:
         """See :class:`Memory`."""

@@ -321,6 +321,10 @@ class Cgroup:
         """Most bytes in use at once since creation or the last reset; 0 if unknown."""
         return self._memory.peak() if self._memory else 0
 
+    def memory_usage(self) -> int:
+        """Bytes in use; 0 if unknown."""
+        return self._memory.usage() if self._memory else 0
+
     def memory_kept(self) -> int:
         """Bytes in use but for caches of files; 0 if unknown."""
         return self._memory.kept() if self._memory else 0

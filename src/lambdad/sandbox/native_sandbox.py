@@ -262,6 +262,10 @@ class NativeSandbox:
         except OSError as error:
             raise HostUnfit(f"Limits cannot be set: {error}.", "Use a new sandbox.") from error
 
+    def memory_charge_bytes(self) -> int:
+        """See `Sandbox`."""
+        return self._cgroup.memory_usage()
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`."""
         return self._cgroup.memory_peak()

@@ -194,6 +194,11 @@ class PolledSandbox:
         for pid in (root, *process_tree.descendants(root)) if root else ():
             process_tree.limit_data(pid, data_bytes(limits))
 
+    def memory_charge_bytes(self) -> int:
+        """See `Sandbox`."""
+        root = self._root
+        return self._note_memory(root) if root else 0
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox`: the kernel's count for single processes, ours for all together."""
         root = self._root

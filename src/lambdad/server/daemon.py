@@ -32,6 +32,7 @@ from lambdad.sandbox.registry import choose
 from lambdad.server import auth_wiring, neighbours_wiring
 from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.auth_wiring import AuthParts
+from lambdad.server.capacity import host_capacity
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.runtime_page import RuntimePage
@@ -135,6 +136,7 @@ class Daemon:
         await self._listeners.open(listener)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
+        self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
         self._tasks.spawn(self._neighbours.start())
         self._tasks.spawn(collect_packages(services.functions, self._invoker))
 
@@ -153,7 +155,10 @@ class Daemon:
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
         host = self._environment_host(catalogue, packages, logs, port)
-        self._invoker = Invoker(store.functions, store.resources, host, config.dataplane)
+        capacity = host_capacity(config, self._clock)
+        self._invoker = Invoker(
+            store.functions, store.resources, host, config.dataplane, capacity=capacity
+        )
         functions = await self._stack.enter_async_context(
             Functions(
                 engine=store,
@@ -258,6 +263,7 @@ class Daemon:
                 for guard in self._backend.guards()
             ],
             "environments": self._invoker.counts(),
+            "capacity": self._invoker.capacity.report(),
             "neighbours": self._neighbours.served_by(),
         }
 

@@ -262,6 +262,10 @@ class FakeSandbox:
         """See `Sandbox.set_limits`."""
         self.limits = limits
 
+    def memory_charge_bytes(self) -> int:
+        """See `Sandbox.memory_charge_bytes`."""
+        return self.memory_bytes
+
     def memory_peak_bytes(self) -> int:
         """See `Sandbox.memory_peak_bytes`."""
         return self.memory_bytes

@@ -12,6 +12,7 @@ import pytest
 from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.authz.sessions import Sessions
 from lambdad.config.sections import DataPlaneConfig, LogsConfig
+from lambdad.dataplane.capacity import HostCapacity
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.arns import LATEST, FunctionKey
@@ -112,7 +113,13 @@ class DataPlane:
             egress=False,
             credentials=RoleCredentials(Sessions(b"key"), self.clock),
         )
-        self.invoker = Invoker(self.shelf, self.resources, host, settings)
+        capacity = HostCapacity(
+            total_bytes=(settings.memory_mb or 1_000_000) * 1024 * 1024,
+            environments=1_000,
+            clock=self.clock,
+            overcommit=settings.memory_overcommit,
+        )
+        self.invoker = Invoker(self.shelf, self.resources, host, settings, capacity=capacity)
         self._ids = itertools.count(1)
 
     @staticmethod

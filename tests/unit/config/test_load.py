@@ -40,7 +40,7 @@ def test_options_win_over_the_environment_which_wins_over_the_file(write) -> Non
 
 
 def test_every_key_can_be_set_from_the_environment() -> None:
-    texts = {int: "17", float: "17.5", str: "text", Path: "/p"}
+    texts = {int: "17", float: "17.5", str: "text", Path: "/p", int | None: "17"}
     for key in keys().values():
         text = texts.get(key.kind, "/p,/q")
         if isinstance(key.default, bool):
@@ -136,7 +136,7 @@ def test_the_variables_of_a_kubernetes_service_are_no_settings() -> None:
 
 def test_bounds_are_of_existing_numbers_and_hold_for_the_defaults() -> None:
     for name in BOUNDS:
-        assert keys()[name].kind in (int, float)
+        assert keys()[name].kind in (int, float, int | None)
     for key in keys().values():
         assert key.read(key.default, text=False) == key.default
 

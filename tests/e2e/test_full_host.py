@@ -1,0 +1,77 @@
+"""A host that is full of functions which really use their memory."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import Deployer
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+# Keeps as much as it is told to.
+HUNGRY = """
+import os, time
+KEPT = []
+
+def handler(event, context):
+    if "mib" in event:
+        KEPT.append(os.urandom(1 << 20) * event["mib"])
+    time.sleep(event.get("seconds", 0))
+    return sum(map(len, KEPT)) >> 20
+"""
+
+
+def health(daemon: DaemonProcess) -> dict[str, dict[str, int]]:
+    with urllib.request.urlopen(f"{daemon.endpoint_url}/_lambdad/health") as answer:  # noqa: S310
+        document: dict[str, dict[str, int]] = json.load(answer)
+    return document
+
+
+def await_eviction(daemon: DaemonProcess) -> dict[str, dict[str, int]]:
+    for _ in range(20_000):
+        document = health(daemon)
+        if document["capacity"]["evictions"] and not document["environments"]["closing"]:
+            return document
+    raise AssertionError(document)
+
+
+def test_idle_environments_make_room_then_429_then_all_is_well_again(
+    start: Callable[..., DaemonProcess],
+) -> None:
+    daemon = start(LAMBDAD_DATAPLANE_MEMORY_MB="400")
+    user = Deployer(daemon.endpoint_url)
+    for name in ("a", "b", "c"):
+        user.deploy(name, HUNGRY, MemorySize=256)
+        assert user.invoke(name, {"mib": 150}).payload == 150
+    # Three times 150 MiB are too much: seen when it is in use, within a second or two.
+    document = await_eviction(daemon)
+    assert document["environments"]["idle"] == 2
+    assert 300 <= document["capacity"]["used_mb"] <= 400
+
+    with ThreadPoolExecutor(3) as pool:
+        working = [pool.submit(user.invoke, name, {"seconds": 4}) for name in ("b", "c")]
+        while health(daemon)["environments"]["busy"] < 2:
+            pass
+        with pytest.raises(ClientError) as refused:
+            user.invoke("a", {"mib": 150})
+        assert [job.result().payload for job in working] == [150, 150]
+    error = refused.value.response
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert error["Error"]["Code"] == "TooManyRequestsException"
+    assert error["Reason"] == "HostMemoryLimitExceeded"
+    assert health(daemon)["capacity"]["refusals"] == 1
+
+    assert user.invoke("a", {"mib": 150}).payload == 150, "in the place of one that is idle"
+    document = health(daemon)
+    assert document["capacity"]["evictions"] == 2, "made before it began: its needs are known"
+    assert document["capacity"]["used_mb"] <= 400
+    assert daemon.stop() == 0
+    assert daemon.stderr.count("no environment for arn:aws:lambda") == 1
+    assert "Traceback" not in daemon.stderr
