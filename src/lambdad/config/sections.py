@@ -138,6 +138,21 @@ class DataPlaneConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrewarmConfig:
+    """How many environments wait, started and isolated, for a function that needs one.
+
+    Attributes:
+        least: of each runtime in use; 0 keeps none between waves of cold starts.
+        most: of each runtime; 0 switches it off.
+        in_all: of all runtimes together.
+    """
+
+    least: int = 2
+    most: int = 16
+    in_all: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AsyncInvocationConfig:
     """How events of asynchronous invocations are tried again and reported.
 
@@ -207,6 +222,7 @@ class Config:
     controlplane: ControlPlaneConfig = field(default_factory=ControlPlaneConfig)
     function_urls: FunctionUrlsConfig = field(default_factory=FunctionUrlsConfig)
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)
+    prewarm: PrewarmConfig = field(default_factory=PrewarmConfig)
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,8 @@ from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.freezing import Freezer
+from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
+from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
@@ -32,7 +36,7 @@ from lambdad.domain.errors import HostUnfit, LambdadError
 from lambdad.domain.functions import Function
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.environment import environment_of, for_extensions
+from lambdad.runtimes.environment import can_follow, environment_of, for_extensions
 from lambdad.runtimes.wrapper import wrapped
 from lambdad.sandbox.base import (
     ExitStatus,
@@ -44,6 +48,7 @@ from lambdad.sandbox.base import (
 )
 from lambdad.storage.base import PackageStore
 
+_LOGGER = logging.getLogger(__name__)
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
 ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
 
@@ -86,6 +91,7 @@ class EnvironmentHost:
         egress: bool,
         credentials: RoleCredentials,
         filesystems: Mapping[str, Path] | None = None,
+        prewarm: PrewarmPool | None = None,
     ) -> None:
         self.clock = clock
         self.logs = logs
@@ -102,6 +108,13 @@ class EnvironmentHost:
         self._credentials = credentials
         self._filesystems = filesystems or {}
         self._found: dict[str, Runtime] = {}
+        self._prewarm = prewarm
+        self._waiting: dict[Sandbox, WaitingRuntime] = {}
+
+    def watch(self, busy: Callable[[], int]) -> None:
+        """Take note of how many environments work, so as not to compete with them."""
+        if self._prewarm is not None:
+            self._prewarm.busy = busy
 
     def new_environment_id(self) -> str:
         """A name that was never used before."""
@@ -131,7 +144,9 @@ class EnvironmentHost:
         """Do ahead what the first environment of a function would wait for."""
         with contextlib.suppress(HostUnfit):  # said to whoever invokes the function
             await self._merge_layers(function)
-            await self.runtime(function.runtime)
+            runtime = await self.runtime(function.runtime)
+            if self._prewarm is not None and _may_be_ahead(runtime, function):
+                self._prewarm.announce(runtime)
 
     async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
         """Build a sandbox with the function's code, its layers and its runtime in it.
@@ -143,28 +158,46 @@ class EnvironmentHost:
         """
         runtime = await self.runtime(function.runtime)
         await self._merge_layers(function)
-        trees = self._trees(function)
-        full = self.limits(function)
+        brought = [
+            *(Mount(source=tree, target=place) for place, tree in self._trees(function).items()),
+            *self.file_systems(function),
+        ]
+        limits = replace(self.limits(function), vcpus=None)
+        waiting = self._take_waiting(runtime, function)
+        if waiting is not None:
+            try:
+                await waiting.adopt(brought, limits)
+            except HostUnfit as error:
+                _LOGGER.warning("an environment that waited is of no use: %s", error)
+                await waiting.dispose()
+            else:
+                self._waiting[waiting.sandbox] = waiting
+                return waiting.sandbox
         return await self._backend.create(
             SandboxSpec(
                 environment_id=environment_id,
-                mounts=(
-                    *runtime.mounts,
-                    *(Mount(source=tree, target=place) for place, tree in trees.items()),
-                    *self.file_systems(function),
-                ),
-                limits=ResourceLimits(
-                    memory_mb=full.memory_mb,
-                    vcpus=None,
-                    ephemeral_storage_mb=full.ephemeral_storage_mb,
-                ),
+                mounts=(*runtime.mounts, *brought),
+                limits=limits,
                 ports=(RUNTIME_API_PORT, self._endpoint_port),
                 egress=self._egress,
+                zygote=runtime.zygote if _may_be_ahead(runtime, function) else None,
             )
         )
 
+    def _take_waiting(self, runtime: Runtime, function: Function) -> WaitingRuntime | None:
+        if self._prewarm is None or not _may_be_ahead(runtime, function):
+            return None
+        # What a function that needs more than every sandbox has cannot be added later on.
+        odd_size = function.ephemeral_storage_mb != EPHEMERAL_STORAGE_MB
+        if odd_size or self.file_systems(function):
+            return None
+        return self._prewarm.take(runtime)
+
     async def dispose(self, sandbox: Sandbox) -> None:
         """Take a sandbox down."""
+        waiting = self._waiting.pop(sandbox, None)
+        if waiting is not None:
+            waiting.let_go()
         await sandbox.destroy()
 
     def file_systems(self, function: Function) -> Sequence[Mount]:
@@ -224,11 +257,17 @@ class EnvironmentHost:
             HostUnfit: the sandbox is gone.
         """
         runtime = await self.runtime(function.runtime)
+        waiting = self._waiting.pop(sandbox, None)
+        if waiting is not None and (assigned := waiting.assign(environment)) is not None:
+            process, connection = assigned
+            channel = RuntimeChannel(connection, session) if connection is not None else None
+            return RuntimeProcess(process, log, exited, self.spawn_task, channel)
         spec = ProcessSpec(
             argv=self._command(runtime, function),
             environment=environment,
             cwd=TASK_ROOT,
             telemetry=runtime.telemetry,
+            forked=runtime.zygote is not None and _may_be_ahead(runtime, function),
         )
         if not runtime.channel:
             return RuntimeProcess(await sandbox.spawn(spec), log, exited, self.spawn_task)
@@ -297,3 +336,8 @@ class EnvironmentHost:
             return candidate
         paths = " ".join(runtime.entrypoints)
         raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
+
+
+def _may_be_ahead(runtime: Runtime, function: Function) -> bool:
+    """Whether its process may be started before, or share what it starts with."""
+    return bool(runtime.argv) and can_follow(function.environment)

@@ -77,6 +77,7 @@ class Invoker:
         self._fleets: dict[tuple[FunctionKey, str], Fleet] = {}
         self._busy: dict[ExecutionEnvironment, Fleet] = {}
         self._closing: set[ExecutionEnvironment] = set()
+        host.watch(lambda: len(self._busy))
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._draining = False

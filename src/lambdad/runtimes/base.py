@@ -26,7 +26,8 @@ class Runtime:
             (AWS developer guide); the function's own variables may override those AWS allows.
         telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
         ahead: whether its client can be started before it is known for which function: it then
-            waits at `_LAMBDAD_ASSIGNMENT_FD` for its variables (`lambdad.runtimes.assignment`).
+            writes a byte to the descriptor in `_LAMBDAD_ASSIGNMENT_FD` and reads its variables
+            there, NAME=value, each with a NUL behind it.
         zygote: what its process can be forked from, or None.
         channel: whether its client can take the Runtime API over the descriptor whose number is
             in `_LAMBDAD_CHANNEL`.

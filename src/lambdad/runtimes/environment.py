@@ -12,6 +12,9 @@ from lambdad.domain.functions import Function
 from lambdad.domain.runtimes import RESERVED_KEYS
 from lambdad.runtimes.base import Runtime
 
+ASSIGNMENT_VARIABLE = "_LAMBDAD_ASSIGNMENT_FD"
+"""Tells a runtime that is started ahead where its variables will come from."""
+
 _XRAY_HOST = "169.254.100.1"
 _XRAY_PORT = "2000"
 

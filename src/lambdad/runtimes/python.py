@@ -190,16 +190,15 @@ def _environment(minor: int) -> dict[str, str]:
         f"{LAYER_ROOT}/python",
         f"{LANGUAGE_DIR}/{packages}",
     )
-    environment = {
+    return {
         "PYTHONPATH": RUNTIME_DIR,
         "PWD": TASK_ROOT,
         "SHLVL": "0",
+        # AWS from Python 3.12 on; without its locale an earlier interpreter sets it by itself.
+        "LC_CTYPE": "C.UTF-8",
         # For the guest, which takes it out before the function starts.
         "_LAMBDAD_PYTHON_PATH": ":".join(places),
     }
-    if minor >= 12:
-        environment["LC_CTYPE"] = "C.UTF-8"
-    return environment
 
 
 def _usual_roots(variables: Mapping[str, str]) -> list[Path]:

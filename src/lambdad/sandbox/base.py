@@ -248,8 +248,8 @@ class SandboxBackend(Protocol):
         """
         ...
 
-    def prepare(self, zygote: Zygote) -> None:
-        """Start an interpreter in the background, so that later sandboxes have it."""
+    async def prepare(self, zygote: Zygote) -> None:
+        """Start an interpreter, so that later sandboxes have it; in vain if it does not work."""
         ...
 
     def guards(self) -> Sequence[Guard]:

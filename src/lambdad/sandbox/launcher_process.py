@@ -184,23 +184,26 @@ class Launchers:
         launcher = self._zygotes.get(zygote)
         if launcher is not None and launcher.up:
             return launcher, True
-        self.prepare(zygote)
+        if not self._is_hopeless(zygote) and not (launcher and launcher.starting):
+            self._own(self.prepare(zygote))
         return self._plain, False
 
-    def prepare(self, zygote: Zygote) -> None:
-        """Start a zygote in the background, unless it is up or was found not to work."""
-        if zygote not in self._zygotes:
-            self._zygotes[zygote] = LauncherProcess(*self._range, seccomp.filter_program, zygote)
-        launcher = self._zygotes[zygote]
-        if launcher is not None and not launcher.up and not launcher.starting:
-            self._own(self._start(zygote, launcher))
-
-    async def _start(self, zygote: Zygote, launcher: LauncherProcess) -> None:
+    async def prepare(self, zygote: Zygote) -> None:
+        """Start a zygote, unless it is up or was found not to work."""
+        if self._is_hopeless(zygote):
+            return
+        launcher = self._zygotes.get(zygote)
+        if launcher is None:
+            launcher = LauncherProcess(*self._range, seccomp.filter_program, zygote)
+            self._zygotes[zygote] = launcher
         try:
             await launcher.start()
         except HostUnfit as error:
             _LOG.warning("%s is started anew for each environment: %s", zygote.argv[0], error)
             self._zygotes[zygote] = None
+
+    def _is_hopeless(self, zygote: Zygote) -> bool:
+        return self._zygotes.get(zygote, self._plain) is None
 
     async def close(self) -> None:
         """End them, and with them every sandbox."""

@@ -21,7 +21,9 @@ from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
+from lambdad.dataplane.prewarm.pool import PrewarmPool
 from lambdad.domain.clock import Clock
+from lambdad.domain.environments import RUNTIME_API_PORT
 from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.objects import S3Objects
 from lambdad.observability.logs import LogWriter
@@ -216,6 +218,15 @@ class Daemon:
     def _environment_host(
         self, catalogue: Catalogue, packages: FilePackageStore, logs: LogWriter, port: int
     ) -> EnvironmentHost:
+        prewarm = PrewarmPool(
+            self._backend,
+            self._config.prewarm,
+            self._clock,
+            self._tasks.spawn,
+            ports=(RUNTIME_API_PORT, port),
+            egress=self._config.sandbox.egress,
+        )
+        self._stack.push_async_callback(prewarm.close)
         return EnvironmentHost(
             backend=self._backend,
             runtimes=catalogue,
@@ -229,6 +240,7 @@ class Daemon:
             egress=self._config.sandbox.egress,
             filesystems=self._config.filesystems,
             credentials=self._auth.role_credentials,
+            prewarm=prewarm,
         )
 
     async def close(self) -> None:

@@ -306,7 +306,7 @@ class FakeBackend:
         self.sandboxes.append(sandbox)
         return sandbox
 
-    def prepare(self, zygote: Zygote) -> None:
+    async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:

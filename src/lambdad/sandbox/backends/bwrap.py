@@ -187,7 +187,7 @@ class BwrapBackend:
         self._sandboxes.add(sandbox)
         return sandbox
 
-    def prepare(self, zygote: Zygote) -> None:
+    async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:

@@ -142,9 +142,9 @@ class NativeBackend:
                 raise
             return await self._launch(spec, slot, parts, launcher, forks=forks)
 
-    def prepare(self, zygote: Zygote) -> None:
+    async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`."""
-        self._launchers.prepare(zygote)
+        await self._launchers.prepare(zygote)
 
     def _prepare(self, spec: SandboxSpec, slot: int) -> _Parts:
         """Make everything that needs no process; in a thread."""

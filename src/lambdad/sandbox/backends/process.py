@@ -176,7 +176,7 @@ class ProcessBackend:
         self._sandboxes.discard(sandbox)
         self._free_slots.add(slot)
 
-    def prepare(self, zygote: Zygote) -> None:
+    async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`: there are no zygotes."""
 
     def guards(self) -> Sequence[Guard]:

@@ -1,0 +1,137 @@
+"""A sandbox with a runtime process in it that waits to be told its function."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+
+from lambdad.dataplane.runtime_api.channel import with_channel
+from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.base import Runtime
+from lambdad.runtimes.environment import ASSIGNMENT_VARIABLE, at_start
+from lambdad.sandbox.base import FIRST_INHERITED_FD, GuestProcess, ProcessSpec, Sandbox
+
+_BOOT_TIMEOUT_S = 30.0
+
+
+class WaitingRuntime:
+    """The process and our ends of what it inherited. Mutable: whether they are still ours."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        process: GuestProcess,
+        assignment: socket.socket,
+        channel: socket.socket | None,
+    ) -> None:
+        self.sandbox = sandbox
+        self._process = process
+        self._assignment = assignment
+        self._channel = channel
+
+    async def adopt(self, mounts: Sequence[Mount], limits: ResourceLimits) -> None:
+        """Give the sandbox what makes it a function's, and let it go on.
+
+        Raises:
+            HostUnfit: it cannot be used; :meth:`dispose` of it.
+        """
+        self.sandbox.set_limits(limits)
+        await self.sandbox.mount(mounts)
+        self.sandbox.thaw()
+        self.sandbox.reset_memory_peak()
+
+    def assign(
+        self, variables: Mapping[str, str]
+    ) -> tuple[GuestProcess, socket.socket | None] | None:
+        """Tell the process its function.
+
+        Returns:
+            The process and the channel to it, the caller's from now on; None if it is gone.
+        """
+        block = b"".join(
+            f"{name}={value}\0".encode(errors="surrogateescape")
+            for name, value in variables.items()
+        )
+        try:
+            # Fits the buffer of a socket that nothing was written to: at most some 10 KiB.
+            sent = self._assignment.send(block)
+        except OSError:
+            sent = 0
+        self._assignment.close()
+        if sent != len(block):
+            self.let_go()
+            return None
+        return self._process, self._channel
+
+    def let_go(self) -> None:
+        """Close our ends: the process ends by itself."""
+        self._assignment.close()
+        if self._channel is not None:
+            self._channel.close()
+        os.close(self._process.output)
+        if self._process.telemetry is not None:
+            os.close(self._process.telemetry)
+
+    async def dispose(self) -> None:
+        """Take everything down."""
+        self.let_go()
+        await self.sandbox.destroy()
+
+
+async def start_waiting(sandbox: Sandbox, runtime: Runtime) -> WaitingRuntime:
+    """Start the runtime in a sandbox without a function, and freeze it once it waits for one.
+
+    Raises:
+        HostUnfit: it does not start; the sandbox is to be destroyed.
+    """
+    ours, theirs = socket.socketpair()
+    channel, guests_channel = socket.socketpair() if runtime.channel else (None, None)
+    spec = ProcessSpec(
+        argv=runtime.argv,
+        environment={
+            **at_start(runtime.environment),
+            ASSIGNMENT_VARIABLE: str(FIRST_INHERITED_FD),
+        },
+        cwd="/",
+        telemetry=runtime.telemetry,
+        inherited=(theirs.fileno(),),
+        forked=runtime.zygote is not None,
+    )
+    if guests_channel is not None:
+        spec = with_channel(spec, guests_channel)
+    ours.setblocking(False)
+    try:
+        process = await sandbox.spawn(spec)
+    except BaseException:
+        ours.close()
+        if channel is not None:
+            channel.close()
+        raise
+    finally:
+        theirs.close()
+        if guests_channel is not None:
+            guests_channel.close()
+    waiting = WaitingRuntime(sandbox, process, ours, channel)
+    try:
+        async with asyncio.timeout(_BOOT_TIMEOUT_S):
+            ready = await asyncio.get_running_loop().sock_recv(ours, 1)
+        if not ready:
+            raise HostUnfit(f"{runtime.identifier} does not start: {_said(process)}", "")
+    except TimeoutError as error:
+        waiting.let_go()
+        raise HostUnfit(f"{runtime.identifier} did not start in 30 s.", "") from error
+    except BaseException:
+        waiting.let_go()
+        raise
+    sandbox.freeze()
+    return waiting
+
+
+def _said(process: GuestProcess) -> str:
+    try:
+        return os.read(process.output, 4096).decode(errors="replace").strip()
+    except BlockingIOError:
+        return "it ended without a word"
