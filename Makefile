@@ -53,6 +53,13 @@ lock:      ## Resolve dependencies anew: uv.lock and constraints.txt
 changelog: venv ## Gather changelog.d/ into CHANGELOG.md for VERSION=x.y.z
 	@$(BIN)/python scripts/gather_changelog.py $(VERSION)
 
+.PHONY: test-runtimes
+test-runtimes: venv ## Install every language, ask all promises of each, and write docs/runtimes.md
+	@scripts/install_runtimes
+	TEST_EVERY_RUNTIME=1 $(BIN)/pytest -rs --junitxml=.runtimes.xml $(ARGS) \
+		tests/conformance/runtimes/test_promises.py tests/conformance/runtimes/test_handler_forms.py
+	@$(BIN)/python scripts/runtimes_page.py .runtimes.xml && rm .runtimes.xml
+
 bench: venv ## Measure the figures in SPECIFICATION.md; ARGS=--quick for a first look
 	@$(BIN)/python -m benchmarks $(ARGS)
 

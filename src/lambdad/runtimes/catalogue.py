@@ -17,6 +17,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.domain.runtimes import SUPPORTED_RUNTIMES
 from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
 from lambdad.runtimes.dotnet import DotnetProvider
+from lambdad.runtimes.go1x import Go1xProvider
 from lambdad.runtimes.installations import VersionCache
 from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
@@ -59,8 +60,10 @@ class Catalogue:
         # Sandboxes are given absolute paths.
         cache_dir = cache_dir.absolute()
         versions = VersionCache(cache_dir / "interpreters.json")
+        python = PythonProvider(config, cache_dir, versions, variables, self._later)
         providers: Sequence[Provider] = (
-            PythonProvider(config, cache_dir, versions, variables, self._later),
+            python,
+            Go1xProvider(python, cache_dir),
             NodejsProvider(config, cache_dir, versions, variables),
             JavaProvider(config, cache_dir, variables),
             DotnetProvider(config, cache_dir, variables),

@@ -152,14 +152,18 @@ def _build_go(source: Path, place: Path) -> None:
 
 
 def _build_go1x(source: Path, place: Path) -> None:
-    _go(source.with_name("go"), place / "app")
+    # The same program: how it is started decides how it is asked.
+    _go(source.with_name("go"), place / "app", version="v1.13.3")
 
 
-def _go(source: Path, program: Path) -> None:
+def _go(source: Path, program: Path, version: str | None = None) -> None:
     work = program.with_name("work")
     shutil.copytree(source, work)
     try:
         go = tool("go", "/usr/local/go/bin/go")
+        if version is not None:
+            library = f"github.com/aws/aws-lambda-go@{version}"
+            _run(go, "mod", "edit", f"-require={library}", cwd=work)
         _run(go, "mod", "tidy", cwd=work)
         _run(go, "build", "-o", str(program), ".", cwd=work, CGO_ENABLED="0")
     finally:
@@ -284,6 +288,16 @@ LANGUAGES = (
         background="Runtime.ExitError",
         lacks={},
         managed=False,
+    ),
+    Language(
+        name="Go (RPC)",
+        folder="go1x",
+        runtimes=("go1.x",),
+        handler="app",
+        error_type="errorString",
+        build=_build_go1x,
+        executable=("app",),
+        lacks=_BLOCKING,
     ),
     Language(
         name="Rust",
