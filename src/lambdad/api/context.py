@@ -80,6 +80,7 @@ class EventAcceptor(Protocol):
         request_id: str,
         payload: bytes,
         trace: str | None,
+        tenant_id: str | None = None,
     ) -> str:
         """Store an event durably and return its trace header.
 

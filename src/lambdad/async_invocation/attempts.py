@@ -141,6 +141,7 @@ class Attempts:
             invoked_arn=event.key.arn(event.qualifier),
             trace_header=event.trace_header,
             is_event=True,
+            tenant_id=event.tenant_id,
         )
         self._metrics.add(metric_names.AGE_MS, event.key.arn(), self._now_ms() - event.accepted_ms)
         try:

@@ -42,6 +42,7 @@ class AsyncInvocations:
         request_id: str,
         payload: bytes,
         trace: str | None,
+        tenant_id: str | None = None,
     ) -> str:
         """Store an event and return its trace header; the function need not be able to run now.
 
@@ -60,6 +61,7 @@ class AsyncInvocations:
             payload=payload,
             accepted_ms=int(now * 1_000),
             trace_header=header,
+            tenant_id=tenant_id,
         )
         await self._queue.enqueue(event)
         self._metrics.add(metric_names.RECEIVED, key.arn())

@@ -39,6 +39,7 @@ class AsyncEvent:
         request_id: of the caller's request; the same for every attempt.
         payload: the event, or the record to deliver; JSON bytes that are carried and not parsed.
         accepted_ms: epoch milliseconds; ages count from here.
+        tenant_id: whose environment it runs in, where the function isolates tenants.
         target: ARN that a delivery goes to, else None.
         details: what else a delivery needs, as text.
     """
@@ -51,6 +52,7 @@ class AsyncEvent:
     payload: bytes
     accepted_ms: int
     trace_header: str | None = None
+    tenant_id: str | None = None
     target: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
 

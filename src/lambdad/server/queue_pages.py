@@ -156,6 +156,7 @@ def _whole(queued: QueuedEvent) -> Mapping[str, Any]:
         "tries": progress.tries,
         "refusals": progress.refusals,
         "trace": event.trace_header,
+        "tenant": event.tenant_id,
         "details": dict(event.details),
         "message": "" if outcome is None else outcome.message,
         "response": None if outcome is None else _text(outcome.payload),

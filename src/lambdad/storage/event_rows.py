@@ -21,6 +21,7 @@ def head_text(event: AsyncEvent) -> str:
             "qualifier": event.qualifier,
             "request_id": event.request_id,
             "trace": event.trace_header,
+            "tenant": event.tenant_id,
             "target": event.target,
             "details": dict(event.details),
         },
@@ -46,6 +47,8 @@ def event_of(head: str, *, lane: str, accepted_ms: int, payload: bytes) -> Async
             payload=payload,
             accepted_ms=accepted_ms,
             trace_header=read["trace"],
+            # Rows of earlier releases have none.
+            tenant_id=read.get("tenant"),
             target=read["target"],
             details=read["details"],
         )

@@ -68,6 +68,7 @@ class EventQueueContract:
             qualifier="live",
             payload=b"x" * size,
             trace_header="Root=1-2-3",
+            tenant_id="blue",
             details={"ErrorMessage": "Grüße \ud800"},
         )
         event_id = await queue.enqueue(event)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,11 +16,14 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 ErrorOf = Callable[..., tuple[int, str, str]]
 PROGRAM = """
-import uuid
+import json, uuid
 ENVIRONMENT = str(uuid.uuid4())
 def handler(event, context):
+    if event:
+        print("SAW", json.dumps([ENVIRONMENT, context.tenant_id, event]))
     return [ENVIRONMENT, context.tenant_id]
 """
+GROUP = "/aws/lambda/hello"
 PER_TENANT = {"TenantIsolationMode": "PER_TENANT"}
 MISSING = (
     400,
@@ -50,6 +55,24 @@ def called(user: Deployer, tenant_id: str) -> list[str]:
     answer = user.lambda_.invoke(FunctionName="hello", TenantId=tenant_id)
     environment: list[str] = json.loads(answer["Payload"].read())
     return environment
+
+
+def test_an_event_runs_in_its_tenants_environment(deployed: Deployer) -> None:
+    first = called(deployed, "blue")
+    with suppress(deployed.logs.exceptions.ResourceAlreadyExistsException):
+        deployed.logs.create_log_group(logGroupName=GROUP)
+    answer = deployed.lambda_.invoke(
+        FunctionName="hello", TenantId="blue", InvocationType="Event", Payload=b'"from the queue"'
+    )
+    assert answer["StatusCode"] == 202
+    found: list[Any] = []
+    for _ in range(300):
+        events = deployed.logs.filter_log_events(logGroupName=GROUP, filterPattern="SAW")["events"]
+        found = [json.loads(event["message"].partition("SAW ")[2]) for event in events]
+        if found:
+            break
+        threading.Event().wait(0.1)
+    assert found == [[*first, "from the queue"]]
 
 
 def test_tenants_share_no_environment_and_reuse_their_own(deployed: Deployer) -> None:

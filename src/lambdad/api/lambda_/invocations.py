@@ -17,7 +17,6 @@ from lambdad.domain import limits
 from lambdad.domain.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
-    NotImplementedException,
     RequestTooLargeException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
@@ -94,18 +93,15 @@ async def invoke_async(context: RequestContext, params: Params) -> Answer:
 
 
 async def _accept_event(context: RequestContext, params: Params, target: Target) -> Answer:
-    if params.get("TenantId") is not None:
-        raise NotImplementedException(
-            "Invoke with InvocationType Event and TenantId is not implemented by lambdad yet. "
-            "Use RequestResponse."
-        )
     payload = params.get("Payload") or b""
     check_event_size(len(payload))
-    accepted = await _accept(context, target, _event(payload))
+    accepted = await _accept(context, target, _event(payload), params.get("TenantId"))
     return Answer(result={"StatusCode": 202}, headers=accepted)
 
 
-async def _accept(context: RequestContext, target: Target, payload: bytes) -> Mapping[str, str]:
+async def _accept(
+    context: RequestContext, target: Target, payload: bytes, tenant_id: str | None = None
+) -> Mapping[str, str]:
     """Queue an event; returns the headers of the answer."""
     trace = await context.services.events.accept(
         target.key,
@@ -113,6 +109,7 @@ async def _accept(context: RequestContext, target: Target, payload: bytes) -> Ma
         request_id=context.request_id,
         payload=payload,
         trace=context.trace_header,
+        tenant_id=tenant_id,
     )
     return {"X-Amzn-Trace-Id": trace}
 
