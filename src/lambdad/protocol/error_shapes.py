@@ -29,6 +29,42 @@ _COMMON = {
     "UnrecognizedClientException": 403,
     "ValidationException": 400,
 }
+# S3's, of which its model has a few.
+_S3 = {
+    **dict.fromkeys(
+        (
+            "NoSuchBucketPolicy",
+            "NoSuchCORSConfiguration",
+            "NoSuchConfiguration",
+            "NoSuchLifecycleConfiguration",
+            "NoSuchPublicAccessBlockConfiguration",
+            "NoSuchTagSet",
+            "NoSuchVersion",
+            "NoSuchWebsiteConfiguration",
+            "ObjectLockConfigurationNotFoundError",
+            "OwnershipControlsNotFoundError",
+            "ReplicationConfigurationNotFoundError",
+            "ServerSideEncryptionConfigurationNotFoundError",
+        ),
+        404,
+    ),
+    **dict.fromkeys(
+        (
+            "InvalidAccessKeyId",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+        ),
+        403,
+    ),
+    **dict.fromkeys(("BucketNotEmpty", "ConditionalRequestConflict", "OperationAborted"), 409),
+    "InternalError": 500,
+    "InvalidRange": 416,
+    "MethodNotAllowed": 405,
+    "MissingContentLength": 411,
+    "NotModified": 304,
+    "PreconditionFailed": 412,
+    "SlowDown": 503,
+}
 _BY_NAME_OF_FAULT = {"ServiceUnavailableException": 503}
 
 
@@ -57,7 +93,8 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
     """Return the form of an error, named by its shape or by its code on the wire."""
     shape = _shapes(service_model).get(code)
     if shape is None:
-        status = _COMMON.get(code, 400)
+        known = _S3 | _COMMON if service_model.service_name == "s3" else _COMMON
+        status = known.get(code, 400)
         query_code = code if _tells_query_codes(service_model) else None
         return ErrorForm(code=code, status=status, fault=status >= 500, query_code=query_code)
     error = shape.metadata.get("error") or {}

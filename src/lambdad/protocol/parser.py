@@ -19,6 +19,7 @@ from lambdad.protocol.errors import MalformedRequest
 from lambdad.protocol.forms import Tree, form_pairs, form_tree
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.values import Params, decode_blob, read_json_members, read_text
+from lambdad.protocol.xml_reader import read_xml
 
 _MAX_QUERY_PARAMETERS = 10_000
 
@@ -51,8 +52,12 @@ def parse(
             params[bound.name] = _read_header(bound.shape, text)
     for bound in bindings.prefixes:
         _read_prefixed(bound, headers, params)
+    xml = operation.service_model.metadata["protocol"] == "rest-xml"
     if bindings.payload is not None:
-        _read_payload(bindings.payload, request.body, params)
+        _read_payload(bindings.payload, request.body, params, xml=xml)
+    elif bindings.body and xml:
+        shape = operation.input_shape
+        params.update({} if shape is None else read_xml(shape, request.body))
     elif bindings.body:
         params.update(read_json_members(_body_members(operation), _load_json(request.body)))
     return params
@@ -122,12 +127,14 @@ def _read_prefixed(bound: Bound, headers: Mapping[str, str], params: Params) -> 
         params[bound.name] = entries
 
 
-def _read_payload(bound: Bound, body: bytes, params: Params) -> None:
+def _read_payload(bound: Bound, body: bytes, params: Params, *, xml: bool) -> None:
     if not body:
         return
     shape = bound.shape
     if shape.type_name == "blob":
         params[bound.name] = body
+    elif isinstance(shape, StructureShape) and xml:
+        params[bound.name] = read_xml(shape, body)
     elif isinstance(shape, StructureShape):
         members = {wire_name(name, each): (name, each) for name, each in shape.members.items()}
         params[bound.name] = read_json_members(members, _load_json(body))

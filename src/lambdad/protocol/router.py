@@ -18,20 +18,14 @@ from botocore.model import OperationModel, ServiceModel
 from lambdad.protocol.errors import UnknownOperation
 from lambdad.protocol.forms import form_pairs
 from lambdad.protocol.http import HttpRequest
+from lambdad.protocol.object_router import ObjectRouter
+from lambdad.protocol.routes import Route
 
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _MAX_ECHO = 256
 # Routes that are kept, and how long their paths are: some 4 MB at most.
 _RECENT_MAX = 8_192
 _RECENT_PATH_MAX = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """The operation and its decoded path parameters, by their names in the path template."""
-
-    operation: OperationModel
-    path_params: Mapping[str, str]
 
 
 class _Strategy(Protocol):
@@ -45,7 +39,7 @@ class Router:
         """Compile the routes of a service.
 
         Raises:
-            ValueError: the service's protocol is none of rest-json, json and query.
+            ValueError: the service's protocol is none of rest-json, rest-xml, json and query.
         """
         self._strategy = _strategy(service_model)
 
@@ -62,6 +56,8 @@ def _strategy(service_model: ServiceModel) -> _Strategy:
     protocol = service_model.metadata["protocol"]
     if protocol == "rest-json":
         return _PathRouter(service_model)
+    if protocol == "rest-xml":
+        return ObjectRouter(service_model)
     if protocol == "json":
         return _TargetRouter(service_model)
     if protocol == "query":

@@ -22,10 +22,12 @@ from lambdad.protocol.bindings import (
 from lambdad.protocol.error_shapes import ErrorForm, error_form
 from lambdad.protocol.http import HttpResponse
 from lambdad.protocol.outputs import check_members, json_value, scalar_text
+from lambdad.protocol.rest_xml import XML, xml_body, xml_error
 from lambdad.protocol.values import read_text
 from lambdad.protocol.xml import XmlWriter
 
 _REQUEST_ID = "x-amzn-RequestId"
+_S3_REQUEST_ID = "x-amz-request-id"
 _ERROR_TYPE = "x-amzn-ErrorType"
 _QUERY_ERROR = "x-amzn-query-error"
 _XML = "text/xml"
@@ -54,7 +56,11 @@ def serialize(
     bindings = output_bindings(operation)
     headers = _bound_headers(bindings, result, "rfc822")
     status = result.get(bindings.status) if bindings.status else None
-    content_type, body = _rest_body(shape, bindings, result)
+    if protocol == "rest-xml":
+        headers = {_S3_REQUEST_ID: request_id, **headers}
+        content_type, body = xml_body(operation, bindings, result)
+    else:
+        content_type, body = _rest_body(shape, bindings, result)
     return _response(
         status or operation.http.get("responseCode", 200), headers, content_type, body, request_id
     )
@@ -81,6 +87,9 @@ def serialize_error(
     if protocol == "query":
         body = _query_error(service_model, form, message, request_id)
         return _response(status, {}, _XML, body, request_id)
+    if protocol == "rest-xml":
+        body = xml_error(form.code, message, members, request_id)
+        return _response(status, {_S3_REQUEST_ID: request_id}, XML, body, request_id)
     document: dict[str, Any] = {} if protocol == "rest-json" else {"__type": form.code}
     headers = {_ERROR_TYPE: form.code}
     if form.query_code is not None:

@@ -17,6 +17,8 @@ from lambdad.protocol.bindings import wire_name
 from lambdad.protocol.outputs import check_members, scalar_text
 
 _IMPOSSIBLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#xD;"})
 
 
@@ -28,8 +30,8 @@ def escape(text: str) -> str:
 class XmlWriter:
     """Writes one document, element by element."""
 
-    def __init__(self) -> None:
-        self._out: list[str] = []
+    def __init__(self, *, declaration: bool = False) -> None:
+        self._out: list[str] = [_DECLARATION] if declaration else []
 
     def finish(self) -> bytes:
         """Return the document in UTF-8."""
@@ -48,6 +50,14 @@ class XmlWriter:
         """Write an element that holds text alone."""
         self._out.append(f"<{name}>{escape(text)}</{name}>")
 
+    def characters(self, text: str) -> None:
+        """Write text into the element that is open."""
+        self._out.append(escape(text))
+
+    def member(self, name: str, shape: Shape, value: Any) -> None:
+        """Write one member of a structure under its name on the wire."""
+        self._value(name, shape, value)
+
     def members(self, shape: StructureShape, value: Mapping[str, Any]) -> None:
         """Write the members of a structure, in the model's order.
 
@@ -56,14 +66,15 @@ class XmlWriter:
         """
         check_members(shape, value)
         for name, member in shape.members.items():
-            if value.get(name) is not None:
+            if value.get(name) is not None and not member.serialization.get("xmlAttribute"):
                 self._value(wire_name(name, member), member, value[name])
 
     def _value(self, name: str, shape: Shape, value: Any) -> None:
         flattened = bool(shape.serialization.get("flattened"))
         if isinstance(shape, StructureShape):
-            with self.element(name):
-                self.members(shape, value)
+            self._out.append(f"<{name}{_attributes(shape, value)}>")
+            self.members(shape, value)
+            self._out.append(f"</{name}>")
         elif isinstance(shape, ListShape):
             self._list(name, shape, value, flattened=flattened)
         elif isinstance(shape, MapShape):
@@ -95,3 +106,13 @@ class XmlWriter:
         with self.element(name):
             self.text(shape.key.serialization.get("name", "key"), key)
             self._value(shape.value.serialization.get("name", "value"), shape.value, value)
+
+
+def _attributes(shape: StructureShape, value: Mapping[str, Any]) -> str:
+    """Return the members that are attributes, `xsi:type` of a grantee for one."""
+    written = [
+        f' xmlns:xsi="{_XSI}" {wire_name(name, member)}="{escape(value[name])}"'
+        for name, member in shape.members.items()
+        if member.serialization.get("xmlAttribute") and value.get(name) is not None
+    ]
+    return "".join(written)
