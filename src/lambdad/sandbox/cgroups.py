@@ -23,6 +23,7 @@ from typing import TypeVar
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import cgroup_controllers as controllers
+from lambdad.sandbox.cgroup_delegation import hand_down
 
 _LOG = logging.getLogger(__name__)
 _Knob = TypeVar("_Knob")
@@ -136,6 +137,18 @@ class CgroupTree:
                 "Run lambdad as root with a writable /sys/fs/cgroup.",
             ) from error
 
+    def limit_memory(self, size_bytes: int) -> None:
+        """Give all environments together no more; whose process is biggest loses it at the end.
+
+        Raises:
+            OSError: the host refused.
+        """
+        v1 = {name: self._base(root) for name, root in self.hierarchies.v1.items()}
+        v2 = self._base(self.hierarchies.v2) if self.hierarchies.v2 else None
+        memory = _choose(controllers.MEMORY, "memory", v1, v2, self._v2_usable)
+        if memory is not None:
+            memory.limit(size_bytes)
+
     def close(self) -> None:
         """Remove the daemon's groups; what is not empty stays for the next start's sweep."""
         for base in self._bases():
@@ -188,40 +201,8 @@ class CgroupTree:
             for name in _WANTED
             if name in self.hierarchies.v2_controllers
             and name not in self.hierarchies.v1
-            and all(_enable(group, name) for group in groups)
+            and all(hand_down(group, name) for group in groups)
         )
-
-
-def _enable(group: Path, controller: str) -> bool:
-    """Hand a controller down from a group; False if the host does not allow it."""
-    subtree_control = group / "cgroup.subtree_control"
-    if controller in _read(subtree_control).split():
-        return True
-    try:
-        controllers.write(subtree_control, f"+{controller}")
-    except OSError:
-        # A group that hands controllers down may hold no processes itself (but for the real
-        # root). In a container the apparent root holds all of them: they move to a leaf.
-        if not _vacate(group):
-            return False
-        try:
-            controllers.write(subtree_control, f"+{controller}")
-        except OSError as error:
-            _LOG.warning("cgroup controller %s is not available: %s", controller, error)
-            return False
-    return True
-
-
-def _vacate(group: Path) -> bool:
-    leaf = group / "lambdad-host"
-    try:
-        leaf.mkdir(exist_ok=True)
-        for pid in _read(group / "cgroup.procs").split():
-            controllers.write(leaf / "cgroup.procs", pid)
-    except OSError as error:
-        _LOG.warning("processes cannot leave the cgroup %s: %s", group, error)
-        return False
-    return True
 
 
 class Cgroup:

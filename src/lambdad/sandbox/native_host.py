@@ -19,6 +19,7 @@ from lambdad.sandbox import firewall, native_guards, syscalls
 from lambdad.sandbox.base import Guard
 from lambdad.sandbox.cgroups import CgroupTree, Hierarchies
 from lambdad.sandbox.ephemeral import EphemeralStorage
+from lambdad.sandbox.host_memory import HostMemory
 from lambdad.sandbox.netlink import Netlink
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class NativeHost:
         self._lock_fd = fd
         self._sweep()
         self.cgroups.open()
+        _keep_memory_free(self.cgroups)
         if self._config.favordynmods:
             self._dynmods_fd = _favor_dynamic_modifications()
         storage = EphemeralStorage(self._state_dir / "tmp")
@@ -135,6 +137,15 @@ class NativeHost:
             no_egress=self._no_egress,
             resolvers=self._resolvers,
         )
+
+
+def _keep_memory_free(cgroups: CgroupTree) -> None:
+    """Wall environments off from memory that the host needs to go on, however fast they grow."""
+    memory = HostMemory()
+    try:
+        cgroups.limit_memory(memory.total - memory.reserve // 2)
+    except OSError as error:
+        _LOG.warning("the memory of all environments together is not limited: %s", error)
 
 
 def _favor_dynamic_modifications() -> int | None:
