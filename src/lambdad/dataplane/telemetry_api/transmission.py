@@ -80,10 +80,9 @@ class Transmission:
     def close(self) -> None:
         """End the connection; may be called twice."""
         if self._streams is not None:
-            transport = self._streams[1].transport
-            self._streams = None
             # What it has not taken by now it will not take.
-            transport.abort()
+            self._streams[1].transport.abort()
+            self._streams = None
 
     async def _answer(self, reader: asyncio.StreamReader) -> int:
         """Return the status; closes the connection when it cannot be used again."""
