@@ -83,6 +83,8 @@ class Sessions:
         self._secret_key = hmac.digest(key, b"secret access key", "sha256")
         self._mark_key = hmac.digest(key, b"access key id", "sha256")
         self._opened = lru_cache(maxsize=4_096)(self._open)
+        # Of strangers' keys too: bounded, and cheap to lose.
+        self._marked = lru_cache(maxsize=4_096)(self._is_marked)
 
     def issue(
         self,
@@ -126,9 +128,11 @@ class Sessions:
         """Whether an access key id was made here."""
         if len(access_key) != len(_KEY_PREFIX) + _KEY_RANDOM + _KEY_MARK:
             return False
-        return access_key.startswith(_KEY_PREFIX) and hmac.compare_digest(
-            self._mark(access_key[:-_KEY_MARK]).encode(), access_key[-_KEY_MARK:].encode()
-        )
+        return access_key.startswith(_KEY_PREFIX) and self._marked(access_key)
+
+    def _is_marked(self, access_key: str) -> bool:
+        given = access_key[-_KEY_MARK:].encode()
+        return hmac.compare_digest(self._mark(access_key[:-_KEY_MARK]).encode(), given)
 
     def _open(self, token: str) -> Session:
         body, _, seal = token.removeprefix(TOKEN_PREFIX).partition(".")

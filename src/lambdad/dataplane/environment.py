@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from typing import Protocol
 
+from lambdad.authz.role_credentials import RENEWAL_S
 from lambdad.dataplane import failures
 from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.environment_state import EnvironmentState, follow
@@ -69,6 +70,7 @@ class ExecutionEnvironment(Occupant):
         self.tenant_id: str | None = None
         self.state = EnvironmentState.NEW
         self.idle_since = 0.0
+        self.renew_at = host.clock.monotonic() + RENEWAL_S
         self._owner = owner
         self._environment_id = host.new_environment_id()
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization)

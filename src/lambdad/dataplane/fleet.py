@@ -28,7 +28,6 @@ def runnable(function: Function) -> Function:
         last_modified="",
         description="",
         tags={},
-        role="",
     )
 
 
@@ -127,9 +126,12 @@ class Fleet:
                 return self.idle.pop(position)
         return None
 
-    def put(self, environment: ExecutionEnvironment) -> bool:
-        """Keep a free environment; False when it is of old code or too many and must go."""
-        if environment.function is not self.function:
+    def put(self, environment: ExecutionEnvironment, now: float) -> bool:
+        """Keep a free environment; False when it is too old, of old code or too many: it must go.
+
+        `now` is monotonic time.
+        """
+        if environment.function is not self.function or environment.renew_at <= now:
             self.provisioned.drop(environment)
             return False
         if environment.initialization is InitializationType.PROVISIONED:
@@ -161,6 +163,16 @@ class Fleet:
         """Serve nothing any more; returns what does not work at this moment."""
         self.provisioned.target = 0
         return self._empty_out()
+
+    def outlived(self, now: float) -> list[ExecutionEnvironment]:
+        """Take out idle environments whose credentials would expire before long."""
+        old = [each for each in self.idle if each.renew_at <= now]
+        for environment in old:
+            self.idle.remove(environment)
+        provisioned = [each for each in self.provisioned.idle if each.renew_at <= now]
+        for environment in provisioned:
+            self.provisioned.drop(environment)
+        return [*old, *provisioned]
 
     def expired(self, now: float, idle_timeout_s: float) -> list[ExecutionEnvironment]:
         """Take out the environments that have been idle too long; the oldest come first.

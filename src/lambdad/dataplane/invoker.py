@@ -216,9 +216,10 @@ class Invoker:
 
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
+        now = self._host.clock.monotonic()
         fleet = self._settle(environment)
         current = fleet is not None and self._fleets.get(fleet.name) is fleet
-        if fleet is None or not current or self._draining or not fleet.put(environment):
+        if fleet is None or not current or self._draining or not fleet.put(environment, now):
             self.discard(environment)
         elif environment.claim is not None:
             environment.claim.rest()
@@ -300,6 +301,10 @@ class Invoker:
         for name, fleet in list(self._fleets.items()):
             for environment in fleet.expired(now, self._idle_timeout_s):
                 self.discard(environment)
+            if outlived := fleet.outlived(now):
+                for environment in outlived:
+                    self.discard(environment)
+                self._provisioned.reconcile(fleet)
             if fleet.empty:
                 del self._fleets[name]
 

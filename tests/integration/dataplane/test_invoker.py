@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from lambdad.authz.role_credentials import LIFETIME_S, RENEWAL_S
+from lambdad.domain import limits
 from lambdad.domain.errors import ResourceNotFoundException, TooManyRequestsException
 from lambdad.testing.functions import FUNCTION_KEY, a_function
 from lambdad.testing.sandbox import FakeGuest
@@ -318,6 +320,36 @@ async def test_idle_environments_are_taken_down_after_their_time(dataplane: Make
     assert plane.invoker.counts()["idle"] == 1
     plane.clock.advance(1.5)
     plane.invoker.reap()
+    await plane.settled()
+    assert plane.backend.sandboxes[0].destroyed
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+async def test_environments_are_renewed_before_their_credentials_expire(
+    dataplane: Make, reaped: bool
+) -> None:
+    plane = dataplane(echo, idle_timeout_s=2.0 * LIFETIME_S)
+    await plane.invoke()
+    await plane.settled()
+    plane.clock.advance(RENEWAL_S + 1.0)
+    if reaped:
+        plane.invoker.reap()
+    else:
+        await plane.invoke()
+    await plane.settled()
+    assert plane.backend.sandboxes[0].destroyed
+    await plane.invoke()
+    assert len(plane.backend.sandboxes) == 2
+    assert RENEWAL_S < LIFETIME_S - limits.TIMEOUT_S_MAX
+
+
+async def test_another_role_needs_environments_of_its_own(dataplane: Make) -> None:
+    plane = dataplane(echo)
+    await plane.invoke()
+    await plane.settled()
+    changed = a_function(role="arn:aws:iam::000000000000:role/other")
+    plane.shelf.function = changed
+    plane.invoker.version_changed(changed)
     await plane.settled()
     assert plane.backend.sandboxes[0].destroyed
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.authz.role_credentials import RENEWAL_S
 from lambdad.domain.aliases import Alias, alias_key, to_resource
 from lambdad.domain.concurrency import (
     ProvisionedConfig,
@@ -156,10 +157,22 @@ async def test_idle_time_does_not_take_them_down(dataplane: Make) -> None:
     publish(plane, "1")
     await provision(plane, "1", 2)
     await ready(plane, "1")
-    plane.clock.advance(100_000.0)
+    plane.clock.advance(RENEWAL_S - 1.0)
     plane.invoker.reap()
     await plane.settled()
     assert plane.invoker.counts()["idle"] == 2
+
+
+async def test_they_are_renewed_before_their_credentials_expire(dataplane: Make) -> None:
+    plane = dataplane(echo)
+    publish(plane, "1")
+    await provision(plane, "1", 2)
+    await ready(plane, "1")
+    plane.clock.advance(RENEWAL_S + 1.0)
+    plane.invoker.reap()
+    await ready(plane, "1")
+    await plane.settled()
+    assert (len(plane.backend.sandboxes), alive(plane)) == (4, 2)
 
 
 async def test_one_that_dies_at_work_is_replaced(dataplane: Make) -> None:
