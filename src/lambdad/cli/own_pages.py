@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from lambdad.cli.client import CONNECT_TIMEOUT_S, not_running
+from lambdad.cli.client import CONNECT_TIMEOUT_S, DEFAULT_REGION, not_running
 from lambdad.cli.errors import Failure
+from lambdad.config.service import variables
 
 # A large queue is counted, and purged, in seconds.
 _TIMEOUT_S = 12 * CONNECT_TIMEOUT_S
@@ -36,7 +37,8 @@ def ask(
     text = urlencode({key: value for key, value in (query or {}).items() if value is not None})
     target = f"{url.path.rstrip('/')}/_lambdad/{path}" + (f"?{text}" if text else "")
     try:
-        connection.request(method, target, headers={"Content-Type": "application/json"})
+        address = f"{url.scheme}://{url.netloc}{target}"
+        connection.request(method, target, headers=_signed(method, address))
         response = connection.getresponse()
         body = response.read(_LIMIT_BYTES)
     except OSError as error:
@@ -46,6 +48,26 @@ def ask(
     finally:
         connection.close()
     return _document(body, response.status, endpoint_url)
+
+
+def _signed(method: str, address: str) -> Mapping[str, str]:
+    """Return headers, signed with the credentials of the environment if it has any.
+
+    A daemon that wants everybody to prove who they are shows some pages to nobody else.
+    """
+    headers = {"Content-Type": "application/json"}
+    given = variables()
+    access_key, secret = given.get("AWS_ACCESS_KEY_ID"), given.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret:
+        return headers
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method, address, headers=headers)
+    credentials = Credentials(access_key, secret, given.get("AWS_SESSION_TOKEN"))
+    SigV4Auth(credentials, "lambda", given.get("AWS_REGION") or DEFAULT_REGION).add_auth(request)
+    return dict(request.headers.items())
 
 
 def _document(body: bytes, status: int, endpoint_url: str) -> Mapping[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from lambdad.config.service import variables
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 from lambdad.testing.role_calls import RoleCaller
@@ -137,6 +140,22 @@ def test_pages_for_operators_are_closed_and_health_is_not(daemon: DaemonProcess)
     assert ask(daemon, "/_lambdad/health")[0] == 200
 
 
+@pytest.mark.parametrize(("secret", "status"), [(SECRET, 0), ("another", 2)])
+def test_the_command_signs_for_pages_of_operators(
+    daemon: DaemonProcess, secret: str, status: int
+) -> None:
+    command = [sys.executable, "-m", "lambdad", "queue", "list", "--json"]
+    done = subprocess.run(
+        [*command, "--endpoint-url", daemon.endpoint_url],
+        env={**variables(), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": secret},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert ('"counts"' in done.stdout) == (status == 0)
+
+
 def test_functions_call_with_their_own_credentials(user: Deployer) -> None:
     caller = RoleCaller(user)
     arn = caller.call("sts", "get_caller_identity")["Arn"]
@@ -170,7 +189,7 @@ class Url:
         )
         signer = SigV4QueryAuth if presign else SigV4Auth
         signer(Credentials(KEY, secret), service, region).add_auth(request)
-        target = urlsplit(request.url)
+        target = urlsplit(str(request.url))
         path = f"{target.path}?{target.query}"
         sent = body if presign else sent
         return ask(self.daemon, path, dict(request.headers.items()), sent, "POST")
