@@ -23,6 +23,7 @@ from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.runtimes.python import PythonProvider
+from lambdad.runtimes.python2 import Python2Provider
 from lambdad.runtimes.ruby import RubyProvider
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Catalogue:
         python = PythonProvider(config, cache_dir, versions, variables, self._later)
         providers: Sequence[Provider] = (
             python,
+            Python2Provider(config, cache_dir, versions, variables),
             Go1xProvider(python, cache_dir),
             NodejsProvider(config, cache_dir, versions, variables),
             JavaProvider(config, cache_dir, variables),

@@ -1,4 +1,4 @@
-"""Python: `python3.8` to `python3.14`, by an interpreter of that version or its stand-in."""
+"""Python: `python3.6` to `python3.14`, by an interpreter of that version or its stand-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lambdad.runtimes.installations import Installation, VersionCache, installed
 from lambdad.runtimes.python_sdk import PythonSdk
 
 _LOGGER = logging.getLogger(__name__)
-_MINORS = range(8, 15)
+_MINORS = range(6, 15)
 _FLAGS = ("-I", "-S", "--version")
 _SCRIPT = f"{RUNTIME_DIR}/bootstrap.py"
 # Older ones lack pidfds.
@@ -61,7 +61,7 @@ class PythonProvider:
         variables: Mapping[str, str],
         background: Callable[[Callable[[], None]], object],
     ) -> None:
-        self._roots = (*config.search, *_usual_roots(variables))
+        self._roots = (*config.search, *usual_roots(variables))
         self._fallback = config.fallback
         self._cache_dir = cache_dir
         self._versions = versions
@@ -201,7 +201,8 @@ def _environment(minor: int) -> dict[str, str]:
     }
 
 
-def _usual_roots(variables: Mapping[str, str]) -> list[Path]:
+def usual_roots(variables: Mapping[str, str]) -> list[Path]:
+    """Return where Pythons are installed, first come first served."""
     home = Path.home()
     data = Path(variables.get("XDG_DATA_HOME") or home / ".local" / "share")
     return [

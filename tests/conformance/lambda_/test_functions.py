@@ -296,11 +296,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         f"Value Python3.12 {NOT_A_RUNTIME}",
     ),
     "retired runtime": (
-        {"Runtime": "python2.7"},
+        {"Runtime": "nodejs10.x"},
         400,
         "InvalidParameterValueException",
         (
-            "The runtime parameter of python2.7 is no longer supported for creating or updating "
+            "The runtime parameter of nodejs10.x is no longer supported for creating or updating "
             "AWS Lambda functions. We recommend you use a supported runtime while creating or "
             "updating functions."
         ),
