@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import burst, cold_python, functions_scale, idle_memory, ready, warm_python
+from benchmarks import burst, cold_python, functions_scale, idle_memory, ready, sqs, warm_python
 from benchmarks.load import runtime
 from benchmarks.revisions import compare
 from benchmarks.series import HEADING, Series
@@ -28,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], Iterator[Series]]] = {
     "burst": burst.measure,
     "functions_scale": functions_scale.measure,
     "idle_memory": idle_memory.measure,
+    "sqs": sqs.measure,
 }
 
 
