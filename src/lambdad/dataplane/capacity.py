@@ -120,6 +120,8 @@ class Claim:
             self._capacity.weigh(self, max(self._memory.expected, usage.now))
         elif usage.now:
             self._capacity.weigh(self, usage.now)
+        else:  # not known yet
+            self._capacity.unmeasured[self] = None
 
 
 class EnvironmentKeeper(Protocol):

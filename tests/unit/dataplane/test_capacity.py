@@ -216,6 +216,18 @@ def test_what_is_spare_goes_first_and_costs_nobody_anything() -> None:
     assert (host.report["spares_given_up"], host.report["evictions"]) == (3, 0)
 
 
+def test_what_is_not_there_yet_is_measured_when_it_is() -> None:
+    host = Host(1_000)
+    slot = Environment(0)
+    assert host.capacity.spare(32, slot.measure) is not None
+    host.capacity.measure(host)
+    assert host.report["used_mb"] == 32
+    slot.now = 7 * MIB
+    host.capacity.measure(host)
+    assert host.report["used_mb"] == 7
+    assert not host.capacity.unmeasured
+
+
 async def test_a_new_environment_waits_until_the_evicted_one_is_gone() -> None:
     host = Host(1_000, overcommit=1.0)
     idle = host.start(host.version(900), mib=900)
