@@ -106,6 +106,7 @@ class NodejsProvider:
             mounts=tuple(mounts),
             environment=_environment(installation.version[0]),
             telemetry=True,
+            ahead=True,
             channel=True,
         )
 

@@ -19,6 +19,7 @@ from lambdad.config.sections import Config
 from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
+from lambdad.dataplane.capacity import HostCapacity
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
 from lambdad.dataplane.prewarm.pool import PrewarmPool
@@ -156,8 +157,8 @@ class Daemon:
         )
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
-        host = self._environment_host(catalogue, packages, logs, port)
         capacity = host_capacity(config, self._clock)
+        host = self._environment_host(catalogue, packages, logs, port, capacity)
         self._invoker = Invoker(
             store.functions, store.resources, host, config.dataplane, capacity=capacity
         )
@@ -216,17 +217,23 @@ class Daemon:
         return services, packages
 
     def _environment_host(
-        self, catalogue: Catalogue, packages: FilePackageStore, logs: LogWriter, port: int
+        self,
+        catalogue: Catalogue,
+        packages: FilePackageStore,
+        logs: LogWriter,
+        port: int,
+        capacity: HostCapacity,
     ) -> EnvironmentHost:
-        prewarm = PrewarmPool(
+        self._prewarm = capacity.spares = PrewarmPool(
             self._backend,
             self._config.prewarm,
             self._clock,
             self._tasks.spawn,
+            capacity=capacity,
             ports=(RUNTIME_API_PORT, port),
             egress=self._config.sandbox.egress,
         )
-        self._stack.push_async_callback(prewarm.close)
+        self._stack.push_async_callback(self._prewarm.close)
         return EnvironmentHost(
             backend=self._backend,
             runtimes=catalogue,
@@ -240,7 +247,7 @@ class Daemon:
             egress=self._config.sandbox.egress,
             filesystems=self._config.filesystems,
             credentials=self._auth.role_credentials,
-            prewarm=prewarm,
+            prewarm=self._prewarm,
         )
 
     async def close(self) -> None:
@@ -276,6 +283,7 @@ class Daemon:
             ],
             "environments": self._invoker.counts(),
             "capacity": self._invoker.capacity.report(),
+            "prewarmed": self._prewarm.counts(),
             "neighbours": self._neighbours.served_by(),
         }
 

@@ -11,16 +11,18 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from lambdad.config.sections import PrewarmConfig
+from lambdad.dataplane.capacity import Claim, HostCapacity, Usage
 from lambdad.dataplane.prewarm.sizing import Demand, wanted
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime, start_waiting
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
-from lambdad.sandbox.base import SandboxBackend, SandboxSpec
+from lambdad.sandbox.base import Sandbox, SandboxBackend, SandboxSpec
 
 _LOGGER = logging.getLogger(__name__)
 # Every function has at least so much of these; more memory is given with the function.
@@ -32,6 +34,17 @@ _PAUSE_S = 0.02
 # Then one is made in spite of a load that does not end.
 _PATIENCE = 100
 _AFTER_FAILURE_S = 60.0
+_WHEN_FULL_S = 5.0
+# Until it has been measured.
+_EXPECTED_MB = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One that waits, and its part of the host's capacity."""
+
+    runtime: WaitingRuntime
+    claim: Claim
 
 
 class PrewarmPool:
@@ -48,17 +61,19 @@ class PrewarmPool:
         clock: Clock,
         spawn_task: Callable[[Coroutine[Any, Any, None]], None],
         *,
+        capacity: HostCapacity,
         ports: tuple[int, ...],
         egress: bool,
     ) -> None:
         self.busy: Callable[[], int] = lambda: 0
         self._backend = backend
+        self._capacity = capacity
         self._config = config
         self._clock = clock
         self._spawn_task = spawn_task
         self._ports = ports
         self._egress = egress
-        self._ready: dict[str, deque[WaitingRuntime]] = {}
+        self._ready: dict[str, deque[_Ready]] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._demand: dict[str, Demand] = {}
         self._filling = False
@@ -91,21 +106,27 @@ class PrewarmPool:
         ready = self._ready.get(runtime.identifier)
         taken = ready.popleft() if ready else None
         self._refill()
-        return taken
+        if taken is None:
+            return None
+        taken.claim.release()
+        return taken.runtime
 
-    def give_up(self) -> WaitingRuntime | None:
-        """Take out one whose memory is needed; the caller disposes of it. None if there is none."""
+    def give_up(self) -> bool:
+        """See `Spares`: the one that was made last goes first."""
         for ready in self._ready.values():
             if ready:
-                return ready.pop()
-        return None
+                given = ready.pop()
+                given.claim.leave()
+                self._spawn_task(_end(given))
+                return True
+        return False
 
     async def close(self) -> None:
         """Take all of them down."""
         self._closed = True
-        everything = [waiting for ready in self._ready.values() for waiting in ready]
+        everything = [ready for waiting in self._ready.values() for ready in waiting]
         self._ready.clear()
-        await asyncio.gather(*(waiting.dispose() for waiting in everything))
+        await asyncio.gather(*map(_end, everything))
 
     def _demand_for(self, runtime: Runtime) -> Demand:
         return self._demand.setdefault(runtime.identifier, Demand())
@@ -145,16 +166,31 @@ class PrewarmPool:
                 return
 
     async def _make(self, runtime: Runtime) -> None:
+        sandbox: Sandbox | None = None
+
+        def measure() -> Usage:
+            now = sandbox.memory_charge_bytes() if sandbox is not None else 0
+            return Usage(now=now, peak=0)
+
+        claim = self._capacity.spare(_EXPECTED_MB, measure)
+        if claim is None:
+            self._rest_until = self._clock.monotonic() + _WHEN_FULL_S
+            return
         try:
             waiting = await self._waiting(runtime)
-        except HostUnfit as error:
-            _LOGGER.warning("no %s is started ahead: %s", runtime.identifier, error)
+        except BaseException as error:
+            claim.release()
             self._rest_until = self._clock.monotonic() + _AFTER_FAILURE_S
+            if not isinstance(error, HostUnfit):
+                raise
+            _LOGGER.warning("no %s is started ahead: %s", runtime.identifier, error)
             return
+        sandbox = waiting.sandbox
+        ready = _Ready(waiting, claim)
         if self._closed:
-            await waiting.dispose()
+            await _end(ready)
         else:
-            self._ready.setdefault(runtime.identifier, deque()).append(waiting)
+            self._ready.setdefault(runtime.identifier, deque()).append(ready)
 
     async def _waiting(self, runtime: Runtime) -> WaitingRuntime:
         if runtime.zygote is not None:
@@ -176,3 +212,8 @@ class PrewarmPool:
         except BaseException:
             await sandbox.destroy()
             raise
+
+
+async def _end(ready: _Ready) -> None:
+    await ready.runtime.dispose()
+    ready.claim.release()

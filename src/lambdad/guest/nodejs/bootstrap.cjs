@@ -2,6 +2,7 @@
 // Entry point of a Node.js runtime process: load the handler, then one event after another.
 // Standard library only. Whatever a plain invocation does not need is required where it is used.
 
+const { wait } = require('./ahead.cjs');
 const { openChannel } = require('./channel.cjs');
 const { UnhandledPromiseRejection, describe } = require('./errors.cjs');
 const { loadHandler } = require('./loader.cjs');
@@ -13,6 +14,7 @@ const EXIT_UNSETTLED = 13;
 const EXIT_UNHANDLED_REJECTION = 128;
 const EXIT_UNCAUGHT_EXCEPTION = 129;
 
+wait();
 const api = openChannel() || overHttp();
 
 function overHttp() {
