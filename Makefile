@@ -6,8 +6,9 @@
 SHELL := /bin/sh
 BIN   := .venv/bin
 ARGS  ?=
+BASE  ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt check unit test crash docs lock changelog bench clean venv
+.PHONY: help setup demo fmt check unit test crash docs lock changelog bench performance clean venv
 
 help:      ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -60,8 +61,11 @@ test-runtimes: venv ## Install every language, ask all promises of each, and wri
 		tests/conformance/runtimes/test_promises.py tests/conformance/runtimes/test_handler_forms.py
 	@$(BIN)/python scripts/runtimes_page.py .runtimes.xml && rm .runtimes.xml
 
-bench: venv ## Measure the figures in SPECIFICATION.md; ARGS=--quick for a first look
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: venv ## Measure the figures in SPECIFICATION.md; BASE=<revision> compares with it instead
+	@$(BIN)/python -m benchmarks $(if $(BASE),--against $(BASE)) $(ARGS)
+
+performance: venv ## Measure everything, floors and others beside it: docs/performance.md and plots
+	@$(BIN)/python -m benchmarks --page $(ARGS)
 
 clean:     ## Remove .venv, caches and build products; the data directory stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build .coverage

@@ -1,6 +1,8 @@
 """`make bench`: measure, print, assert nothing.
 
-    python -m benchmarks [--quick] [--only NAME]... [--json] [--output FILE] [--against REVISION]
+    python -m benchmarks [--quick] [--only NAME]... [--json] [--output FILE]
+    python -m benchmarks --against REVISION [--only NAME]...
+    python -m benchmarks --page
 
 The machine decides much: figures are printed with processors, kernel and load, and with floors
 measured in the same run, so that ratios can be compared where milliseconds cannot.
@@ -16,7 +18,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import burst, cold_python, functions_scale, idle_memory, ready, sqs, warm_python
+from benchmarks import (
+    burst,
+    cold_python,
+    functions_scale,
+    idle_environments,
+    idle_memory,
+    page,
+    peers,
+    ready,
+    scale,
+    sqs,
+    warm_node,
+    warm_python,
+)
 from benchmarks.load import runtime
 from benchmarks.revisions import compare
 from benchmarks.series import HEADING, Series
@@ -25,11 +40,17 @@ BENCHMARKS: Mapping[str, Callable[[bool], Iterator[Series]]] = {
     "ready": ready.measure,
     "cold_python": cold_python.measure,
     "warm_python": warm_python.measure,
+    "warm_node": warm_node.measure,
     "burst": burst.measure,
     "functions_scale": functions_scale.measure,
     "idle_memory": idle_memory.measure,
     "sqs": sqs.measure,
+    "idle_environments": idle_environments.measure,
+    "scale": scale.measure,
+    "peers": peers.measure,
 }
+# These take minutes and do not tell two revisions apart.
+_NOT_COMPARED = ("ready", "functions_scale", "idle_environments", "scale", "peers")
 
 
 def conditions() -> dict[str, object]:
@@ -50,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object per series")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, metavar="NAME")
     parser.add_argument("--output", type=Path, help="also write everything to this JSON file")
+    parser.add_argument("--page", action="store_true", help="write docs/performance.md too")
     parser.add_argument("--against", metavar="REVISION", help="compare with a git revision")
     return parser.parse_args()
 
@@ -57,21 +79,24 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmarks."""
     options = _options()
-    names = options.only or list(BENCHMARKS)
     if options.against:
+        names = options.only or [name for name in BENCHMARKS if name not in _NOT_COMPARED]
         compare(options.against, names, quick=options.quick)
         return
-    document = {"conditions": conditions(), "series": []}
-    print(json.dumps(document["conditions"]), file=sys.stderr)
+    found = conditions()
+    print(json.dumps(found), file=sys.stderr)
     if not options.json:
         print(HEADING)
-    found = []
-    for name in names:
+    documents = []
+    for name in options.only or list(BENCHMARKS):
         for series in BENCHMARKS[name](options.quick):
-            found.append(series.document())
-            print(json.dumps(found[-1]) if options.json else series.line(), flush=True)
+            documents.append({"benchmark": name, **series.document()})
+            print(json.dumps(documents[-1]) if options.json else series.line(), flush=True)
+    results = {"conditions": found, "series": documents}
     if options.output:
-        options.output.write_text(json.dumps({**document, "series": found}, indent=1) + "\n")
+        options.output.write_text(json.dumps(results, indent=1) + "\n")
+    if options.page:
+        page.write(results)
 
 
 if __name__ == "__main__":

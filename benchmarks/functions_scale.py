@@ -37,7 +37,7 @@ def measure(quick: bool) -> Iterator[Series]:
     with tempfile.TemporaryDirectory() as few, tempfile.TemporaryDirectory() as many:
         directories = {FEW: Path(few), MANY: Path(many)}
         for count, directory in directories.items():
-            asyncio.run(_deploy(directory, count))
+            asyncio.run(store_functions(directory, count))
         with DaemonProcess(directories[FEW]) as small, DaemonProcess(directories[MANY]) as large:
             urls = {FEW: small.endpoint_url, MANY: large.endpoint_url}
             for name, method, path in _questions():
@@ -78,7 +78,7 @@ def _ask(url: str, method: str, path: str, requests: int) -> Run:
     return drive(url, path, connections=1, requests=requests, body=body, method=method)
 
 
-async def _deploy(directory: Path, count: int) -> None:
+async def store_functions(directory: Path, count: int) -> None:
     """Write functions with versions and an alias each into a data directory."""
     packages = FilePackageStore(directory / "code")
     code = await packages.add(zip_of({"app.py": HANDLER}), lambda _: None)

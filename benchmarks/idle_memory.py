@@ -26,19 +26,19 @@ def measure(quick: bool) -> Iterator[Series]:
         Deployer(daemon.endpoint_url).deploy("sleeper", SLEEPER, Runtime=runtime())
         # The first environment pays for what all of them share.
         drive(daemon.endpoint_url, invoke_path("sleeper"), connections=1, requests=1)
-        others = set(_charges())
+        others = set(charges())
         drive(daemon.endpoint_url, invoke_path("sleeper"), connections=width, requests=width)
-        charges = [size for path, size in _charges().items() if path not in others]
-    if charges:
+        weights = [size for path, size in charges().items() if path not in others]
+    if weights:
         yield Series(
             row="S8",
             name="idle environment, Python, cgroup charge",
             unit="MiB",
-            values=[size / _MIB for size in charges],
+            values=[size / _MIB for size in weights],
         )
 
 
-def _charges() -> dict[Path, int]:
+def charges() -> dict[Path, int]:
     """Bytes charged to each environment of every daemon on this host."""
     found = {}
     for pattern in ("memory/lambdad/*/*/memory.usage_in_bytes", "**/lambdad/*/*/memory.current"):

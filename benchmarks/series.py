@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-HEADING = f"{'':4}{'':54}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}"
+HEADING = f"{'':4}{'':64}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,13 +15,16 @@ class Series:
 
     Attributes:
         row: of SPECIFICATION.md, or empty for a reference.
-        unit: `ms`, `1/s`, `MiB` or `x`, a ratio.
+        unit: `ms`, `us`, `1/s`, `MiB`, `GiB` or `x`, a ratio.
+        curve: what grows along a curve that this is a point of, at `x`; else empty.
     """
 
     row: str
     name: str
     unit: str
     values: Sequence[float]
+    curve: str = ""
+    x: float = 0.0
 
     def quantile(self, share: float) -> float:
         """Return the smallest value that at least this share of the values does not exceed."""
@@ -34,7 +37,7 @@ class Series:
             figures = f"{self.values[0]:10.2f}{'':30}"
         else:
             figures = "".join(f"{self.quantile(share):10.2f}" for share in (0.5, 0.95, 0.99, 1))
-        return f"{self.row:4}{self.name:54}{figures} {self.unit:4} n = {len(self.values)}"
+        return f"{self.row:4}{self.name:64}{figures} {self.unit:4} n = {len(self.values)}"
 
     def document(self) -> dict[str, object]:
         """Return what is written as JSON."""
@@ -44,5 +47,9 @@ class Series:
             "unit": self.unit,
             "p50": self.quantile(0.5),
             "p95": self.quantile(0.95),
+            "p99": self.quantile(0.99),
+            "n": len(self.values),
+            "curve": self.curve,
+            "x": self.x,
             "values": list(self.values),
         }
