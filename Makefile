@@ -8,7 +8,11 @@ BIN   := .venv/bin
 ARGS  ?=
 BASE  ?=
 .DEFAULT_GOAL := help
+<<<<<<< Makefile
+.PHONY: help setup demo fmt check unit test crash chaos backends docs lock changelog bench clean venv
+=======
 .PHONY: help setup demo fmt check unit test crash docs lock changelog bench performance clean venv
+>>>>>>> /tmp/h5perf/mf/theirs
 
 help:      ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -43,6 +47,16 @@ test:      ## Every test this host can run; says what it skipped and why
 crash: venv ## Kill the daemon 200 times per backend, cut its power 30 times: nothing may be lost
 	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} $(BIN)/pytest -rs -s \
 		tests/e2e/test_crash.py tests/e2e/test_power_loss.py $(ARGS)
+
+chaos: venv ## Invoke TEST_INVOCATIONS times (10,000) with failures at random: no leak, no wrong answer
+	TEST_INVOCATIONS=$${TEST_INVOCATIONS:-10000} $(BIN)/pytest -rs -s \
+		tests/e2e/test_random_failures.py $(ARGS)
+
+backends: venv ## Run the suites of runtimes, extensions, invocation and failures on processes
+	TEST_BACKEND=process $(BIN)/pytest -rs tests/conformance/runtimes tests/conformance/failures \
+		tests/conformance/logs tests/conformance/lambda_/test_invoke.py \
+		tests/conformance/lambda_/test_response_stream.py tests/conformance/lambda_/test_logging.py \
+		tests/conformance/lambda_/test_concurrency.py tests/conformance/triggers $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py

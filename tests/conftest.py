@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -13,3 +14,42 @@ settings.register_profile(
     "ci", max_examples=200, derandomize=True, deadline=None, suppress_health_check=_SLOW_IS_FINE
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# `make backends`: which sandboxes the daemons of tests make that do not say so themselves.
+BACKEND = os.environ.get("TEST_BACKEND", "auto")
+os.environ["LAMBDAD_SANDBOX_BACKEND"] = BACKEND
+
+# Where a function's files are is a promise of sandboxes with a file system of their own; so is
+# that nobody else has its `/tmp`, its memory and its ports.
+_OF_A_CONFINING_SANDBOX = frozenset(
+    {
+        "test_a_bootstrap_may_come_from_a_layer",
+        "test_a_shell_script_serves_events",
+        "test_a_syntax_error_is_located",
+        "test_a_wrapper_that_may_not_be_executed_ends_the_init",
+        "test_after_a_reset_the_extension_starts_anew_and_the_files_are_kept",
+        "test_an_exception_of_the_handler_is_described_and_the_process_goes_on",
+        "test_an_exception_of_the_module_is_described",
+        "test_context",
+        "test_extensions_are_frozen_between_invocations",
+        "test_isolation",
+        "test_layers_lie_over_each_other_in_order_and_cannot_be_written",
+        "test_python_imports_from_both_places_of_layers",
+        "test_the_bootstrap_of_the_function_comes_first",
+        "test_the_context_and_the_environment_are_those_of_aws",
+        "test_the_environment_is_that_of_aws",
+        "test_the_logging_module_has_the_form_of_aws",
+        "test_the_place_is_that_of_aws",
+        "test_what_cannot_be_loaded_is_named",
+        "test_what_is_no_handler_is_named",
+    }
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if BACKEND != "process":
+        return
+    skip = pytest.mark.skip(reason="the process backend does not confine")
+    for item in items:
+        if getattr(item, "originalname", item.name) in _OF_A_CONFINING_SANDBOX:
+            item.add_marker(skip)

@@ -27,7 +27,7 @@ from lambdad.dataplane.runtime_api.session import (
     RuntimeState,
 )
 from lambdad.dataplane.runtime_process import RuntimeProcess
-from lambdad.dataplane.shutdown import FLUSH_S, ShutdownReason, reached, shut_down
+from lambdad.dataplane.shutdown import FLUSH_S, TICK_S, ShutdownReason, reached, shut_down
 from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain import limits
 from lambdad.domain.environments import LAYER_ROOT, InitializationType
@@ -108,7 +108,7 @@ class Processes:
             HostUnfit: the sandbox is gone.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
+        deadline = loop.time() + limit_s + TICK_S
         self._sandbox = sandbox
         self._outcome = loop.create_future()
         try:
@@ -301,5 +301,4 @@ class Processes:
 
     def _runtime_ended(self, status: ExitStatus) -> None:
         if self._shut_down is None:
-            self._runtime.cut_off()
-            self._fail(status)
+            self._runtime.behind_stream(lambda: self._fail(status))

@@ -59,5 +59,8 @@ class UsageRecord:
 
 
 def peak_memory_mb(peak_bytes: int, memory_size_mb: int) -> int:
-    """Return the peak in whole MiB, rounded up and never above the configured size."""
-    return min(-(-peak_bytes // (1024 * 1024)), memory_size_mb)
+    """Return the peak in whole MiB, rounded up, never above the configured size and never 0.
+
+    Where no process could be started there is nothing to measure; AWS prints its own few MiB.
+    """
+    return max(1, min(-(-peak_bytes // (1024 * 1024)), memory_size_mb))

@@ -7,19 +7,16 @@ import dataclasses
 import itertools
 import json
 import os
-import socket
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from lambdad.testing import raw_calls
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer, zip_of
 from lambdad.testing.failures.case import (
@@ -40,15 +37,14 @@ PATIENCE = 3_000
 pytestmark = [pytest.mark.slow, *([pytest.mark.root] if BACKEND == "native" else [])]
 
 
-@pytest.fixture(scope="module")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+@contextlib.contextmanager
+def laboratory_on(backend: str, data: Path) -> Iterator[Laboratory]:
     environ = {
         "LAMBDAD_DATAPLANE_INIT_TIMEOUT_S": "3",
         "LAMBDAD_DATAPLANE_STREAM_PACE_MB": "1024",
         "LAMBDAD_LOGS_FLUSH_INTERVAL_S": "0.01",
     }
-    data = tmp_path_factory.mktemp("failures") / "data"
-    daemon = DaemonProcess(data, "--backend", BACKEND, environ=environ)
+    daemon = DaemonProcess(data, "--backend", backend, environ=environ)
     with daemon:
         laboratory = Laboratory(daemon)
         yield laboratory
@@ -57,20 +53,43 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
     assert "Traceback" not in daemon.stderr, daemon.stderr
 
 
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    with laboratory_on(BACKEND, tmp_path_factory.mktemp("failures") / "data") as laboratory:
+        yield laboratory
+
+
+@pytest.fixture(scope="module")
+def unconfined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    with laboratory_on("process", tmp_path_factory.mktemp("unconfined") / "data") as laboratory:
+        yield laboratory
+
+
 @pytest.mark.parametrize("title", ROWS)
 def test_a_failure_looks_as_the_page_says(laboratory: Laboratory, title: str) -> None:
-    row = ROWS[title]
-    if row.confined and BACKEND == "process":
+    if ROWS[title].confined and BACKEND == "process":
         pytest.skip("the process backend does not confine")
-    name = laboratory.deploy(row.program)
-    worked = row.inits is None and row.recovers and row.fate is not Fate.UNTOUCHED
-    before = laboratory.look(name) if worked else None
-    seen = laboratory.events(name)
-    answer, request_id = laboratory.call(name, row)
-    lines, stream, request_id = laboratory.told(name, seen, request_id, row)
-    assert normal(answer, request_id) == row.answer
-    assert normal_log(lines, request_id) == row.log
-    assert laboratory.fate(name, row, before, stream) is row.fate
+    laboratory.check(ROWS[title])
+
+
+@pytest.mark.skipif(BACKEND == "process", reason="all of them are tried on processes")
+@pytest.mark.parametrize(
+    "title",
+    [
+        "the handler raises",
+        "SIGKILL of its own process",
+        "the function's timeout passes",
+        "the caller goes away",
+        "the module is not found, or misses another",
+        "`os._exit(3)` in the module",
+        "the answer is for another request id, then the runtime exits",
+        "the process exits midway",
+        "an extension exits while an event is handled",
+    ],
+)
+def test_on_processes_failures_look_the_same(unconfined: Laboratory, title: str) -> None:
+    """A selection; `make backends` tries all."""
+    unconfined.check(ROWS[title])
 
 
 def normal(answer: Answer, request_id: str) -> Answer:
@@ -88,6 +107,18 @@ class Laboratory:
         self.url = daemon.endpoint_url
         self.user = Deployer(daemon.endpoint_url)
         self._deployed: set[str] = set()
+
+    def check(self, row: Failure) -> None:
+        """Let it fail, and compare every cell of the row."""
+        name = self.deploy(row.program)
+        worked = row.inits is None and row.recovers and row.fate is not Fate.UNTOUCHED
+        before = self.look(name) if worked else None
+        seen = self.events(name)
+        answer, request_id = self.call(name, row)
+        lines, stream, request_id = self.told(name, seen, request_id, row)
+        assert normal(answer, request_id) == row.answer
+        assert normal_log(lines, request_id) == row.log
+        assert self.fate(name, row, before, stream) is row.fate
 
     def deploy(self, program: Program) -> str:
         if program.name in self._deployed:
@@ -172,21 +203,10 @@ class Laboratory:
 
     def _leave(self, name: str, call: Call, payload: str) -> None:
         """Send a request and go away once it runs: for a stream, once its first piece is here."""
-        path = f"/2015-03-31/functions/{name}/invocations"
-        if call is Call.LEAVE_STREAM:
-            path = f"/2021-11-15/functions/{name}/response-streaming-invocations"
-        signed = AWSRequest("POST", f"{self.url}{path}", data=payload.encode())
-        SigV4Auth(Credentials("000000000000", "test"), "lambda", "us-east-1").add_auth(signed)
-        place = urlsplit(self.url)
-        head = [f"POST {path} HTTP/1.1", f"Host: {place.netloc}"]
-        head += [f"{key}: {value}" for key, value in signed.headers.items()]
-        head += [f"Content-Length: {len(payload)}", "", payload]
-        assert place.hostname is not None
-        with socket.create_connection((place.hostname, place.port or 80), 60) as caller:
-            caller.sendall("\r\n".join(head).encode())
-            if call is Call.LEAVE_STREAM:
-                while b"first" not in caller.recv(65536):
-                    pass
+        streaming = call is Call.LEAVE_STREAM
+        with raw_calls.call(self.url, name, payload, streaming=streaming) as caller:
+            while streaming and b"first" not in caller.recv(65536):
+                pass
             self._await_busy()
 
     def told(
@@ -209,6 +229,7 @@ class Laboratory:
         """What became of the environment, by what the function says now; None for another end."""
         if row.fate is Fate.UNTOUCHED:
             return row.fate
+        self.settle()  # a caller that has been answered early is faster than a reset
         seen = self.events(name)
         if not row.recovers:
             answer, request_id = self._invoke(name, "null")

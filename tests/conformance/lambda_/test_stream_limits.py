@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from lambdad.domain.clock import SystemClock
+from lambdad.testing import raw_calls
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -111,7 +107,10 @@ def test_a_caller_that_does_not_read_costs_no_memory(swift: DaemonProcess) -> No
     user = Deployer(swift.endpoint_url)
     consume(user, 1)
     before = resident_kib(swift.pid)
-    callers = [request(swift.endpoint_url, 150) for _ in range(4)]
+    callers = [
+        raw_calls.call(swift.endpoint_url, "pump", "150", streaming=True, receive_bytes=65536)
+        for _ in range(4)
+    ]
     try:
         for caller in callers:
             assert caller.recv(1)
@@ -123,23 +122,6 @@ def test_a_caller_that_does_not_read_costs_no_memory(swift: DaemonProcess) -> No
         for caller in callers:
             caller.close()
     assert "answered 202" in " ".join(printed(user, 4))
-
-
-def request(endpoint_url: str, wanted: int) -> socket.socket:
-    """Ask for a stream on a socket with a small buffer, and read nothing of it."""
-    place = urlsplit(endpoint_url)
-    path = "/2021-11-15/functions/pump/response-streaming-invocations"
-    signed = AWSRequest("POST", f"{endpoint_url}{path}", data=str(wanted).encode())
-    SigV4Auth(Credentials("000000000000", "test"), "lambda", "us-east-1").add_auth(signed)
-    lines = [f"POST {path} HTTP/1.1", f"Host: {place.netloc}"]
-    lines += [f"{name}: {value}" for name, value in signed.headers.items()]
-    lines += [f"Content-Length: {len(str(wanted))}", "", str(wanted)]
-    caller = socket.socket()
-    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    caller.settimeout(60)
-    caller.connect((place.hostname, place.port))
-    caller.sendall("\r\n".join(lines).encode())
-    return caller
 
 
 def printed(user: Deployer, times: int) -> list[str]:

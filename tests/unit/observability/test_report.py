@@ -136,3 +136,4 @@ def test_gb_seconds_are_configured_memory_times_billed_time():
 def test_peak_memory_is_whole_mib_within_the_limit():
     assert peak_memory_mb(36 * 1024 * 1024 + 1, 128) == 37
     assert peak_memory_mb(129 * 1024 * 1024, 128) == 128
+    assert peak_memory_mb(0, 128) == 1

@@ -109,7 +109,7 @@ class RuntimeSession:
     """The calls of one runtime process.
 
     Mutable: state, who takes the next event and how, the current id, that of an answer that was
-    too large, and who streams a response.
+    too large, who streams a response, and what is to be done when that has ended.
     """
 
     def __init__(self, observer: RuntimeObserver) -> None:
@@ -120,6 +120,7 @@ class RuntimeSession:
         self._request_id: str | None = None
         self._too_large: str | None = None
         self._streamer: object = None
+        self._behind: Callable[[], None] | None = None
 
     # -- calls, whatever they came by ---------------------------------------------------------
 
@@ -181,6 +182,9 @@ class RuntimeSession:
         self._streamer = None
         self.state = RuntimeState.RESPONDED
         self._observer.response_ended(error)
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind()
 
     def response_too_large(self) -> None:
         """The body exceeded what is read at all: fail the invocation on the guest's behalf."""
@@ -194,12 +198,17 @@ class RuntimeSession:
         if self._caller == caller:
             self._caller = self._take = None
         if self._streamer == caller:
-            self.cut_off()
-
-    def cut_off(self) -> None:
-        """Whoever streams a response is gone: what has not come by now never will."""
-        if self.state is RuntimeState.STREAMING:
             self.end_stream(("Runtime.TruncatedResponse", messages.TRUNCATED_RESPONSE))
+
+    def behind_stream(self, then: Callable[[], None]) -> None:
+        """Call `then` when a streamed response has ended; now, if none is on its way.
+
+        For a runtime that is gone: what it had sent is still to be read.
+        """
+        if self.state is RuntimeState.STREAMING:
+            self._behind = then
+        else:
+            then()
 
     # -- events -------------------------------------------------------------------------------
 
