@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks import (
     burst,
     cold_python,
+    event_queue,
     functions_scale,
     idle_environments,
     idle_memory,
@@ -43,6 +44,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], Iterator[Series]]] = {
     "warm_node": warm_node.measure,
     "burst": burst.measure,
     "functions_scale": functions_scale.measure,
+    "event_queue": event_queue.measure,
     "idle_memory": idle_memory.measure,
     "sqs": sqs.measure,
     "idle_environments": idle_environments.measure,

@@ -27,10 +27,8 @@ from lambdad.testing.event_ledger import SOURCE, EventLedger, queue_counts
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("TEST_KILLS", "4"))
+CONCURRENCY = 130
 FUNCTIONS = ["one", "two", "three"]
-
-# Between the end of a function and its record on the disk, on a loaded host.
-MARGIN_S = 1.0
 
 ACCESS_POINT = (
     "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
@@ -55,7 +53,7 @@ class Site:
             "--config",
             str(self.ledger.path.parent / "lambdad.toml"),
             LAMBDAD_ASYNC_INVOCATION_RETRY_DELAY_S="0.2",
-            LAMBDAD_DATAPLANE_CONCURRENCY="130",
+            LAMBDAD_DATAPLANE_CONCURRENCY=str(CONCURRENCY),
         )
 
     def deploy(self, user: Deployer, names: list[str]) -> None:
@@ -106,17 +104,18 @@ def test_what_was_answered_survives_kill_9_and_the_rest_happened_wholly_or_not_a
             loads.enter_context(ledger.load(user, FUNCTIONS, threads=3))
             time.sleep(random.uniform(0.1, 1.5))  # noqa: S311 - the kill comes at any instant
             daemon.kill()
-            ledger.killed()
+            ledger.killed(daemon.data_dir)
         daemon = site.begin()
         user = Deployer(daemon.endpoint_url)
         control.check(user)
     report(control, ledger, KILLS)
     counts = drained(daemon, 60 + 2 * KILLS)
     assert counts["set_aside"] == 0
-    assert len(ledger.accepted) > 10 * KILLS
+    assert len(ledger.accepted) > 5 * KILLS
     assert ledger.lost() == set()
     assert ledger.wrong() == []
-    assert ledger.repeated(MARGIN_S) == set()
+    assert ledger.repeated() == set()
+    assert ledger.in_hand.total() <= CONCURRENCY * KILLS
     if KILLS >= 20:
         assert {step.operation for step in SCRIPT} == set(control.answered())
 
@@ -126,7 +125,8 @@ def report(control: ControlLedger, ledger: EventLedger, kills: int) -> None:
     doubts = ", ".join(f"{name} {times}" for name, times in control.in_doubt().most_common())
     sys.stderr.write(
         f"\n{kills} kills; {control.answered().total()} changes answered, "
-        f"{len(ledger.accepted)} events accepted, {len(ledger.runs())} runs; "
+        f"{len(ledger.accepted)} events accepted, {len(ledger.runs())} runs, "
+        f"{ledger.in_hand.total()} events in hand at a kill; "
         f"under way at a kill: {doubts}\n"
     )
 
@@ -139,9 +139,9 @@ def test_events_in_hand_at_a_stop_run_again_or_finish(site: Site) -> None:
     with ledger.load(user, ["one"], threads=4):
         time.sleep(1)
         assert daemon.stop() == 0
-        ledger.killed()
+        ledger.killed(daemon.data_dir)
     assert "Traceback" not in daemon.stderr
     drained(site.begin(), 60)
     assert len(ledger.accepted) > 20
     assert ledger.lost() == set()
-    assert ledger.repeated(0) == set(), "a stop lets what runs finish"
+    assert ledger.repeated() == set(), "a stop lets what runs finish"

@@ -60,7 +60,6 @@ class Machine:
             loads.enter_context(self.events.load(self.user, ["f"], threads=3))
             threading.Event().wait(random.uniform(0.3, 1.5))  # noqa: S311 - at any instant
             self.daemon.freeze()
-            self.events.killed()
             self._disk.cut()
             self.daemon.kill()
         self._disk.replace()
@@ -102,8 +101,8 @@ def test_what_was_answered_survives_power_cuts(stack: ExitStack) -> None:
         tested.work_and_lose_power()
         tested.start()
         tested.control.check(tested.user)
-    assert tested.control.answered().total() > 10 * CUTS
-    assert len(tested.events.accepted) > 10 * CUTS
+    assert tested.control.answered().total() > 5 * CUTS
+    assert len(tested.events.accepted) > 5 * CUTS
     assert tested.lost_events() == set()
 
 

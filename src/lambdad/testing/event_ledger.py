@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
+import sqlite3
+import tempfile
 import threading
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,11 +48,15 @@ class Run:
 
 @dataclass
 class EventLedger:
-    """What clients were told, by the number of the event. Shared by their threads."""
+    """What clients were told, by the number of the event. Shared by their threads.
+
+    Attributes:
+        in_hand: how often a daemon died with the event of this request id in hand.
+    """
 
     path: Path
     accepted: dict[int, str] = field(default_factory=dict)
-    kills_s: list[float] = field(default_factory=list)
+    in_hand: Counter[str] = field(default_factory=Counter)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,9 +90,9 @@ class EventLedger:
         assert answer["StatusCode"] == 202
         self.accepted[number] = answer["ResponseMetadata"]["RequestId"]
 
-    def killed(self) -> None:
-        """Note that the daemon was killed now."""
-        self.kills_s.append(time.time())  # noqa: TID251 - the functions' clock is the host's
+    def killed(self, data_dir: Path) -> None:
+        """Note what a daemon had in hand that just died, by what is on its disk."""
+        self.in_hand.update(_in_hand(data_dir))
 
     def runs(self) -> list[Run]:
         """What the functions wrote."""
@@ -113,25 +119,34 @@ class EventLedger:
             if self.accepted.get(run.number) not in (None, run.request_id)
         ]
 
-    def repeated(self, margin_s: float) -> set[int]:
-        """Events that ran again although they had ended well before the daemon was killed.
+    def repeated(self) -> set[int]:
+        """Events that ran more often than they must, and than there were deaths amid their work.
 
-        What ended within `margin_s` before a kill was in flight: its end was not on the disk.
+        What had ended but was not on the disk when the daemon died was still in its hand.
         """
-        runs: dict[int, list[float]] = {}
+        runs: dict[int, list[str]] = {}
         for run in self.runs():
-            runs.setdefault(run.number, []).append(run.ended_s)
+            runs.setdefault(run.number, []).append(run.request_id)
         return {
             number
-            for number, ends in runs.items()
-            if len(ends) - self._in_flight(ends, margin_s) > (TRIES if number % FAILING == 0 else 1)
+            for number, ids in runs.items()
+            if len(ids) - sum(self.in_hand[each] for each in set(ids))
+            > (TRIES if number % FAILING == 0 else 1)
         }
 
-    def _in_flight(self, ends: list[float], margin_s: float) -> int:
-        return sum(
-            any(killed - margin_s <= end <= killed + margin_s for killed in self.kills_s)
-            for end in ends
-        )
+
+def _in_hand(data_dir: Path) -> list[str]:
+    """Request ids of the events that were claimed and not settled.
+
+    From a copy: looking at the database itself would change it.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("lambdad.db", "lambdad.db-wal"):
+            if (data_dir / name).exists():
+                shutil.copyfile(data_dir / name, Path(directory) / name)
+        with closing(sqlite3.connect(Path(directory) / "lambdad.db")) as connection:
+            heads = connection.execute("SELECT head FROM async_event WHERE lost > 0").fetchall()
+    return [json.loads(head)["request_id"] for (head,) in heads]
 
 
 def queue_counts(endpoint_url: str) -> dict[str, Any]:
