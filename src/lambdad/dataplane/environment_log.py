@@ -57,7 +57,7 @@ class EnvironmentLog:
         self._structured = function.logging.log_format == "JSON"
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
-        self._runtime_done = True
+        self._init_runtime_done = self._runtime_done = True
         self._trace_header: str | None = None
         self._subscribers: TelemetryStream | None = None
         self._lines = LineSplitter()
@@ -80,7 +80,7 @@ class EnvironmentLog:
     def init_start(self, *, again: bool = False) -> None:
         """An environment begins to initialise; `again`: within an invocation."""
         self._init_begun = self._clock.monotonic()
-        self._runtime_done = False
+        self._init_runtime_done = False
         of = self._initialisation
         self._initialisation = replace(of, phase="invoke" if again else "init")
         version = _runtime_version(self._function.runtime)
@@ -107,8 +107,8 @@ class EnvironmentLog:
 
     def init_runtime_done(self, outcome: Outcome | None = None) -> None:
         """The runtime has initialised; extensions may still."""
-        if self._init_begun is not None and not self._runtime_done:
-            self._runtime_done = True
+        if self._init_begun is not None and not self._init_runtime_done:
+            self._init_runtime_done = True
             of = self._initialisation
             self._platform("", lambda: platform_events.init_runtime_done(of, outcome))
 

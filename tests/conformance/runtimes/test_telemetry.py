@@ -79,12 +79,12 @@ def messages(user: Deployer, name: str) -> Iterator[str]:
             yield from (event["message"].rstrip("\n") for event in page["events"])
 
 
-def await_message(user: Deployer, name: str, wanted: str) -> list[str]:
-    """All messages once one is there; the log is written behind what happens."""
+def await_message(user: Deployer, name: str, wanted: str, times: int = 1) -> list[str]:
+    """All messages once one is there so often; the log is written behind what happens."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         found = list(messages(user, name))
-        if any(wanted in message for message in found):
+        if sum(wanted in message for message in found) >= times:
             return found
     raise AssertionError((wanted, found))
 
@@ -305,3 +305,37 @@ def test_subscriptions_are_refused_in_the_words_of_aws(
             },
         ),
     ]
+
+
+HANGS = (
+    "import time\n"
+    "def handler(event, context):\n"
+    "    time.sleep(60 if event == 'hang' else 0)\n"
+    "    return event\n"
+)
+
+
+def test_what_ended_badly_is_told_before_the_end_and_the_next_init_is_of_its_invocation(
+    user: Deployer, shelf: Publish, deployed: Deploy, observer: bytes
+) -> None:
+    path = "extensions/observer"
+    name = deployed(HANGS, shelf({path: observer}, executable=(path,)), Timeout=2)
+    assert user.invoke(name, "hang").error == "Unhandled"
+    assert user.invoke(name, "go").payload == "go"
+    retire(user, name)
+    log = await_message(user, name, "TOLD SHUTDOWN", times=2)
+    ends = [n for n, line in enumerate(log) if line == "TOLD SHUTDOWN"]
+    before, behind = records(log[: ends[0]]), records(log[ends[0] :])
+    assert [record["type"] for record in before[-3:]] == [
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+    ]
+    assert [record["record"]["status"] for record in before[-2:]] == ["timeout", "timeout"]
+    # Whoever comes new is told what began before it, too.
+    types = [record["type"] for record in behind]
+    assert types[:2] == ["platform.start", "platform.initStart"]
+    assert types[-3:] == ["platform.initReport", "platform.runtimeDone", "platform.report"]
+    phases = [record["record"]["phase"] for record in behind if ".init" in record["type"]]
+    assert phases == ["invoke"] * 3
+    assert behind[-1]["record"]["status"] == "success"

@@ -22,6 +22,14 @@ from lambdad.testing.functions import a_function
 REQUEST_ID = "8f507cfc-xmpl-4697-b07a-ac58fc914c95"
 TIME = "2025-11-24T16:00:00.000Z"
 PROBLEM = FunctionError("ValueError", b"{}")
+AN_INVOCATION = Invocation(
+    request_id=REQUEST_ID,
+    payload=b"{}",
+    invoked_arn="a",
+    client_context=None,
+    trace_header=None,
+    wants_log_tail=True,
+)
 
 
 class Written:
@@ -56,14 +64,7 @@ class World:
         )
 
     def invoke(self, error: FunctionError | None = None, *, fatal: bool = False) -> bytes | None:
-        invocation = Invocation(
-            request_id=REQUEST_ID,
-            payload=b"{}",
-            invoked_arn="a",
-            client_context=None,
-            trace_header=None,
-            wants_log_tail=True,
-        )
+        invocation = AN_INVOCATION
         self.log.start(invocation)
         self.log.output(b"said\n")
         usage = self.log.usage(invocation, duration_s=0.002, init_s=0.1, peak_bytes=30 << 20)
@@ -236,3 +237,27 @@ def test_a_stream_of_a_shared_group_says_whose_it_is() -> None:
     own, shared = a_world("Text"), a_world("Text", log_group="shared")
     assert re.fullmatch(r"2025/11/24/\[\$LATEST\][0-9a-f]{32}", own.log.stream)
     assert re.fullmatch(r"2025/11/24/f\[\$LATEST\][0-9a-f]{32}", shared.log.stream)
+
+
+def test_an_init_within_an_invocation_has_records_of_its_own() -> None:
+    world = a_world(system_log_level="DEBUG")
+    world.log.start(AN_INVOCATION)
+    world.log.init_start(again=True)
+    world.log.init_runtime_done()
+    world.log.init_repeated(None)
+    world.log.runtime_done(REQUEST_ID, 0.002, None)
+    usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_bytes=30 << 20)
+    world.log.finish(usage, None, fatal=False)
+    documents = world.written.documents
+    assert [document["type"] for document in documents] == [
+        "platform.start",
+        "platform.initStart",
+        "platform.initRuntimeDone",
+        "platform.initReport",
+        "platform.runtimeDone",
+        "platform.report",
+    ]
+    phases = [document["record"].get("phase") for document in documents]
+    assert phases == [None, "invoke", "invoke", "invoke", None, None]
+    assert documents[4]["record"]["metrics"] == {"durationMs": 2.0}
+    assert documents[5]["record"]["metrics"]["durationMs"] == 3.0
