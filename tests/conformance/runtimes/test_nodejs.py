@@ -36,6 +36,20 @@ const ways = {
   sleep: async () => { console.log('asleep'); await later(30000); },
   callback: (event, context, done) => { setTimeout(() => done(null, 'called back'), 1); },
   failed: (event, context, done) => done(new Error('passed on')),
+  succeed: (event, context) => { setTimeout(() => {}, 30000); context.succeed('at once'); },
+  done: (event, context) => { setTimeout(() => {}, 30000); context.done(null, 'done'); },
+  fail: (event, context) => { setTimeout(() => {}, 30000); context.fail(new RangeError('no')); },
+  patient: (event, context, done) => {
+    done(null, ways.late ? 'late' : 'early');
+    setTimeout(() => { ways.late = true; }, 100);
+  },
+  wasLate: async () => Boolean(ways.late),
+  hasty: (event, context, done) => {
+    context.callbackWaitsForEmptyEventLoop = false;
+    setTimeout(() => {}, 30000);
+    done(null, 'hasty');
+  },
+  twice: (event, context, done) => { done(null, 'first'); done(null, 'second'); },
   silent: () => 'ignored',
   log: async () => {
     console.log('one %s', 'é');
@@ -129,6 +143,27 @@ def test_handlers_of_the_old_style_answer(function: Any, node: str) -> None:
     assert function({"do": "silent"})[0].payload is None
     answer, _ = function({"do": "failed"})
     assert (answer.error, answer.payload["errorMessage"]) == ("Unhandled", "passed on")
+
+
+def test_the_context_ends_an_invocation_without_waiting(workshop: Any, node: str) -> None:
+    if major(node) >= 24:
+        pytest.skip("AWS removed callbacks in nodejs24.x")
+    function = workshop(f"node-hasty-{major(node)}", node, {"app.js": APP})
+    # Each leaves a timer behind that would keep the event loop busy past the timeout.
+    assert function({"do": "succeed"})[0].payload == "at once"
+    assert function({"do": "done"})[0].payload == "done"
+    answer, _ = function({"do": "fail"})
+    assert (answer.error, answer.payload["errorType"]) == ("Unhandled", "RangeError")
+    assert function({"do": "hasty"})[0].payload == "hasty"
+
+
+def test_a_callback_waits_until_the_event_loop_is_empty(workshop: Any, node: str) -> None:
+    if major(node) >= 24:
+        pytest.skip("AWS removed callbacks in nodejs24.x")
+    function = workshop(f"node-patient-{major(node)}", node, {"app.js": APP})
+    assert function({"do": "patient"})[0].payload == "early"
+    assert function({"do": "wasLate"})[0].payload is True
+    assert function({"do": "twice"})[0].payload == "first"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ const { contextOf } = require('./context.cjs');
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
+const HIGH_WATER_MARK_OF = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 const HIGH_WATER_MARK = 64 * 1024;
 
 const isStreaming = (handler) => handler[STREAMING] === 'response';
@@ -21,8 +22,13 @@ const HttpResponseStream = {
 
 function install(scope) {
   scope.awslambda = {
-    streamifyResponse(handler) {
+    // `options.highWaterMark`: how many bytes a handler may be ahead of its caller before
+    // `write` tells it to wait.
+    streamifyResponse(handler, options) {
       handler[STREAMING] = 'response';
+      if (typeof options === 'object' && options !== null && options.highWaterMark !== undefined) {
+        handler[HIGH_WATER_MARK_OF] = parseInt(options.highWaterMark, 10);
+      }
       return handler;
     },
     HttpResponseStream,
@@ -31,7 +37,7 @@ function install(scope) {
 
 // A stream to the caller. Nothing is sent before the first write, so that a handler may still
 // fail as if it did not stream, or choose the content type.
-function responseStream(api, requestId) {
+function responseStream(api, requestId, highWaterMark = HIGH_WATER_MARK) {
   const { Writable } = require('stream');
   let sender = null;
   const begin = () => {
@@ -42,7 +48,7 @@ function responseStream(api, requestId) {
     return sender;
   };
   const stream = new Writable({
-    highWaterMark: HIGH_WATER_MARK,
+    highWaterMark,
     write(chunk, encoding, done) {
       const bytes = Buffer.from(chunk, encoding);
       if (bytes.length > 0) begin().write(bytes, done);
@@ -66,7 +72,7 @@ function responseStream(api, requestId) {
 // Runs a streaming handler to its end. Rejects when it failed before it wrote anything; a later
 // failure breaks the answer off, is told to `failed`, and described by `describe`.
 async function run(api, handler, headers, body, { describe, failed }) {
-  const stream = responseStream(api, headers['lambda-runtime-aws-request-id']);
+  const stream = responseStream(api, headers['lambda-runtime-aws-request-id'], handler[HIGH_WATER_MARK_OF]);
   const finished = new Promise((resolve, reject) => {
     stream.once('finish', resolve);
     stream.once('error', reject);
