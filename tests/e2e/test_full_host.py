@@ -85,3 +85,26 @@ def test_idle_environments_make_room_then_429_then_all_is_well_again(
     assert daemon.stop() == 0
     assert daemon.stderr.count("no environment for arn:aws:lambda") == 1
     assert "Traceback" not in daemon.stderr
+
+
+def test_what_waits_for_a_function_counts_and_goes_first(
+    start: Callable[..., DaemonProcess],
+) -> None:
+    daemon = start(
+        LAMBDAD_DATAPLANE_MEMORY_MB="100",
+        LAMBDAD_PREWARM_LEAST="3",
+        LAMBDAD_PREWARM_MOST="3",
+    )
+    user = Deployer(daemon.endpoint_url)
+    user.deploy("f", HUNGRY, MemorySize=128)
+    user.deploy("big", HUNGRY, MemorySize=760)
+    for _ in range(20_000):
+        if health(daemon)["capacity"]["environments"] >= 2:
+            break
+    document = health(daemon)
+    assert document["capacity"]["environments"] >= 2, "made ahead, and counted"
+    assert sum(document["environments"].values()) == 0
+    assert user.invoke("big", {}).payload == 0, "takes 95 of 100 MiB"
+    document = health(daemon)
+    assert document["capacity"]["spares_given_up"] >= 1
+    assert document["capacity"]["refusals"] == 0

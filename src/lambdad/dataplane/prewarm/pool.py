@@ -76,6 +76,7 @@ class PrewarmPool:
         self._ready: dict[str, deque[_Ready]] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._demand: dict[str, Demand] = {}
+        self._making: Claim | None = None
         self._filling = False
         self._closed = False
         self._rest_until = 0.0
@@ -119,7 +120,10 @@ class PrewarmPool:
                 given.claim.leave()
                 self._spawn_task(_end(given))
                 return True
-        return False
+        if self._making is None or self._making.leaving:
+            return False
+        self._making.leave()
+        return True
 
     async def close(self) -> None:
         """Take all of them down."""
@@ -176,6 +180,7 @@ class PrewarmPool:
         if claim is None:
             self._rest_until = self._clock.monotonic() + _WHEN_FULL_S
             return
+        self._making = claim
         try:
             waiting = await self._waiting(runtime)
         except BaseException as error:
@@ -185,9 +190,11 @@ class PrewarmPool:
                 raise
             _LOGGER.warning("no %s is started ahead: %s", runtime.identifier, error)
             return
+        finally:
+            self._making = None
         sandbox = waiting.sandbox
         ready = _Ready(waiting, claim)
-        if self._closed:
+        if self._closed or claim.leaving:
             await _end(ready)
         else:
             self._ready.setdefault(runtime.identifier, deque()).append(ready)
