@@ -8,11 +8,7 @@ BIN   := .venv/bin
 ARGS  ?=
 BASE  ?=
 .DEFAULT_GOAL := help
-<<<<<<< Makefile
-.PHONY: help setup demo fmt check unit test crash chaos backends docs lock changelog bench clean venv
-=======
-.PHONY: help setup demo fmt check unit test crash docs lock changelog bench performance clean venv
->>>>>>> /tmp/h5perf/mf/theirs
+.PHONY: help setup demo fmt check unit test crash chaos backends docs lock changelog bench performance clean venv
 
 help:      ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
