@@ -182,24 +182,29 @@ class LogsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursConfig:
-    """Who serves the AWS services that events flow through: `builtin` is lambdad itself.
+    """What serves the other AWS services behind the same port.
+
+    Each is `builtin`, which is lambdad itself, the URL of a server that speaks the service's
+    protocol, or `aws`, which is called with the daemon's own AWS credentials.
 
     Attributes:
-        cloudwatch: `builtin`.
-        dynamodb: `builtin`; its streams too.
-        events: `builtin`.
-        kinesis: `builtin`.
-        s3: `builtin`, or where `Code.S3Bucket` is read from: the URL of an S3-compatible store, or
-            `aws`; the daemon's own AWS credentials are used.
-        scheduler: `builtin`.
-        sns: `builtin`.
-        sqs: `builtin`.
+        cloudwatch: metrics and alarms.
+        dynamodb: tables and their streams.
+        events: EventBridge's buses and rules.
+        kinesis: data streams.
+        others: what serves all services that are not named here: `moto`, which runs in a process
+            of its own and comes with `pip install 'lambdad[neighbours]'`, or `none`.
+        s3: buckets, and where `Code.S3Bucket` is read from.
+        scheduler: EventBridge Scheduler.
+        sns: topics.
+        sqs: queues.
     """
 
     cloudwatch: str = "builtin"
     dynamodb: str = "builtin"
     events: str = "builtin"
     kinesis: str = "builtin"
+    others: str = "moto"
     s3: str = "builtin"
     scheduler: str = "builtin"
     sns: str = "builtin"

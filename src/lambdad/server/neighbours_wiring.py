@@ -15,12 +15,15 @@ from lambdad.api.context import EventAcceptor
 from lambdad.config.sections import NeighboursConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
+from lambdad.neighbours.borrowed.server import Moto, installed
 from lambdad.neighbours.directory import NEIGHBOURS
+from lambdad.neighbours.endpoints import AWS, Aws, Endpoint
 from lambdad.neighbours.front import Builtin, Neighbours, Server
 from lambdad.neighbours.hosting import Hosted, Setup, SpawnTask
 from lambdad.storage.base import Engine
 
 BUILTIN = "builtin"
+MOTO = "moto"
 # Served by the package of the service that they belong to.
 _BELONGS = {"dynamodbstreams": "dynamodb"}
 
@@ -52,7 +55,13 @@ def connect(
                 endpoint_url=endpoint_url,
             )
             servers[name] = Builtin(Hosted(name, setup))
-    return Neighbours(own, servers)
+        elif kind == AWS:
+            servers[name] = Aws(name)
+        elif kind != BUILTIN:
+            servers[name] = Endpoint(kind)
+    borrowed = config.others == MOTO and installed()
+    moto = Moto(data_dir / "neighbours" / "moto") if borrowed else None
+    return Neighbours(own, servers, others=moto)
 
 
 def _finder(servers: dict[str, Server]) -> Callable[[str], Awaitable[Any]]:
