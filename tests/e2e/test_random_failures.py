@@ -253,6 +253,9 @@ def test_nothing_leaks_and_nobody_gets_a_wrong_answer(tmp_path: Path) -> None:
         run(world, 40)  # so that what is held once and for all is held
         host.settle()
         before = host.holdings()
+        # Whoever sees no leak must be able to see what is there.
+        assert before.processes
+        assert before.cgroups
         kinds = run(world, INVOCATIONS)
         host.settle()
         after = host.holdings()

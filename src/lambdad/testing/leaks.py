@@ -37,7 +37,8 @@ class Holdings:
 
 def holdings(data_dir: Path, pid: int | None = None) -> Holdings:
     """Look for what belongs to the daemon of a data directory; other daemons do not count."""
-    instance = instance_of(data_dir.absolute() / "sandbox")
+    # As the native backend names itself; the other backends hold nothing of these kinds.
+    instance = instance_of(data_dir.absolute() / "sandbox" / "native")
     cgroups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if f"/lambdad/{instance}" in path]
     prefix = interface_prefix(instance)
     return Holdings(
