@@ -5,6 +5,7 @@ Decides nothing about a service; knows no protocol but the form of a refusal.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -128,10 +129,16 @@ class Neighbours:
         """Say to whoever calls that their credentials are not accepted."""
         return not_accepted(request, service, refused, request_id)
 
-    def served_by(self) -> Mapping[str, str]:
-        """What serves each service, by name; `others` stands for all that are not named."""
-        kinds = {name: server.kind for name, server in sorted(self._servers.items())}
-        return kinds if self._others is None else {**kinds, "others": self._others.kind}
+    async def report(self) -> Mapping[str, Mapping[str, object]]:
+        """What serves each service and whether it answers; `others` are all that are not named."""
+        servers = dict(sorted(self._servers.items()))
+        if self._others is not None:
+            servers["others"] = self._others
+        answers = await asyncio.gather(*(server.answers() for server in servers.values()))
+        return {
+            name: {"served_by": server.kind, "answers": answering}
+            for (name, server), answering in zip(servers.items(), answers, strict=True)
+        }
 
     async def start(self) -> None:
         """Begin what has to run without being called; a failure stops no other."""

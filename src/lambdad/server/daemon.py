@@ -263,7 +263,7 @@ class Daemon:
     async def _serve_guest(self, listener: Listener) -> Callable[[], None]:
         return await self._listeners.serve_guest(listener)
 
-    def health(self) -> Mapping[str, Any]:
+    async def health(self) -> Mapping[str, Any]:
         """The document of `/_lambdad/health`."""
         return {
             "status": "ok",
@@ -284,7 +284,7 @@ class Daemon:
             "environments": self._invoker.counts(),
             "capacity": self._invoker.capacity.report(),
             "prewarmed": self._prewarm.counts(),
-            "neighbours": self._neighbours.served_by(),
+            "neighbours": await self._neighbours.report(),
         }
 
 

@@ -18,15 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lambdad.config.sections import Config
+from lambdad.config.sections import Config, NeighboursConfig
 from lambdad.config.service import variables
 from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.errors import HostUnfit
+from lambdad.neighbours.directory import NEIGHBOURS
+from lambdad.neighbours.endpoints import AWS
 from lambdad.runtimes import java_client
 from lambdad.runtimes.base import RuntimeReport
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, SandboxBackend
 from lambdad.sandbox.registry import choose
+from lambdad.server import neighbours_wiring
 
 State = Literal["ok", "degraded", "missing"]
 
@@ -54,7 +57,7 @@ class Finding:
     """One line of the diagnosis.
 
     Attributes:
-        section: `sandbox`, `guards`, `runtimes` or `tools`.
+        section: `sandbox`, `guards`, `runtimes`, `tools` or `services`.
         detail: how it is done here, or why it is not.
         remedy: what the operator can do; empty when nothing is to be done.
         stops: for a guard: what it keeps a hostile function from.
@@ -105,7 +108,12 @@ async def diagnose(config: Config, clock: Clock) -> Diagnosis:
         return Diagnosis(
             backend=name,
             isolated=isolated,
-            findings=(*sandbox, *_runtimes(config, place / "runtimes"), *_tools()),
+            findings=(
+                *sandbox,
+                *_runtimes(config, place / "runtimes"),
+                *_tools(),
+                *await examine_services(config.neighbours),
+            ),
         )
 
 
@@ -194,3 +202,48 @@ def _writable(data_dir: Path) -> Path | None:
         if directory.is_dir():
             return directory if os.access(directory, os.W_OK) else None
     return None
+
+
+async def examine_services(config: NeighboursConfig) -> list[Finding]:
+    """Say of each neighbouring service what serves it and whether that answers."""
+    found = [
+        await _service(config, name, neighbours_wiring.choice(config, name)) for name in NEIGHBOURS
+    ]
+    return [*found, _others(config)]
+
+
+async def _service(config: NeighboursConfig, name: str, kind: str) -> Finding:
+    if kind == neighbours_wiring.BUILTIN:
+        if neighbours_wiring.is_builtin(name):
+            return Finding(section="services", name=name, state="ok", detail="builtin")
+        return replace(_others(config), name=name)
+    try:
+        answers = await neighbours_wiring.remote(name, kind).answers()
+    except HostUnfit as unfit:
+        return Finding(
+            section="services", name=name, state="missing", detail=unfit.cause, remedy=unfit.remedy
+        )
+    if answers:
+        return Finding(section="services", name=name, state="ok", detail=kind)
+    remedy = (
+        "Give lambdad's process AWS credentials."
+        if kind == AWS
+        else f"Start what serves {name} there, or set neighbours.{name} to something else."
+    )
+    detail = f"{kind} does not answer"
+    return Finding(section="services", name=name, state="missing", detail=detail, remedy=remedy)
+
+
+def _others(config: NeighboursConfig) -> Finding:
+    name, section = "others", "services"
+    if neighbours_wiring.borrows(config):
+        return Finding(section=section, name=name, state="ok", detail="moto")
+    if config.others == neighbours_wiring.MOTO:
+        return Finding(
+            section=section,
+            name=name,
+            state="missing",
+            detail="the package moto is not installed",
+            remedy="pip install 'lambdad[neighbours]', unless nothing needs them.",
+        )
+    return Finding(section=section, name=name, state="missing", detail="served by nothing")

@@ -40,11 +40,10 @@ def connect(
     endpoint_url: str,
 ) -> Neighbours:
     """Connect every service with its server; nothing is opened yet."""
-    chosen = {each.name: getattr(config, each.name) for each in fields(config)}
     servers: dict[str, Server] = {}
     for name in NEIGHBOURS:
-        kind = chosen[_BELONGS.get(name, name)]
-        if kind == BUILTIN and find_spec(f"lambdad.neighbours.{name}") is not None:
+        kind = choice(config, name)
+        if kind == BUILTIN and is_builtin(name):
             setup = Setup(
                 directory=data_dir / "neighbours" / name,
                 database=partial(store.database, name),
@@ -55,13 +54,35 @@ def connect(
                 endpoint_url=endpoint_url,
             )
             servers[name] = Builtin(Hosted(name, setup))
-        elif kind == AWS:
-            servers[name] = Aws(name)
         elif kind != BUILTIN:
-            servers[name] = Endpoint(kind)
-    borrowed = config.others == MOTO and installed()
-    moto = Moto(data_dir / "neighbours" / "moto") if borrowed else None
+            servers[name] = remote(name, kind)
+    moto = Moto(data_dir / "neighbours" / "moto") if borrows(config) else None
     return Neighbours(own, servers, others=moto)
+
+
+def choice(config: NeighboursConfig, name: str) -> str:
+    """Return what the configuration says of a service."""
+    chosen = {each.name: getattr(config, each.name) for each in fields(config)}
+    return str(chosen[_BELONGS.get(name, name)])
+
+
+def is_builtin(name: str) -> bool:
+    """Whether lambdad can serve a service itself."""
+    return find_spec(f"lambdad.neighbours.{name}") is not None
+
+
+def remote(name: str, kind: str) -> Server:
+    """Return what reaches a service that somebody else runs.
+
+    Raises:
+        HostUnfit: `kind` is no address.
+    """
+    return Aws(name) if kind == AWS else Endpoint(kind)
+
+
+def borrows(config: NeighboursConfig) -> bool:
+    """Whether moto serves what nobody else does."""
+    return config.others == MOTO and installed()
 
 
 def _finder(servers: dict[str, Server]) -> Callable[[str], Awaitable[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambdad.api.app import App
@@ -35,7 +35,7 @@ class Site:
         app: App,
         *,
         function_urls: FunctionUrlTrigger,
-        health: Callable[[], Mapping[str, Any]],
+        health: Callable[[], Awaitable[Mapping[str, Any]]],
         packages: PackageStore,
         queue: QueuePages,
         runtimes: RuntimePage,
@@ -104,7 +104,7 @@ class Site:
         if name == "runtimes":
             return await self._runtimes.handle()
         if name == "health":
-            body = json.dumps(self._health(), indent=2).encode() + b"\n"
+            body = json.dumps(await self._health(), indent=2).encode() + b"\n"
             return HttpResponse(status=200, headers=_JSON, body=body)
         if name.startswith("code/"):
             return await self._code(request)
