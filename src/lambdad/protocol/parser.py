@@ -7,7 +7,7 @@ is only carried: the payload of an invocation stays bytes. Constraints are the v
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -46,8 +46,8 @@ def parse(
     if bindings.query and request.query:
         _read_query(bindings, request.query, params)
     headers = request.headers
-    for bound in bindings.headers:
-        text = headers.get(bound.wire_name.lower())
+    for name, bound in _header_names(operation):
+        text = headers.get(name)
         if text is not None:
             params[bound.name] = _read_header(bound.shape, text)
     for bound in bindings.prefixes:
@@ -64,6 +64,13 @@ def parse(
 
 
 # --- REST and JSON --------------------------------------------------------------------------
+
+
+@cache
+def _header_names(operation: OperationModel) -> Sequence[tuple[str, Bound]]:
+    """Headers in lower case, as requests have them, with what they bind."""
+    bound = input_bindings(operation).headers
+    return [(each.wire_name.lower(), each) for each in bound]
 
 
 @cache

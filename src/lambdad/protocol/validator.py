@@ -38,8 +38,9 @@ def validate(
         return
     found: list[str] = []
     for member in _members(shape):
-        if member.name not in lenient:
-            _check_member(member, params.get(member.name), member.camel, found)
+        value = params.get(member.name)
+        if (value is not None or member.required) and member.name not in lenient:
+            _check_member(member, value, member.camel, found)
     if found:
         noun = "error" if len(found) == 1 else "errors"
         raise ValidationError(f"{len(found)} validation {noun} detected: {'; '.join(found)}")

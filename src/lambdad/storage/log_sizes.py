@@ -14,6 +14,8 @@ EVENT_OVERHEAD_BYTES = 26
 
 def storable(message: str) -> str:
     """Return the message with what UTF-8 cannot express (lone surrogates) replaced."""
+    if message.isascii():
+        return message
     try:
         message.encode()
     except UnicodeEncodeError:
@@ -23,7 +25,8 @@ def storable(message: str) -> str:
 
 def stored_size(message: str) -> int:
     """Return the bytes an event of this (storable) message counts for."""
-    return len(message.encode()) + EVENT_OVERHEAD_BYTES
+    size = len(message) if message.isascii() else len(message.encode())
+    return size + EVENT_OVERHEAD_BYTES
 
 
 def page(events: Iterable[LogEvent], query: LogQuery) -> Sequence[LogEvent]:
