@@ -57,6 +57,7 @@ class RuntimeReport:
         remedy: how to get it, when nothing serves it.
         stands_in: whether the version is another one than the identifier names.
         prepared: whether its first environment has nothing to wait for.
+        prewarmed: whether its processes are started before it is known for which function.
     """
 
     identifier: str
@@ -65,6 +66,7 @@ class RuntimeReport:
     remedy: str = ""
     stands_in: bool = False
     prepared: bool = False
+    prewarmed: bool = False
 
 
 class RuntimeProvider(Protocol):

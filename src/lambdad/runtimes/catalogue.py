@@ -55,7 +55,7 @@ class Catalogue:
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._found: set[str] = set()
+        self._found: dict[str, Runtime] = {}
         self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
         self._closing = threading.Event()
         # Sandboxes are given absolute paths.
@@ -98,7 +98,7 @@ class Catalogue:
         """
         runtime = self._provider(identifier).find(identifier)
         if identifier not in self._found:
-            self._found.add(identifier)
+            self._found[identifier] = runtime
             if _stands_in(identifier, runtime.version):
                 _LOGGER.warning(
                     "%s is served by version %s (%s), which stands in for it: what works here "
@@ -149,12 +149,14 @@ class Catalogue:
             return RuntimeReport(
                 identifier=identifier, version=None, source=unfit.cause, remedy=unfit.remedy
             )
+        found = self._found.get(identifier)
         return RuntimeReport(
             identifier=identifier,
             version=version,
             source=source,
             stands_in=_stands_in(identifier, version),
-            prepared=identifier in self._found,
+            prepared=found is not None,
+            prewarmed=found is not None and (found.ahead or found.zygote is not None),
         )
 
 

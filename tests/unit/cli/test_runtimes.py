@@ -12,11 +12,12 @@ LINE = {
     "remedy": "",
     "stands_in": False,
     "prepared": True,
+    "prewarmed": True,
 }
 PAGE = {
     "runtimes": [
         LINE,
-        {**LINE, "identifier": "python3.14", "stands_in": True, "prepared": False},
+        {**LINE, "identifier": "python3.14", "stands_in": True, "prewarmed": False},
         {**LINE, "identifier": "ruby3.4", "version": None, "source": "none", "remedy": "Get it."},
     ]
 }

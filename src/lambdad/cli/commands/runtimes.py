@@ -14,7 +14,7 @@ from lambdad.cli.output import write_json, write_table
 from lambdad.cli.own_pages import ask
 from lambdad.cli.settings import config_option, configuration
 
-COLUMNS = ("identifier", "state", "version", "prepared", "source")
+COLUMNS = ("identifier", "state", "version", "prewarmed", "source")
 
 
 @click.group(invoke_without_command=True)
@@ -76,6 +76,6 @@ def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
         item["identifier"],
         "missing" if item["version"] is None else here,
         item["version"] or "",
-        "yes" if item["prepared"] else "no",
+        "yes" if item["prewarmed"] else "no",
         " ".join(filter(None, (item["source"], item["remedy"]))),
     )
