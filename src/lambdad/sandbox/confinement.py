@@ -40,13 +40,12 @@ class Wire(TypedDict):
 
 
 class Request(TypedDict):
-    """What the supervisor asks for. Descriptors: cgroups, then `/tmp` if any, then mounts.
+    """What the supervisor asks for. Descriptors: cgroups, then mounts.
 
     Attributes:
         uid: also the gid.
         cgroups: how many descriptors of `cgroup.procs` there are.
-        tmp: whether there is a descriptor of a mount for `/tmp`.
-        tmpfs_mb: size of `/tmp` when there is none.
+        tmpfs_mb: size of `/tmp` in memory; 0 when it is attached from outside.
         targets: where the mounts go.
         wire: None for a sandbox with loopback alone.
     """
@@ -56,7 +55,6 @@ class Request(TypedDict):
     descriptors: int
     ports: list[int]
     cgroups: int
-    tmp: bool
     tmpfs_mb: int
     targets: list[str]
     wire: Wire | None
@@ -112,9 +110,7 @@ def _enter_namespaces(request: Request, descriptors: list[int]) -> None:
     host = Netlink() if request["wire"] else None
     syscalls.unshare(_NAMESPACES)
     guest_mounts.mount_proc()
-    if request["tmp"]:
-        guest_mounts.attach(descriptors.pop(0), "/tmp")  # noqa: S108
-    else:
+    if request["tmpfs_mb"]:
         guest_mounts.mount_tmpfs(request["tmpfs_mb"])
     guest_mounts.attach_all(descriptors, request["targets"])
     syscalls.sethostname(rootfs.HOST_NAME)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lambdad.domain.environments import Mount
@@ -37,18 +37,21 @@ class Injector:
         Raises:
             HostUnfit: a source does not exist, or the sandbox is gone.
         """
+        await self._in_thread(self._mount, pidfd, mounts)
+
+    async def attach(self, pidfd: int, mount: int, target: str) -> None:
+        """Show the detached mount of a descriptor, which stays open; raises like :meth:`mount`."""
+        await self._in_thread(self._visit, pidfd, [mount], [target])
+
+    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._mount, pidfd, mounts)
+            await loop.run_in_executor(self._thread, work, *arguments)
         except OSError as error:
             why = error.strerror or str(error)
             raise HostUnfit(f"A sandbox cannot be given its files: {why}.", "Retry.") from error
 
     def _mount(self, pidfd: int, mounts: Sequence[Mount]) -> None:
-        if self._home is None:
-            # A thread may only change its mount namespace if it shares its root with no other.
-            syscalls.unshare(syscalls.CLONE_FS)
-            self._home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         views: list[int] = []
         try:
             for mount in mounts:
@@ -59,7 +62,10 @@ class Injector:
                 os.close(view)
 
     def _visit(self, pidfd: int, views: Sequence[int], targets: Sequence[str]) -> None:
-        assert self._home is not None  # noqa: S101 - opened before
+        if self._home is None:
+            # A thread may only change its mount namespace if it shares its root with no other.
+            syscalls.unshare(syscalls.CLONE_FS)
+            self._home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         syscalls.setns(pidfd, syscalls.CLONE_NEWNS)
         try:
             for view, target in zip(views, targets, strict=True):

@@ -29,6 +29,7 @@ _MIB = 1024 * 1024
 # PID 1 and what the kernel keeps of files and sockets need a few.
 _KEPT_BYTES_MAX = 32 * _MIB
 _KILL_TIMEOUT_S = 10.0
+_TMP = "/tmp"  # noqa: S108 - the guest's, not ours
 # A network device goes some 20 ms after its namespace, in the kernel's own time.
 _DEVICE_PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032, *([0.064] * 30))
 
@@ -40,28 +41,27 @@ class Holdings:
     Attributes:
         uid: its user.
         cgroup: its control groups.
-        tmp: descriptor of the mount of `/tmp`; the last one to be closed, so that closing it
-            returns when file system, device and disk space are free. None with tmpfs.
         extra_memory_mb: memory on top of the limit, for tmpfs.
         device: host's end of its wire, or None.
     """
 
     uid: int
     cgroup: Cgroup
-    tmp: int | None
     extra_memory_mb: int
     device: str | None
 
-    def free(self, *, alive: bool) -> None:
+    def free(self, storage: int | None = None, *, alive: bool) -> None:
         """Give back files and groups. Blocks; for a thread.
 
         Args:
+            storage: descriptor of the mount of `/tmp`; the last one to be closed, so that closing
+                it returns when file system, device and disk space are free. None with tmpfs.
             alive: whether there may be a process, of a sandbox that never stood.
         """
         if alive:
             self.cgroup.kill_all()
-        if self.tmp is not None:
-            os.close(self.tmp)
+        if storage is not None:
+            os.close(storage)
         self.cgroup.remove()
 
 
@@ -138,6 +138,7 @@ class NativeSandbox:
         self._own = own
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
+        self._storage: int | None = None
         self._dead = asyncio.Event()
         self._destruction: asyncio.Task[None] | None = None
         self._oom_kills_before = 0
@@ -154,6 +155,17 @@ class NativeSandbox:
             port: Listener(socket=listener, address=f"127.0.0.1:{port}")
             for port, listener in zip(ports, sockets, strict=True)
         }
+
+    async def attach_storage(self, mount: int) -> None:
+        """Put the file system of a descriptor, owned from now on, at `/tmp`.
+
+        Raises:
+            HostUnfit: the sandbox is gone.
+        """
+        self._storage = mount
+        if self._pidfd is None:
+            raise HostUnfit("The sandbox is gone.", "Create a new one.")
+        await self._injector.attach(self._pidfd, mount, _TMP)
 
     async def spawn(self, process: ProcessSpec) -> NativeProcess:
         """See `Sandbox`. Thaws if frozen."""
@@ -313,7 +325,9 @@ class NativeSandbox:
             # Its user has closed it; if not, it would keep the network device alive.
             listener.socket.close()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, partial(self.holdings.free, alive=not stood))
+        await loop.run_in_executor(
+            self._threads, partial(self.holdings.free, self._storage, alive=not stood)
+        )
         if self.holdings.device is not None:
             await _device_gone(self.holdings.device)
         self._on_destroyed(self)

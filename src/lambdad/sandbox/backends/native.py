@@ -134,13 +134,39 @@ class NativeBackend:
                 # Those are in its root already.
                 shown = [mount for mount in spec.mounts if mount not in spec.zygote.mounts]
                 spec = replace(spec, mounts=shown)
-            slot = self._slots.take()
+            # Made while the sandbox is, and put into it from outside: both take some milliseconds.
+            storage = self._make_storage(spec.limits.ephemeral_storage_mb)
             try:
-                parts = await self._in_thread(self._prepare, spec, slot.number)
+                slot = self._slots.take()
+                try:
+                    parts = await self._in_thread(self._prepare, spec, slot.number)
+                except BaseException:
+                    self._slots.release(slot)
+                    raise
+                sandbox = await self._launch(spec, slot, parts, launcher, forks=forks)
             except BaseException:
-                self._slots.release(slot)
+                if storage is not None:
+                    storage.add_done_callback(_close_result)
                 raise
-            return await self._launch(spec, slot, parts, launcher, forks=forks)
+            if storage is not None:
+                await self._attach(sandbox, storage)
+            return sandbox
+
+    def _make_storage(self, size_mb: int) -> asyncio.Future[int] | None:
+        if self._host.ephemeral is None:
+            return None
+        create = self._host.ephemeral.create
+        return asyncio.get_running_loop().run_in_executor(self._threads, create, size_mb)
+
+    async def _attach(self, sandbox: NativeSandbox, storage: asyncio.Future[int]) -> None:
+        try:
+            await sandbox.attach_storage(await storage)
+        except OSError as error:
+            await sandbox.destroy()
+            raise _refused(error) from error
+        except BaseException:
+            await sandbox.destroy()
+            raise
 
     async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`."""
@@ -158,11 +184,7 @@ class NativeBackend:
             views = mounts.views_of(spec.mounts, self._config.first_uid + slot)
             for view in views:
                 undo.callback(os.close, view)
-            tmp: int | None = None
             try:
-                if self._host.ephemeral:
-                    tmp = self._host.ephemeral.create(size_mb)
-                    undo.callback(os.close, tmp)
                 cgroup.create(spec.limits, extra_memory_mb=extra_memory_mb)
                 undo.callback(cgroup.remove)
                 procs = cgroup.open_procs()
@@ -172,7 +194,6 @@ class NativeBackend:
         holdings = Holdings(
             uid=self._config.first_uid + slot,
             cgroup=cgroup,
-            tmp=tmp,
             extra_memory_mb=extra_memory_mb,
             device=device,
         )
@@ -205,8 +226,7 @@ class NativeBackend:
             on_destroyed=self._forget,
         )
         self._sandboxes[sandbox] = slot
-        tmp = parts.holdings.tmp
-        given = [theirs.fileno(), *parts.procs, *([] if tmp is None else [tmp]), *parts.views]
+        given = [theirs.fileno(), *parts.procs, *parts.views]
         try:
             try:
                 await launcher.request(self._request(spec, slot.number, parts), given)
@@ -239,8 +259,7 @@ class NativeBackend:
             "descriptors": spec.limits.descriptors,
             "ports": list(spec.ports),
             "cgroups": len(parts.procs),
-            "tmp": parts.holdings.tmp is not None,
-            "tmpfs_mb": spec.limits.ephemeral_storage_mb,
+            "tmpfs_mb": parts.holdings.extra_memory_mb,
             "targets": [mount.target for mount in spec.mounts],
             "wire": wire,
         }
@@ -281,3 +300,8 @@ class NativeBackend:
 
 def _refused(error: OSError) -> HostUnfit:
     return HostUnfit(f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`.")
+
+
+def _close_result(made: asyncio.Future[int]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        os.close(made.result())
