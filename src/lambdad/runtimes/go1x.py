@@ -17,8 +17,11 @@ from lambdad.runtimes.guest_files import runtime_dir
 from lambdad.runtimes.python import PythonProvider
 
 _IDENTIFIER = "go1.x"
-# The directory is a package by the name of its last part.
-_START = "import sys; sys.path.insert(0, '/var'); from runtime.bridge import main; main()"
+_PACKAGE = "lambdad_go1x"
+_START = (
+    "import os, sys; sys.path.insert(0, os.environ['LAMBDA_RUNTIME_DIR']); "
+    f"from {_PACKAGE}.bridge import main; main()"
+)
 
 
 class Go1xProvider:
@@ -71,7 +74,7 @@ class Go1xProvider:
         )
 
     def _prepare(self, python: Runtime) -> Runtime:
-        place = runtime_dir("go1x", self._cache_dir, lambda _: None)
+        place = runtime_dir("go1x", self._cache_dir, _gather)
         language = [mount for mount in python.mounts if mount.target == LANGUAGE_DIR]
         return Runtime(
             identifier=_IDENTIFIER,
@@ -80,3 +83,10 @@ class Go1xProvider:
             argv=(python.argv[0], "-S", "-E", "-c", _START),
             mounts=(Mount(source=place, target=RUNTIME_DIR), *language),
         )
+
+
+def _gather(target: Path) -> None:
+    """Make a package of the modules."""
+    (target / _PACKAGE).mkdir()
+    for module in target.glob("*.py"):
+        module.rename(target / _PACKAGE / module.name)

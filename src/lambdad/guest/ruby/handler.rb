@@ -12,7 +12,7 @@ module LambdadGuest
     end
 
     def document
-      trace = (@error.backtrace || []).reject { |line| line.start_with?('/var/runtime/') }
+      trace = (@error.backtrace || []).reject { |line| line.start_with?("#{__dir__}/") }
       { errorMessage: text(@error.message), errorType: @type, stackTrace: trace.map { |line| text(line) } }
     end
 
