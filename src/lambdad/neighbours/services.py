@@ -69,7 +69,7 @@ class ServiceDirectory:
             prefix = target.rpartition(".")[0]
             if (name := self._by_target_prefix.get(prefix)) is not None:
                 return name
-            return prefix if credential is None else credential.service
+            return (prefix or None) if credential is None else credential.service
         if credential is not None:
             return self._by_signing_name.get(credential.service, credential.service)
         return self._unsigned(request)

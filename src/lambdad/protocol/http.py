@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +39,15 @@ class HttpResponse:
     body: bytes = b""
     cookies: tuple[str, ...] = ()
     pieces: AsyncGenerator[bytes, None] | None = None
+
+
+class Peer(Protocol):
+    """Whoever sent the request in hand, as far as one can tell whether they still listen."""
+
+    def when_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back if the client hangs up before it has its answer; the result ends that."""
+        ...
+
+
+# Of the request that the current task answers; None where there is no connection.
+PEER: ContextVar[Peer | None] = ContextVar("peer", default=None)

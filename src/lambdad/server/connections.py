@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from lambdad.domain import limits
 from lambdad.domain.errors import LambdadError
-from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.http import PEER, HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
 from lambdad.protocol.http1_responses import LAST_CHUNK, encode_chunk
 from lambdad.server.budgets import Budget
@@ -96,6 +96,7 @@ class ClientConnection(asyncio.Protocol):
         self._head = ("", "")
         self._writable = asyncio.Event()
         self._writable.set()
+        self._when_gone: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless there are too many."""
@@ -117,6 +118,23 @@ class ClientConnection(asyncio.Protocol):
             budget.forget(self)
         if not self._busy:
             self._release()
+        if self._when_gone is not None:
+            self._when_gone()
+
+    def when_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """See `protocol.http.Peer`: only who reads on hears of an end."""
+        if self._transport is None:
+            callback()
+            return lambda: None
+        self._when_gone = callback
+        self._transport.resume_reading()
+
+        def forget() -> None:
+            self._when_gone = None
+            if self._transport is not None and self._busy:
+                self._transport.pause_reading()
+
+        return forget
 
     def data_received(self, data: bytes) -> None:
         """Parse, and serve what is whole."""
@@ -201,6 +219,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(self._refusal)
 
     async def _answer(self, request: HttpRequest) -> None:
+        PEER.set(self)
         try:
             await self._serve(request)
         finally:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.conformance.sqs.conftest import sqs_client
 from tests.conformance.sqs.test_queues import refused
 
 from lambdad.testing.daemon import DaemonProcess
@@ -286,3 +288,21 @@ def test_the_query_protocol_serves_older_clients(daemon: DaemonProcess) -> None:
     assert status == 400
     assert error.findtext(f".//{space}Code") == "AWS.SimpleQueueService.NonExistentQueue"
     assert error.findtext(f".//{space}Type") == "Sender"
+
+
+def test_who_hung_up_takes_no_message_away(sqs: Any, queue: Make, daemon: DaemonProcess) -> None:
+    url = queue()
+    path = "/" + url.partition("//")[2].partition("/")[2]
+    form = urlencode({"Version": "2012-11-05", "Action": "ReceiveMessage", "WaitTimeSeconds": 20})
+    address = urlsplit(daemon.endpoint_url)
+    waiting = sqs_client(daemon.endpoint_url)
+    for _ in range(3):
+        with socket.create_connection((address.hostname, address.port)) as ghost:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(form)}\r\n"
+            kind = "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+            ghost.sendall((head + kind + form).encode())
+            # An answer to somebody who asked later: the ghost waits by now.
+            waiting.list_queue_tags(QueueUrl=url)
+    waiting.list_queue_tags(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    assert len(receive(sqs, url, WaitTimeSeconds=5)) == 1

@@ -67,6 +67,18 @@ def signed(service: str) -> Credential:
         (HttpRequest(method="GET", path="/2017-03-31/tags/arn%3Aaws"), None, "lambda"),
         (HttpRequest(method="GET", path="/2015-03-31/functionsx"), None, "s3"),
         (HttpRequest(method="GET", path="/"), None, None),
+        (HttpRequest(method="GET", path="/x", headers={"x-amz-target": "0"}), None, None),
+        (HttpRequest(method="GET", path="/", headers={"host": "sns.localhost:1"}), None, "sns"),
+        (
+            HttpRequest(method="GET", path="/", headers={"host": "a.b.s3.eu-west-1.amazonaws.com"}),
+            None,
+            "s3",
+        ),
+        (
+            HttpRequest(method="GET", path="/", headers={"host": "us-east-1.queue.amazonaws.com"}),
+            None,
+            "sqs",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

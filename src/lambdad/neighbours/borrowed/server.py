@@ -16,10 +16,12 @@ from pathlib import Path
 from lambdad.api.context import ServiceContext
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.forwarding import Streams, forward
+from lambdad.neighbours.refusals import refuse
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 _LOGGER = logging.getLogger(__name__)
 _START_S = 120.0
+_ERROR, _SERVER_ERROR = 400, 500
 _END_S = 5.0
 _PROGRAM = "lambdad.neighbours.borrowed.program"
 # Nothing of the daemon's own credentials and settings reaches it.
@@ -53,7 +55,16 @@ class Moto:
     ) -> HttpResponse:
         """Hand the request on, in the caller's account."""
         await self._running()
-        return await forward(request, self._connect, {"x-moto-account-id": caller.account_id})
+        account = {"x-moto-account-id": caller.account_id}
+        response = await forward(request, self._connect, account)
+        html = response.headers.get("Content-Type", "").startswith("text/html")
+        if response.status < _SERVER_ERROR and not (html and response.status >= _ERROR):
+            return response
+        # So moto answers what it does not know: in HTML, and clients would try again.
+        if response.pieces is not None:
+            await response.pieces.aclose()
+        _LOGGER.warning("moto does not serve %s %s %s", service, request.method, request.path[:128])
+        return refuse(request, service, caller.request_id)
 
     async def answers(self) -> bool:
         """Whether it runs, or could."""
@@ -87,7 +98,7 @@ class Moto:
                 "The package moto is not installed.", "Run: pip install 'lambdad[neighbours]'"
             )
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = self._listen()
+        listener, log = self._listen(), (self._directory / "log").open("wb")
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -99,10 +110,12 @@ class Moto:
                 pass_fds=[listener.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=log,
                 env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         finally:
             listener.close()
+            log.close()
         await self._await_ready(process)
         return process
 
@@ -120,7 +133,7 @@ class Moto:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-            raise HostUnfit("Moto did not start.", "The daemon's standard error says why.")
+            raise HostUnfit("Moto did not start.", f"{self._directory / 'log'} says why.")
         _LOGGER.info("moto runs as process %s", process.pid)
 
     def _listen(self) -> socket.socket:

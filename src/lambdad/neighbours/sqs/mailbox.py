@@ -18,6 +18,7 @@ from lambdad.neighbours.sqs.errors import OverLimit
 from lambdad.neighbours.sqs.message_rows import Claimed, Target
 from lambdad.neighbours.sqs.model import Outgoing, Queue, Receipt, Received, Sent
 from lambdad.neighbours.sqs.queue_rows import counts
+from lambdad.protocol.http import PEER
 from lambdad.storage.database import Database
 
 IN_FLIGHT_MAX = 120_000
@@ -89,7 +90,8 @@ class Mailbox:
             left_s = deadline - self._clock.monotonic()
             if left_s <= 0 or self._draining or queue.deleted:
                 return []
-            await self._wait(queue, left_s)
+            if await self._wait(queue, left_s):
+                return []
 
     async def delete(self, queue: Queue, receipts: Sequence[Receipt]) -> list[bool]:
         """Delete messages; whether each receipt was still good."""
@@ -176,22 +178,38 @@ class Mailbox:
                 f"The maximum number of in flight messages is reached: {IN_FLIGHT_MAX}."
             )
 
-    async def _wait(self, queue: Queue, seconds: float) -> None:
+    async def _wait(self, queue: Queue, seconds: float) -> bool:
+        """Wait to be woken; whether the client hung up meanwhile, who must get no message then."""
+        gone = False
+
+        def leave() -> None:
+            nonlocal gone
+            gone = True
+            if not woken.done():
+                woken.set_result(None)
+
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.waiters.append(woken)
         self._arm(queue)
+        peer = PEER.get()
+        forget = None if peer is None else peer.when_gone(leave)
         try:
             async with asyncio.timeout(seconds):
                 await woken
         except TimeoutError:
-            return
+            return False
         except asyncio.CancelledError:
             if woken.done() and not woken.cancelled():
                 wake(queue, 1)  # what woke this one is for somebody
             raise
         finally:
+            if forget is not None:
+                forget()
             if woken in queue.waiters:
                 queue.waiters.remove(woken)
+        if gone:
+            wake(queue, 1)  # what woke this one is for somebody
+        return gone
 
     def _arm(self, queue: Queue) -> None:
         """Wake somebody when the next message becomes due."""
