@@ -6,17 +6,44 @@
 // and closes. Only then is there code in /var/task.
 
 const fs = require('fs');
+const net = require('net');
+const path = require('path');
 
 const VARIABLE = '_LAMBDAD_ASSIGNMENT_FD';
 // What the process itself was told, at its start.
 const KEPT = /^_LAMBDA(_TELEMETRY_LOG_FD$|D_)/;
 
-// Takes the variables of the function that this process is for, if it was started ahead.
+const isAhead = () => process.env[VARIABLE] !== undefined;
+
+// Does what every cold start does, so that its code is compiled by then. `loadHandler` and `serve`
+// are those of the function to come.
+async function rehearse(loadHandler, serve) {
+  const handler = await loadHandler(__dirname, `${path.basename(__filename, '.cjs')}.rehearsed`);
+  const headers = { 'lambda-runtime-aws-request-id': '', 'lambda-runtime-deadline-ms': '0' };
+  const api = { respond: async () => 202, fail: async () => {} };
+  for (let times = 0; times < 3; times += 1) {
+    await serve(api, { whenIdle: () => {} }, handler, headers, Buffer.from('{"key":["value",1]}'));
+  }
+  delete require.cache[__filename];
+  await converse();
+}
+
+// What a channel needs of streams and sockets, with nobody but itself.
+function converse() {
+  return new Promise((done) => {
+    const server = net.createServer((socket) => socket.on('data', (chunk) => socket.end(chunk)));
+    server.listen(0, '127.0.0.1', () => {
+      const socket = net.connect(server.address().port, '127.0.0.1', () => socket.write('x'));
+      socket.on('data', () => {});
+      socket.on('close', () => server.close(done));
+    });
+  });
+}
+
+// Takes the variables of the function that this process is for.
 function wait() {
-  const number = process.env[VARIABLE];
-  if (number === undefined) return;
+  const descriptor = Number(process.env[VARIABLE]);
   delete process.env[VARIABLE];
-  const descriptor = Number(number);
   fs.writeSync(descriptor, '\0');
   const text = readAll(descriptor);
   fs.closeSync(descriptor);
@@ -41,4 +68,4 @@ function readAll(descriptor) {
   }
 }
 
-module.exports = { wait };
+module.exports = { isAhead, rehearse, rehearsed: async (event) => event, wait };

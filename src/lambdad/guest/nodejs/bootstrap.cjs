@@ -2,7 +2,7 @@
 // Entry point of a Node.js runtime process: load the handler, then one event after another.
 // Standard library only. Whatever a plain invocation does not need is required where it is used.
 
-const { wait } = require('./ahead.cjs');
+const ahead = require('./ahead.cjs');
 const { openChannel } = require('./channel.cjs');
 const { UnhandledPromiseRejection, describe } = require('./errors.cjs');
 const { loadHandler } = require('./loader.cjs');
@@ -14,8 +14,7 @@ const EXIT_UNSETTLED = 13;
 const EXIT_UNHANDLED_REJECTION = 128;
 const EXIT_UNCAUGHT_EXCEPTION = 129;
 
-wait();
-const api = openChannel() || overHttp();
+let api;
 
 function overHttp() {
   const { RuntimeApi } = require('./client.cjs');
@@ -55,6 +54,12 @@ process.on('beforeExit', () => {
 });
 
 async function run() {
+  api = openChannel();
+  if (ahead.isAhead()) {
+    await ahead.rehearse(loadHandler, serve);
+    ahead.wait();
+  }
+  api = api || overHttp();
   logs.patchConsole();
   const handler = await loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER || '');
   for (;;) {
