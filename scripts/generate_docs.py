@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from lambdad.dataplane import environment_state
 from lambdad.dataplane.extensions_api import extension
 from lambdad.dataplane.runtime_api import session
 from lambdad.neighbours.directory import NEIGHBOURS
-from lambdad.neighbours.hosting import load
 from lambdad.testing.failures.page import page as failures_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +156,8 @@ def coverage_page() -> str:
 def _neighbours() -> list[tuple[str, Any]]:
     """Return title and service of every neighbour that has a package."""
     names = [name for name in NEIGHBOURS if find_spec(f"lambdad.neighbours.{name}") is not None]
-    services = [load(name).service for name in names]
+    packages = [import_module(f"lambdad.neighbours.{name}") for name in names]
+    services = [each.NEIGHBOUR.service for each in packages if hasattr(each, "NEIGHBOUR")]
     return [(str(each.model.metadata["serviceId"]), each) for each in services]
 
 
