@@ -8,6 +8,7 @@
 const fs = require('fs');
 const net = require('net');
 const path = require('path');
+const { current } = require('./logs.cjs');
 
 const VARIABLE = '_LAMBDAD_ASSIGNMENT_FD';
 // What the process itself was told, at its start.
@@ -25,6 +26,7 @@ async function rehearse(loadHandler, serve) {
     await serve(api, { whenIdle: () => {} }, handler, headers, Buffer.from('{"key":["value",1]}'));
   }
   delete require.cache[__filename];
+  Object.assign(current, { requestId: undefined, tenantId: undefined });
   await converse();
 }
 
