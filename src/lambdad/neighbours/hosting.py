@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from lambdad.api.context import EventAcceptor
 from lambdad.api.dispatch import Service
 from lambdad.domain.clock import Clock
+from lambdad.neighbours.pushing import FunctionPush
 from lambdad.protocol.http import HttpRequest
 from lambdad.storage.database import Database
 
@@ -46,19 +46,21 @@ class Setup:
         directory: for files of its own; made by the service if it needs it.
         database: makes its database.
         spawn: owner of its background tasks.
-        events: the queue of asynchronous invocations, for what pushes events to functions.
+        functions: the way of events to functions.
         neighbour: parts of another service by its name, opened if need be; it fails if that
             service is not lambdad's own here, so whoever can should use the AWS API instead.
         endpoint_url: lambdad's own AWS endpoint, `http://127.0.0.1:4566`.
+        access_key: an account's access key id and secret for that endpoint.
     """
 
     directory: Path
     database: Callable[[], Database]
     clock: Clock
     spawn: SpawnTask
-    events: EventAcceptor
+    functions: FunctionPush
     neighbour: Callable[[str], Awaitable[Any]]
     endpoint_url: str
+    access_key: Callable[[str], tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

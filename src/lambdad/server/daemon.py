@@ -27,6 +27,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT
 from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.objects import S3Objects
+from lambdad.neighbours.pushing import FunctionTargets
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
@@ -198,8 +199,9 @@ class Daemon:
             data_dir=data_dir,
             clock=self._clock,
             spawn=self._tasks.spawn,
-            events=self._async.invocations,
+            functions=FunctionTargets(functions, self._async.invocations),
             endpoint_url=self.endpoint_url,
+            access_key=self._auth.authenticator.daemon_key,
         )
         self._stack.push_async_callback(self._neighbours.close)
         services = Services(

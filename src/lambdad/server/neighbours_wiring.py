@@ -11,7 +11,6 @@ from typing import Any
 
 from botocore.model import ServiceModel
 
-from lambdad.api.context import EventAcceptor
 from lambdad.config.sections import NeighboursConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
@@ -20,6 +19,7 @@ from lambdad.neighbours.directory import NEIGHBOURS
 from lambdad.neighbours.endpoints import AWS, Aws, Endpoint
 from lambdad.neighbours.front import Builtin, Neighbours, Server
 from lambdad.neighbours.hosting import Hosted, Setup, SpawnTask
+from lambdad.neighbours.pushing import FunctionPush
 from lambdad.storage.base import Engine
 
 BUILTIN = "builtin"
@@ -36,8 +36,9 @@ def connect(
     data_dir: Path,
     clock: Clock,
     spawn: SpawnTask,
-    events: EventAcceptor,
+    functions: FunctionPush,
     endpoint_url: str,
+    access_key: Callable[[str], tuple[str, str]],
 ) -> Neighbours:
     """Connect every service with its server; nothing is opened yet."""
     servers: dict[str, Server] = {}
@@ -49,9 +50,10 @@ def connect(
                 database=partial(store.database, name),
                 clock=clock,
                 spawn=spawn,
-                events=events,
+                functions=functions,
                 neighbour=_finder(servers),
                 endpoint_url=endpoint_url,
+                access_key=access_key,
             )
             servers[name] = Builtin(Hosted(name, setup))
         elif kind != BUILTIN:
