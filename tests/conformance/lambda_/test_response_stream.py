@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 STREAMER = """
 const flag = `${process.env.AWS_ENDPOINT_URL}/2015-03-31/functions/the-flag/configuration`;
-const scope = `Credential=${process.env.AWS_ACCESS_KEY_ID}/20260101/us-east-1/lambda/aws4_request`;
+const scope = `Credential=000000000000/20260101/us-east-1/lambda/aws4_request`;
 const headers = { Authorization: `AWS4-HMAC-SHA256 ${scope}, SignedHeaders=host, Signature=0` };
 exports.handler = awslambda.streamifyResponse(async (event, stream) => {
   if (event === 'fail early') throw new TypeError('early');
