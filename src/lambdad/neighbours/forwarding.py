@@ -85,6 +85,8 @@ class _Answer:
         self._headers: dict[str, str] = {}
         self._cookies: list[str] = []
         self._pieces: list[bytes] = []
+        self._length: int | None = None
+        self._chunked = False
         self._head_done = False
         self._done = False
 
@@ -97,8 +99,8 @@ class _Answer:
             self._headers[text] = value.decode("latin-1")
         elif text.lower() == "content-length":
             self._length = int(value)
-
-    _length: int | None = None
+        elif text.lower() == "transfer-encoding":
+            self._chunked = True
 
     def on_headers_complete(self) -> None:
         """The head is whole; an interim one says nothing."""
@@ -153,7 +155,7 @@ class _Answer:
     async def _read(self) -> None:
         data = await self._reader.read(_READ)
         if not data:
-            if self._head_done and self._length is None:
+            if self._head_done and self._length is None and not self._chunked:
                 self._done = True  # a body that ends with its connection
                 return
             raise ConnectionError("the connection was closed")
