@@ -133,7 +133,12 @@ async def answer(
     """Run the operation that a request asks for; never raises but for cancellation."""
     wire = service.wire(request)
     try:
-        return await _run(service, wire.router, unchunked(request, context), context)
+        whole = await unchunked(request, context)
+        try:
+            return await _run(service, wire.router, whole, context)
+        finally:
+            if whole.upload is not None and whole.upload is not request.upload:
+                whole.upload.discard()
     except SignatureRefused as refused:
         return _not_accepted(service, request, refused, context.request_id)
     except ServiceException as error:
@@ -179,10 +184,11 @@ async def _run(
         return serialize(route.operation, result, context.request_id)
     response = serialize(route.operation, result.result, context.request_id)
     return HttpResponse(
-        status=response.status,
+        status=result.status or response.status,
         headers={**response.headers, **result.headers},
         body=response.body,
         pieces=result.pieces,
+        length=result.length,
     )
 
 

@@ -31,11 +31,15 @@ class Answer:
     Attributes:
         headers: of HTTP, beside those of the result.
         pieces: the body, when it comes bit by bit.
+        length: of the body in pieces, or of the one that HEAD does not get, in bytes.
+        status: of HTTP, where it is another than the model's.
     """
 
     result: Result
     headers: Mapping[str, str]
     pieces: AsyncGenerator[bytes, None] | None = None
+    length: int | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

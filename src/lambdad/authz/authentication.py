@@ -11,13 +11,14 @@ import re
 import secrets
 from collections.abc import Mapping
 from enum import StrEnum
+from mmap import mmap
 
 from lambdad.authz.access_keys import AccessKey
 from lambdad.authz.callers import Caller, root_arn, stranger
 from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.authz.sessions import TOKEN_PREFIX, Sessions
 from lambdad.domain.clock import Clock
-from lambdad.protocol.aws_chunked import Payload, payload_of
+from lambdad.protocol.aws_chunked import Payload, Take, payload_of
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.sigv4 import Signature, parse_credential, read_signature, session_token
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
@@ -111,8 +112,17 @@ class Authenticator:
         check_claims(request, signature, now_s=self._clock.time())
         return stranger(access_key)
 
-    def payload(self, request: HttpRequest, *, guest: bool = False) -> Payload:
+    def payload(
+        self,
+        request: HttpRequest,
+        *,
+        guest: bool = False,
+        source: mmap | None = None,
+        take: Take | None = None,
+    ) -> Payload:
         """Return the payload of a chunked request that was authenticated.
+
+        A body in a file is read from `source`, and its data are handed to `take`.
 
         Raises:
             MalformedChunks: it cannot be read.
@@ -121,9 +131,10 @@ class Authenticator:
         credential = parse_credential(request)
         access_key = credential.access_key if credential is not None else None
         if not self._must_prove(request, access_key, guest=guest):
-            return payload_of(request, None, None)
+            return payload_of(request, None, None, source=source, take=take)
         signature = read_signature(request)
-        return payload_of(request, signature, self._holder(request, signature)[1])
+        secret = self._holder(request, signature)[1]
+        return payload_of(request, signature, secret, source=source, take=take)
 
     def must_prove(self, *, guest: bool) -> bool:
         """Whether even a caller with unknown credentials must prove who they are."""

@@ -72,6 +72,8 @@ class Builtin:
         if neighbour.rewrite is not None:
             request = neighbour.rewrite(request)
         context: ServiceContext[Any] = replace(caller, services=parts)  # type: ignore[arg-type]
+        if neighbour.handle is not None:
+            return await neighbour.handle(request, context)
         return await answer(neighbour.service, request, context)
 
     async def answers(self) -> bool:

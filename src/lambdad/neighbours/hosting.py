@@ -14,10 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Service
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.pushing import FunctionPush
-from lambdad.protocol.http import HttpRequest
+from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.storage.database import Database
 
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
@@ -71,12 +72,14 @@ class Neighbour(Generic[P]):
         open: makes its parts.
         eager: it has work to do without being called, a schedule for example.
         rewrite: changes a request before it is routed, such as a bucket in the host's name.
+        handle: answers requests, where there is more to it than operations of the model.
     """
 
     service: Service[P]
     open: Callable[[Setup], Awaitable[P]]
     eager: bool = False
     rewrite: Callable[[HttpRequest], HttpRequest] | None = None
+    handle: Callable[[HttpRequest, ServiceContext[P]], Awaitable[HttpResponse]] | None = None
 
 
 class Hosted:

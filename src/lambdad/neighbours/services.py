@@ -14,7 +14,8 @@ from botocore.model import ServiceModel
 from lambdad.neighbours.directory import NEIGHBOURS
 from lambdad.neighbours.query import query_fields
 from lambdad.protocol.http import HttpRequest
-from lambdad.protocol.sigv4 import Credential
+from lambdad.protocol.sigv4 import Credential, parse_credential
+from lambdad.protocol.sigv4_verification import S3_SERVICES
 
 # Lambda's paths begin with the date of their operation family.
 _LAMBDA_PATH = re.compile(
@@ -28,6 +29,8 @@ _HOST = re.compile(
     r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.[a-z.]+)?)(?::\d+)?"
 )
 _ALIASES = {"queue": "sqs"}
+# How S3's older signature begins.
+_SIGNATURE_2 = "AWS "
 
 
 class ServiceDirectory:
@@ -85,4 +88,27 @@ class ServiceDirectory:
             if (name := self._by_signing_name.get(label)) is not None:
                 return name
         # Of all services S3 alone has paths that anybody may call: public objects, forms.
-        return "s3" if request.path.strip("/") and request.method != "OPTIONS" else None
+        return "s3" if request.path.strip("/") and _from_page(request) else None
+
+
+def _from_page(request: HttpRequest) -> bool:
+    """Whether OPTIONS, if it is that, comes from a browser that asks what a page may do."""
+    return request.method != "OPTIONS" or "access-control-request-method" in request.headers
+
+
+def belongs_to_s3(request: HttpRequest) -> bool:
+    """Whether a request is S3's, as far as its path and headers tell; the query may be missing."""
+    headers = request.headers
+    if "x-amz-target" in headers:
+        return False
+    if (credential := parse_credential(request)) is not None:
+        return credential.service in S3_SERVICES
+    if "authorization" in headers:
+        return headers["authorization"].startswith(_SIGNATURE_2)
+    host = headers.get("host", "")
+    return not (
+        request.path.startswith("/_")
+        or _LAMBDA_PATH.match(request.path)
+        or ".lambda-url." in host
+        or ".execute-api." in host
+    )

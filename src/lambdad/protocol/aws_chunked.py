@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import mmap
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lambdad.protocol.http import HttpRequest
@@ -45,8 +46,20 @@ def is_chunked(request: HttpRequest) -> bool:
     return request.headers.get("x-amz-content-sha256", "").startswith(STREAMING)
 
 
-def payload_of(request: HttpRequest, signature: Signature | None, secret: str | None) -> Payload:
+Take = Callable[[memoryview], None]
+
+
+def payload_of(
+    request: HttpRequest,
+    signature: Signature | None,
+    secret: str | None,
+    *,
+    source: mmap.mmap | None = None,
+    take: Take | None = None,
+) -> Payload:
     """Return the payload of a request whose :func:`is_chunked` is true.
+
+    A body in a file is read from `source`; its data go to `take`, and the payload has none.
 
     Without `secret` the chunks' signatures are not looked at: use that only for callers who need
     not prove who they are.
@@ -59,14 +72,16 @@ def payload_of(request: HttpRequest, signature: Signature | None, secret: str | 
     chain = None
     if signature is not None and secret is not None and "UNSIGNED" not in mode:
         chain = _Chain(signature, secret)
-    data, rest = _chunks(request.body, chain)
-    payload = Payload(data=data, trailers=_trailers(rest, chain if "TRAILER" in mode else None))
+    pieces: list[memoryview] = []
+    body = request.body if source is None else source
+    size, rest = _chunks(body, chain, pieces.append if take is None else take)
     announced = request.headers.get("x-amz-decoded-content-length")
-    if announced is not None and announced.strip() != str(len(data)):
+    if announced is not None and announced.strip() != str(size):
         raise MalformedChunks(
-            f"The chunks hold {len(data)} bytes, x-amz-decoded-content-length says {announced}."
+            f"The chunks hold {size} bytes, x-amz-decoded-content-length says {announced}."
         )
-    return payload
+    trailers = _trailers(rest, chain if "TRAILER" in mode else None)
+    return Payload(data=b"".join(pieces), trailers=trailers)
 
 
 class _Chain:
@@ -94,10 +109,9 @@ class _Chain:
         self._last = own
 
 
-def _chunks(body: bytes, chain: _Chain | None) -> tuple[bytes, bytes]:
-    """Return the data of all chunks, and what follows the last one."""
-    view, place = memoryview(body), 0
-    pieces: list[memoryview] = []
+def _chunks(body: bytes | mmap.mmap, chain: _Chain | None, take: Take) -> tuple[int, bytes]:
+    """Hand over the data of all chunks; returns their size, and what follows the last one."""
+    view, place, total = memoryview(body), 0, 0
     while True:
         end = body.find(b"\r\n", place, place + _HEAD_BYTES_MAX)
         match = _HEAD.fullmatch(body, place, end) if end >= 0 else None
@@ -110,8 +124,9 @@ def _chunks(body: bytes, chain: _Chain | None) -> tuple[bytes, bytes]:
         if chain is not None:
             chain.check_chunk(data, match[2])
         if size == 0:
-            return b"".join(pieces), body[place:]
-        pieces.append(data)
+            return total, body[place : place + _TRAILERS_BYTES_MAX + 1]
+        take(data)
+        total += size
         place += size
         if body[place : place + 2] != b"\r\n":
             raise MalformedChunks(f"The chunk before byte {place} is longer than it says.")

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
+
+
+class Upload(Protocol):
+    """A body that is too large for memory, in a file that its receiver may rename.
+
+    Attributes:
+        size: in bytes.
+        sha256: in hexadecimal digits; so is `md5`.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    md5: str
+
+    def discard(self) -> None:
+        """Remove the file, unless somebody renamed it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +35,7 @@ class HttpRequest:
         path: raw, percent-encoded, without the query.
         query: raw query string, without `?`.
         headers: names in lower case; of repeated headers the values joined by `,`.
+        upload: the body, where it came into a file; `body` is empty then.
     """
 
     method: str
@@ -23,6 +43,7 @@ class HttpRequest:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    upload: Upload | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +53,7 @@ class HttpResponse:
     Attributes:
         cookies: values of `Set-Cookie`, a header each.
         pieces: a body that comes bit by bit; `body` is empty then. Who sends it closes it.
+        length: of a body in pieces if it is known, or of the one that HEAD does not get; bytes.
     """
 
     status: int
@@ -39,6 +61,7 @@ class HttpResponse:
     body: bytes = b""
     cookies: tuple[str, ...] = ()
     pieces: AsyncGenerator[bytes, None] | None = None
+    length: int | None = None
 
 
 class Peer(Protocol):

@@ -58,10 +58,11 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
             text = value if value.isprintable() else _CONTROL.sub(" ", value)
             lines.append(prefix + text)
     lines.extend(f"Set-Cookie: {_CONTROL.sub(' ', cookie)}" for cookie in response.cookies)
-    if response.pieces is not None:
+    if response.pieces is not None and response.length is None:
         lines.append("Transfer-Encoding: chunked")
     elif not bodiless:
-        lines.append(f"Content-Length: {len(body)}")
+        length = len(body) if response.length is None else response.length
+        lines.append(f"Content-Length: {length}")
     lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
     text = "\r\n".join(lines)
     try:

@@ -30,8 +30,8 @@ def parse(
     """Return the parameters of a request by the names of the model's members.
 
     Blobs are bytes, timestamps aware datetimes in UTC, numbers int or float. Members that were
-    not sent, or are null, are absent, and so is a blob payload without bytes; null elements of
-    lists and maps stay None, for the validator to refuse.
+    not sent, or are null, are absent, and so is a blob payload without bytes; one that came into a
+    file is an `Upload`. Null elements of lists and maps stay None, for the validator to refuse.
 
     Raises:
         MalformedRequest: the body or a parameter cannot be read as its type.
@@ -54,7 +54,7 @@ def parse(
         _read_prefixed(bound, headers, params)
     xml = operation.service_model.metadata["protocol"] == "rest-xml"
     if bindings.payload is not None:
-        _read_payload(bindings.payload, request.body, params, xml=xml)
+        _read_payload(bindings.payload, request, params, xml=xml)
     elif bindings.body and xml:
         shape = operation.input_shape
         params.update({} if shape is None else read_xml(shape, request.body))
@@ -134,10 +134,12 @@ def _read_prefixed(bound: Bound, headers: Mapping[str, str], params: Params) -> 
         params[bound.name] = entries
 
 
-def _read_payload(bound: Bound, body: bytes, params: Params, *, xml: bool) -> None:
+def _read_payload(bound: Bound, request: HttpRequest, params: Params, *, xml: bool) -> None:
+    shape, body = bound.shape, request.body
+    if request.upload is not None and shape.type_name == "blob":
+        params[bound.name] = request.upload
     if not body:
         return
-    shape = bound.shape
     if shape.type_name == "blob":
         params[bound.name] = body
     elif isinstance(shape, StructureShape) and xml:

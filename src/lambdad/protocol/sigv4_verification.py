@@ -90,7 +90,8 @@ def _payload_hash(request: HttpRequest, signature: Signature) -> str:
         return UNSIGNED_PAYLOAD
     if claimed is not None and (claimed == UNSIGNED_PAYLOAD or claimed.startswith(STREAMING)):
         return claimed
-    own = hashlib.sha256(request.body).hexdigest()
+    uploaded = request.upload
+    own = uploaded.sha256 if uploaded is not None else hashlib.sha256(request.body).hexdigest()
     if claimed is not None and claimed.lower() != own:
         raise SignatureRefused(Fault.PAYLOAD)
     return claimed or own

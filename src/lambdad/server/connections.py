@@ -7,8 +7,10 @@ door bounds connections, heads, bodies and the bytes it holds in all.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from lambdad.domain import limits
@@ -17,16 +19,23 @@ from lambdad.protocol.http import PEER, HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
 from lambdad.protocol.http1_responses import LAST_CHUNK, encode_chunk
 from lambdad.server.budgets import Budget
+from lambdad.storage.uploads import Spool
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 Refuse = Callable[[BadHttp, str, str], HttpResponse]
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
+Receive = Callable[[str, str, Mapping[str, str]], Spool | None]
+"""Told method, raw path and headers: where a body goes that is too large for memory."""
 
 # Clients send a body whole before they read the answer. So much more than the limit is read
 # and thrown away, so that they see the 413 and not a reset connection.
 _LINGER_BYTES = 256 * 1024 * 1024
 _LINGER_S = 10.0
 _INVOKE_SLACK_BYTES = 1024 * 1024
+
+_UPLOAD_BYTES_MAX = 5 * 1024 * 1024 * 1024
+_NO_DISK = BadHttp(507, "The body cannot be stored: see the log, and free space on the disk.")
+_LOGGER = logging.getLogger(__name__)
 
 _DEFAULT_LIMITS = Http1Limits(
     head_bytes=limits.REQUEST_HEAD_BYTES_MAX,
@@ -46,6 +55,7 @@ class Door:
     Args:
         connections_max: at once; more are closed.
         budgets: all of them must hold.
+        receive: says which bodies go into files.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class Door:
         *,
         connections_max: int,
         budgets: Sequence[Budget],
+        receive: Receive | None = None,
     ) -> None:
         self.handler = handler
         self.refuse = refuse
@@ -63,6 +74,7 @@ class Door:
         self.connections: set[ClientConnection] = set()
         self.connections_max = connections_max
         self.budgets = budgets
+        self.receive = receive
 
     def connection(self) -> ClientConnection:
         """Protocol factory for `loop.create_server`."""
@@ -86,7 +98,8 @@ class ClientConnection(asyncio.Protocol):
         self._door = door
         self._parser = RequestParser(_DEFAULT_LIMITS, on_head=self._limits_for)
         self._transport: asyncio.Transport | None = None
-        self._queue: list[HttpRequest] = []
+        self._queue: list[tuple[HttpRequest, Spool | None]] = []
+        self._spools: list[Spool | None] = []  # of the requests that have begun
         self._refusal: BadHttp | None = None
         self._busy = False
         self._closing = False
@@ -120,6 +133,9 @@ class ClientConnection(asyncio.Protocol):
             self._release()
         if self._when_gone is not None:
             self._when_gone()
+        for spool in self._spools:
+            if spool is not None:
+                spool.discard()
 
     def when_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See `protocol.http.Peer`: only who reads on hears of an end."""
@@ -149,12 +165,25 @@ class ClientConnection(asyncio.Protocol):
             requests, self._refusal = bad.requests, bad
         if requests or self._refusal is not None:
             self._hold()
-            self._queue.extend(requests)
+            self._queue.extend((each, self._spools.pop(0)) for each in requests)
             self._serve_next()
+        elif self._spools and (spool := self._spools[-1]) is not None:
+            self._spooling(spool)
         elif self._over_budget():
             return
         elif self._parser.wants_continue and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _spooling(self, spool: Spool) -> None:
+        """What came is not in memory for long: read at the pace of the disk."""
+        self._account(-self._received)
+        if self._transport is None:
+            return
+        if self._parser.wants_continue:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if spool.behind:
+            spool.on_room = self.read_on
+            self._transport.pause_reading()
 
     def finish(self) -> None:
         """Close when the request in hand has been answered."""
@@ -201,10 +230,13 @@ class ClientConnection(asyncio.Protocol):
                 return True
         return False
 
-    def _limits_for(
-        self, method: str, path: str, _headers: Mapping[str, str]
-    ) -> Http1Limits | None:
+    def _limits_for(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
         self._head = (method, path)
+        receive = self._door.receive
+        spool = receive(method, path, headers) if receive is not None else None
+        self._spools.append(spool)
+        if spool is not None:
+            return replace(_DEFAULT_LIMITS, body_bytes=_UPLOAD_BYTES_MAX, sink=spool.take)
         return _INVOKE_LIMITS if path.endswith("/invocations") else None
 
     def _serve_next(self) -> None:
@@ -213,18 +245,35 @@ class ClientConnection(asyncio.Protocol):
         if self._queue:
             self._busy = True
             self._transport.pause_reading()
-            self._door.spawn_task(self._answer(self._queue.pop(0)))
+            self._door.spawn_task(self._answer(*self._queue.pop(0)))
         elif self._refusal is not None:
             self._release()
             self._refuse(self._refusal)
 
-    async def _answer(self, request: HttpRequest) -> None:
+    async def _answer(self, request: HttpRequest, spool: Spool | None) -> None:
         PEER.set(self)
         try:
-            await self._serve(request)
+            if spool is None:
+                await self._serve(request)
+            else:
+                await self._serve_upload(request, spool)
         finally:
             if not self._busy or self._transport is None:
                 self._release()
+
+    async def _serve_upload(self, request: HttpRequest, spool: Spool) -> None:
+        try:
+            upload = await spool.finish()
+        except OSError:
+            _LOGGER.exception("%s %s could not be stored", request.method, request.path[:256])
+            self._busy = False
+            self._release()
+            self._refuse(_NO_DISK)
+            return
+        try:
+            await self._serve(replace(request, upload=upload))
+        finally:
+            upload.discard()
 
     async def _serve(self, request: HttpRequest) -> None:
         response = await self._door.handler(request)
@@ -261,10 +310,11 @@ class ClientConnection(asyncio.Protocol):
                     await self._writable.wait()
                     if self._transport is None:
                         return False
-                    self._transport.write(encode_chunk(piece))
+                    whole = response.length is not None
+                    self._transport.write(piece if whole else encode_chunk(piece))
             except LambdadError:
                 return False
-        if self._transport is not None:
+        if self._transport is not None and response.length is None:
             self._transport.write(LAST_CHUNK)
         return True
 

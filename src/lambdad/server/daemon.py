@@ -134,7 +134,12 @@ class Daemon:
             authenticator=self._auth.authenticator,
             clock=self._clock,
         )
-        self._listeners = Listeners(site.handle, site.handle_guest, site.refuse, self._tasks.spawn)
+        receive = neighbours_wiring.object_uploads(config.neighbours, data_dir)
+        if receive is not None:
+            self._stack.callback(receive.close)
+        self._listeners = Listeners(
+            site.handle, site.handle_guest, site.refuse, self._tasks.spawn, receive
+        )
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)

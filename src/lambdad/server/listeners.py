@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lambdad.sandbox.base import Listener
 from lambdad.server.budgets import Budget
-from lambdad.server.connections import Door, Handler, Refuse, SpawnTask
+from lambdad.server.connections import Door, Handler, Receive, Refuse, SpawnTask
 
 _CONNECTIONS_MAX = 10_000
 _BUFFERED_MAX = 1024 * 1024 * 1024
@@ -41,9 +41,15 @@ class Listeners:
     """Everything that accepts connections. Mutable: the servers of the daemon and of guests."""
 
     def __init__(
-        self, handler: Handler, guest_handler: Handler, refuse: Refuse, spawn_task: SpawnTask
+        self,
+        handler: Handler,
+        guest_handler: Handler,
+        refuse: Refuse,
+        spawn_task: SpawnTask,
+        receive: Receive | None = None,
     ) -> None:
         """`guest_handler` answers what comes from inside a sandbox."""
+        self._receive = receive
         self._guest_handler = guest_handler
         self._refuse = refuse
         self._spawn_task = spawn_task
@@ -88,4 +94,5 @@ class Listeners:
             self._spawn_task,
             connections_max=connections_max,
             budgets=budgets,
+            receive=self._receive,
         )

@@ -20,6 +20,7 @@ from lambdad.neighbours.endpoints import AWS, Aws, Endpoint
 from lambdad.neighbours.front import Builtin, Neighbours, Server
 from lambdad.neighbours.hosting import Hosted, Setup, SpawnTask
 from lambdad.neighbours.pushing import FunctionPush
+from lambdad.server.object_uploads import ObjectUploads
 from lambdad.storage.base import Engine
 
 BUILTIN = "builtin"
@@ -66,6 +67,12 @@ def choice(config: NeighboursConfig, name: str) -> str:
     """Return what the configuration says of a service."""
     chosen = {each.name: getattr(config, each.name) for each in fields(config)}
     return str(chosen[_BELONGS.get(name, name)])
+
+
+def object_uploads(config: NeighboursConfig, data_dir: Path) -> ObjectUploads | None:
+    """Return what takes in large objects, if they are stored here."""
+    here = choice(config, "s3") == BUILTIN and is_builtin("s3")
+    return ObjectUploads(data_dir / "neighbours" / "s3" / "incoming") if here else None
 
 
 def is_builtin(name: str) -> bool:
