@@ -11,46 +11,35 @@ measured in the same run, so that ratios can be compared where milliseconds cann
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import (
-    burst,
-    cold_python,
-    event_queue,
-    functions_scale,
-    idle_environments,
-    idle_memory,
-    page,
-    peers,
-    ready,
-    scale,
-    sqs,
-    warm_node,
-    warm_python,
-)
+from benchmarks import page
 from benchmarks.load import runtime
 from benchmarks.revisions import compare
 from benchmarks.series import HEADING, Series
 
-BENCHMARKS: Mapping[str, Callable[[bool], Iterator[Series]]] = {
-    "ready": ready.measure,
-    "cold_python": cold_python.measure,
-    "warm_python": warm_python.measure,
-    "warm_node": warm_node.measure,
-    "burst": burst.measure,
-    "functions_scale": functions_scale.measure,
-    "event_queue": event_queue.measure,
-    "idle_memory": idle_memory.measure,
-    "sqs": sqs.measure,
-    "idle_environments": idle_environments.measure,
-    "scale": scale.measure,
-    "peers": peers.measure,
-}
+# Modules of this package. Each is imported when it is its turn: a revision to compare with may lack
+# what another one needs.
+BENCHMARKS = (
+    "ready",
+    "cold_python",
+    "warm_python",
+    "warm_node",
+    "burst",
+    "functions_scale",
+    "event_queue",
+    "idle_memory",
+    "sqs",
+    "idle_environments",
+    "scale",
+    "peers",
+)
 # These take minutes and do not tell two revisions apart.
 _NOT_COMPARED = ("ready", "functions_scale", "idle_environments", "scale", "peers")
 
@@ -78,6 +67,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _measure(name: str, quick: bool) -> Iterator[Series]:
+    found: Iterator[Series] = importlib.import_module(f"benchmarks.{name}").measure(quick)
+    return found
+
+
 def main() -> None:
     """Run the benchmarks."""
     options = _options()
@@ -91,7 +85,7 @@ def main() -> None:
         print(HEADING)
     documents = []
     for name in options.only or list(BENCHMARKS):
-        for series in BENCHMARKS[name](options.quick):
+        for series in _measure(name, options.quick):
             documents.append({"benchmark": name, **series.document()})
             print(json.dumps(documents[-1]) if options.json else series.line(), flush=True)
     results = {"conditions": found, "series": documents}
