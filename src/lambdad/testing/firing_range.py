@@ -99,10 +99,13 @@ class Range:
         over = threading.Event()
 
         def look() -> None:
-            while not over.wait(0.02):
+            while True:
                 resident = _resident_kib(self.daemon.pid)
                 observation.resident_kib = max(observation.resident_kib, resident)
                 observation.bystander_s.append(self.bystander_s())
+                # At least once, however soon it is over.
+                if over.wait(0.02):
+                    return
 
         thread = threading.Thread(target=look)
         thread.start()
