@@ -84,6 +84,34 @@ class RuntimesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesConfig:
+    """Where container images may come from.
+
+    Attributes:
+        local: directories below which `oci:` and `docker-archive:` images may lie; who calls the
+            API can name files there.
+        plain_http: registries, `host` or `host:port`, that are spoken to without TLS.
+        docker_config: file with the logins to registries, as `docker login` writes it.
+    """
+
+    local: tuple[Path, ...] = ()
+    plain_http: tuple[str, ...] = ()
+    docker_config: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevelopmentConfig:
+    """What is for the desk alone.
+
+    Attributes:
+        hot_reload: code may be a directory of this host, named by `S3Bucket` hot-reload and its
+            path as `S3Key`; who may call the API can then show any directory to a function.
+    """
+
+    hot_reload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlaneConfig:
     """How what is deployed comes into service.
 
@@ -224,6 +252,8 @@ class Config:
     auth: AuthConfig = field(default_factory=AuthConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     runtimes: RuntimesConfig = field(default_factory=RuntimesConfig)
+    images: ImagesConfig = field(default_factory=ImagesConfig)
+    development: DevelopmentConfig = field(default_factory=DevelopmentConfig)
     controlplane: ControlPlaneConfig = field(default_factory=ControlPlaneConfig)
     function_urls: FunctionUrlsConfig = field(default_factory=FunctionUrlsConfig)
     dataplane: DataPlaneConfig = field(default_factory=DataPlaneConfig)

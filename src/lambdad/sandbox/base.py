@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from lambdad.domain.environments import Mount, ResourceLimits, Zygote
@@ -57,6 +58,8 @@ class SandboxSpec:
         egress: whether the guest may open connections to public addresses.
         zygote: what `forked` processes are forked from, or None; an optimisation of backends that
             have zygotes, see :attr:`SandboxBackend.zygotes`.
+        root: root directory of the guest, read-only, instead of the host's programs; with places
+            for what is mounted over it. Only on backends with :attr:`SandboxBackend.roots`.
     """
 
     environment_id: str
@@ -65,6 +68,7 @@ class SandboxSpec:
     ports: Sequence[int]
     egress: bool = True
     zygote: Zygote | None = None
+    root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,10 +231,12 @@ class SandboxBackend(Protocol):
     Attributes:
         zygotes: whether sandboxes can be made before it is known for which function: with
             `SandboxSpec.zygote` and :meth:`Sandbox.mount`.
+        roots: whether a sandbox can have a root directory of its own, as images need it.
     """
 
     name: str
     zygotes: bool
+    roots: bool
 
     async def open(self) -> None:
         """Prepare the host and sweep what a killed predecessor left.

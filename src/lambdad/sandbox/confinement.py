@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypedDict
 
-from lambdad.sandbox import guest_mounts, rootfs, syscalls
+from lambdad.sandbox import guest_mounts, guest_root, rootfs, syscalls
 from lambdad.sandbox.netlink import Netlink
 
 READY = b"R"
@@ -40,12 +40,13 @@ class Wire(TypedDict):
 
 
 class Request(TypedDict):
-    """What the supervisor asks for. Descriptors: cgroups, then mounts.
+    """What the supervisor asks for. Descriptors: cgroups, a root if there is one, then mounts.
 
     Attributes:
         uid: also the gid.
         cgroups: how many descriptors of `cgroup.procs` there are.
         tmpfs_mb: size of `/tmp` in memory; 0 when it is attached from outside.
+        root: whether it gets a root directory of its own.
         targets: where the mounts go.
         wire: None for a sandbox with loopback alone.
     """
@@ -56,6 +57,7 @@ class Request(TypedDict):
     ports: list[int]
     cgroups: int
     tmpfs_mb: int
+    root: bool
     targets: list[str]
     wire: Wire | None
 
@@ -109,6 +111,8 @@ def _enter_namespaces(request: Request, descriptors: list[int]) -> None:
     # A netlink socket belongs to the namespace it was opened in: this one stays the host's.
     host = Netlink() if request["wire"] else None
     syscalls.unshare(_NAMESPACES)
+    if request["root"]:
+        guest_root.enter(descriptors.pop(0), request["uid"])
     guest_mounts.mount_proc()
     if request["tmpfs_mb"]:
         guest_mounts.mount_tmpfs(request["tmpfs_mb"])

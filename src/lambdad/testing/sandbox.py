@@ -291,6 +291,7 @@ class FakeBackend:
 
     name = "fake"
     zygotes = False
+    roots = False
 
     def __init__(self, program: Program, programs: Mapping[str, Program] | None = None) -> None:
         self._program = program

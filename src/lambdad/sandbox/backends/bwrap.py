@@ -71,6 +71,7 @@ class BwrapBackend:
 
     name = "bwrap"
     zygotes = False
+    roots = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
         del clock

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
-from lambdad.domain.environments import Zygote
+from lambdad.domain.environments import Mount, Zygote
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import firewall, mounts
 from lambdad.sandbox.base import Guard, SandboxSpec
@@ -70,6 +70,7 @@ class NativeBackend:
 
     name = "native"
     zygotes = True
+    roots = True
 
     def __init__(
         self,
@@ -181,7 +182,8 @@ class NativeBackend:
         if spec.egress and self._host.egress:
             device = firewall.interface_name(self._host.instance, slot)
         with ExitStack() as undo:
-            views = mounts.views_of(spec.mounts, self._config.first_uid + slot)
+            root = [Mount(source=spec.root, target="/")] if spec.root else []
+            views = mounts.views_of([*root, *spec.mounts], self._config.first_uid + slot)
             for view in views:
                 undo.callback(os.close, view)
             try:
@@ -260,6 +262,7 @@ class NativeBackend:
             "ports": list(spec.ports),
             "cgroups": len(parts.procs),
             "tmpfs_mb": parts.holdings.extra_memory_mb,
+            "root": spec.root is not None,
             "targets": [mount.target for mount in spec.mounts],
             "wire": wire,
         }

@@ -77,6 +77,7 @@ class ProcessBackend:
 
     name = "process"
     zygotes = False
+    roots = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
         del clock

@@ -1,0 +1,267 @@
+"""Images on disk: `<root>/layers/<diff id>` and `<root>/roots/<digest of the manifest>`.
+
+A layer is unpacked once for all images that have it; a root is made of hard links to layers, beside
+a document with what the image says of itself. Each appears by one rename after all of it was
+verified and has reached the disk. Decides which local places may be read.
+
+Mutable state: what is being made, which :meth:`ImageStore.collect` waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lambdad.config.sections import ImagesConfig
+from lambdad.domain.errors import HostUnfit
+from lambdad.domain.images import (
+    UNPACKED_BYTES_MAX,
+    ImageDenied,
+    ImageDescription,
+    ImageProblem,
+    ImageReference,
+    SourceKind,
+    parse_reference,
+)
+from lambdad.images import manifest
+from lambdad.images.base import DOCUMENT_BYTES_MAX, BlobSource
+from lambdad.images.layer import unpack
+from lambdad.images.local import ArchiveSource, LayoutSource
+from lambdad.images.manifest import Image
+from lambdad.images.registry import RegistrySource, logins
+from lambdad.images.root import lay
+from lambdad.images.streams import limited
+
+_STAGE = ".making-"
+_DOCUMENT = "image.json"
+_TREE = "tree"
+# Unpacking is bound by the processor.
+_AT_ONCE = 2
+
+
+class ImageStore:
+    """Used from one event loop; blocking work is done in threads."""
+
+    def __init__(self, root: Path, config: ImagesConfig) -> None:
+        self._layers = root.absolute() / "layers"
+        self._roots = root.absolute() / "roots"
+        self._config = config
+        self._descriptions: dict[str, ImageDescription] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._making = 0
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
+    async def resolve(self, uri: str, architecture: str) -> tuple[str, str]:
+        """Ask which image a URI names now.
+
+        Returns its digest, 64 hex digits, and the URI that names it by that.
+
+        Raises:
+            ImageProblem: the URI makes no sense, or there is no such image.
+        """
+        reference = self._reference(uri)
+        found = await asyncio.to_thread(self._choose, reference, architecture)
+        return found.digest.partition(":")[2], reference.at(found.digest)
+
+    async def ensure(self, uri: str, architecture: str) -> str:
+        """Have the image of a resolved URI on disk, fetched if need be; returns its digest.
+
+        Raises:
+            ImageProblem: it cannot be had, or is none that may be used.
+            HostUnfit: the disk is full or failed; nothing is left of the image.
+        """
+        digest = uri.rpartition(":")[2]
+        # A look at a directory is far cheaper than a thread, and nearly every call ends here.
+        if digest in self._descriptions or (self._roots / digest).is_dir():
+            return digest
+        async with self._maker(digest):
+            reference = self._reference(uri)
+            await asyncio.to_thread(self._make, reference, digest, architecture)
+        return digest
+
+    def tree(self, digest: str) -> Path:
+        """Root directory of an image that is on disk. Read-only by convention."""
+        return self._roots / digest / _TREE
+
+    def description(self, digest: str) -> ImageDescription:
+        """What an image that is on disk says of itself."""
+        found = self._descriptions.get(digest)
+        if found is None:
+            document = self._document(digest)["description"]
+            found = self._descriptions[digest] = ImageDescription(
+                entry_point=tuple(document["entry_point"]),
+                command=tuple(document["command"]),
+                working_directory=document["working_directory"],
+                environment=document["environment"],
+            )
+        return found
+
+    async def collect(self, used: frozenset[str]) -> int:
+        """Remove images that are not in `used`, and layers of none; returns how many images went.
+
+        0 while images are being made.
+        """
+        if self._making:
+            return 0
+        # What is begun from now on sees what is left, as every removal is a rename first.
+        unused = [path for path in _entries(self._roots) if path.name not in used]
+        kept = {
+            layer
+            for path in _entries(self._roots)
+            if path not in unused
+            for layer in self._document(path.name)["layers"]
+        }
+        unused_layers = [path for path in _entries(self._layers) if path.name not in kept]
+        trash = self._roots.parent / f"{_STAGE}{secrets.token_hex(8)}"
+        for path in (*unused, *unused_layers):
+            trash.mkdir(exist_ok=True)
+            path.rename(trash / f"{path.parent.name}-{path.name}")
+            self._descriptions.pop(path.name, None)
+        await asyncio.to_thread(self._sweep)
+        return len([path for path in unused if not path.name.startswith(".")])
+
+    def _sweep(self) -> None:
+        for path in _entries(self._roots.parent):
+            if path.name.startswith(_STAGE):
+                shutil.rmtree(path)
+
+    @asynccontextmanager
+    async def _maker(self, digest: str) -> AsyncIterator[None]:
+        lock = self._locks.setdefault(digest, asyncio.Lock())
+        self._making += 1
+        try:
+            async with lock, self._free:
+                yield
+        finally:
+            self._making -= 1
+            if not self._making:
+                self._locks.clear()
+
+    def _reference(self, uri: str) -> ImageReference:
+        reference = parse_reference(uri)
+        if reference is None:
+            raise ImageProblem(
+                f"{uri!r} names no image. Give registry/repository:tag, oci:/directory:tag or "
+                "docker-archive:/file."
+            )
+        if reference.kind is not SourceKind.REGISTRY:
+            self._check_place(reference)
+        return reference
+
+    def _check_place(self, reference: ImageReference) -> None:
+        """SECURITY: whoever may call the API must not read this host's files by it."""
+        place = Path(os.path.realpath(reference.place))
+        allowed = [Path(os.path.realpath(directory)) for directory in self._config.local]
+        if not any(place.is_relative_to(directory) for directory in allowed):
+            raise ImageDenied(
+                f"Images below {place.parent} may not be used. Name the directory in images.local "
+                "of the configuration."
+            )
+
+    def _source(self, reference: ImageReference) -> BlobSource:
+        if reference.kind is SourceKind.LAYOUT:
+            return LayoutSource(reference)
+        if reference.kind is SourceKind.ARCHIVE:
+            return ArchiveSource(reference)
+        users = logins(self._config.docker_config)
+        return RegistrySource(reference, self._config.plain_http, users)
+
+    def _choose(self, reference: ImageReference, architecture: str) -> manifest.Manifest:
+        source = self._source(reference)
+        return manifest.choose(source.manifest, reference.digest, architecture)
+
+    def _make(self, reference: ImageReference, digest: str, architecture: str) -> None:
+        if (self._roots / digest).is_dir():
+            return
+        source = self._source(reference)
+        found = manifest.choose(source.manifest, reference.digest, architecture)
+        with source.blob(found.config_digest) as blob:
+            config = limited(blob, DOCUMENT_BYTES_MAX)
+        image = manifest.with_config(found, config, architecture)
+        with _explained(self._roots.parent):
+            self._make_layers(source, image)
+            self._appear(self._roots / digest, lambda stage: self._fill(image, stage))
+
+    def _make_layers(self, source: BlobSource, image: Image) -> None:
+        budget = UNPACKED_BYTES_MAX
+        for layer in image.layers:
+            place = self._layers / layer.diff_id.partition(":")[2]
+            if not place.is_dir():
+
+                def fill(stage: Path, layer: manifest.Blob = layer, budget: int = budget) -> None:
+                    with source.blob(layer.digest) as blob:
+                        size = unpack(blob, layer, stage / _TREE, budget)
+                    (stage / "size").write_text(str(size))
+
+                self._appear(place, fill)
+            budget -= int((place / "size").read_text())
+            if budget < 0:
+                raise manifest.too_large()
+
+    def _fill(self, image: Image, stage: Path) -> None:
+        digests = [layer.diff_id.partition(":")[2] for layer in image.layers]
+        lay([self._layers / digest / _TREE for digest in digests], stage / _TREE)
+        document = {"layers": digests, "description": asdict(image.description)}
+        (stage / _DOCUMENT).write_text(json.dumps(document))
+
+    def _appear(self, target: Path, fill: Callable[[Path], None]) -> None:
+        """Make a directory that is whole or not there at all."""
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stage = self._roots.parent / f"{_STAGE}{secrets.token_hex(8)}"
+        stage.mkdir(mode=0o755)
+        try:
+            fill(stage)
+            _sync_file_system(stage)
+            try:
+                stage.rename(target)
+            except OSError as error:
+                # Another image with the same layer was faster.
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+        finally:
+            if stage.exists():
+                shutil.rmtree(stage)
+
+    def _document(self, digest: str) -> Mapping[str, Any]:
+        document: Mapping[str, Any] = json.loads((self._roots / digest / _DOCUMENT).read_text())
+        return document
+
+
+def _entries(directory: Path) -> list[Path]:
+    return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _sync_file_system(place: Path) -> None:
+    """Flush what was written: at once is far faster than each of many thousands of files."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "the disk cannot be flushed")
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HostUnfit(
+                f"No space is left for images below {root}.",
+                "Free space on its file system and try again.",
+            ) from error
+        raise HostUnfit(
+            f"Images cannot be stored below {root}: {error.strerror or error}.",
+            "Make it writable for the user that runs lambdad; look at the kernel log.",
+        ) from error
