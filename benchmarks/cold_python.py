@@ -1,4 +1,4 @@
-"""S2, R1: the first invocation of a Python function, over HTTP, with its answer."""
+"""S2, S6, R1: the first invocation of a Python function, over HTTP, with its answer."""
 
 from __future__ import annotations
 
@@ -9,30 +9,67 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.load import invoke_path, runtime, visit
+from benchmarks.load import invoke_path, runtime, visit, visit_at_once
+from benchmarks.prewarmed import await_ready
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
 HANDLER = "def handler(event, context):\n    return event\n"
+_AT_ONCE = 50
+_NONE = {"LAMBDAD_PREWARM_MOST": "0"}
 
 
 def measure(quick: bool) -> Iterator[Series]:
-    """Deploy many functions and call each once, one after the other."""
-    times = 10 if quick else 50
+    """Call functions once: from environments that wait and from none, one by one and at once."""
+    times = 10 if quick else 200
+    floors = [_interpreter() for _ in range(10 if quick else 50)]
+    yield Series(row="", name="bare interpreter, start to exit (floor)", unit="ms", values=floors)
     with tempfile.TemporaryDirectory() as directory, DaemonProcess(Path(directory)) as daemon:
-        deployer = Deployer(daemon.endpoint_url)
-        names = [f"cold-{number}" for number in range(times)]
-        for name in names:
-            deployer.deploy(name, HANDLER, Runtime=runtime())
-        yield Series(
-            row="",
-            name="bare interpreter, start to exit (floor)",
-            unit="ms",
-            values=[_interpreter() for _ in range(times)],
-        )
-        run = visit(daemon.endpoint_url, [invoke_path(name) for name in names])
-        yield Series(row="R1", name="cold invocation, Python", unit="ms", values=run.values)
+        names = deploy(daemon.endpoint_url, "slot", times)
+        values = one_by_one(daemon.endpoint_url, names, runtime())
+    yield Series(row="S2", name="cold, Python, an environment waits", unit="ms", values=values)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        DaemonProcess(Path(directory), environ=_NONE) as daemon,
+    ):
+        names = deploy(daemon.endpoint_url, "none", times)
+        _bring_up_interpreter(daemon.endpoint_url)
+        values = visit(daemon.endpoint_url, [invoke_path(name) for name in names]).values
+        yield Series(row="R1", name="cold, Python, none waits", unit="ms", values=values)
+        waves = [_wave(daemon.endpoint_url, number) for number in range(1 if quick else 5)]
+        name = f"{_AT_ONCE} cold at once, until all are answered"
+        yield Series(row="S6", name=name, unit="ms", values=waves)
+
+
+def deploy(url: str, prefix: str, number: int, **configuration: object) -> list[str]:
+    """Deploy functions that only answer; return their names."""
+    deployer = Deployer(url)
+    names = [f"{prefix}-{index}" for index in range(number)]
+    for name in names:
+        deployer.deploy(name, HANDLER, **{"Runtime": runtime(), **configuration})
+    return names
+
+
+def one_by_one(url: str, names: list[str], identifier: str) -> list[float]:
+    """Call each function once, when an environment waits for it; return milliseconds."""
+    values = []
+    for name in names:
+        await_ready(url, identifier)
+        values += visit(url, [invoke_path(name)]).values
+    return values
+
+
+def _wave(url: str, number: int) -> float:
+    names = deploy(url, f"wave-{number}", _AT_ONCE)
+    return visit_at_once(url, [invoke_path(name) for name in names]).took_s * 1000
+
+
+def _bring_up_interpreter(url: str) -> None:
+    """Let the interpreter that all environments are forked from come up."""
+    for name in deploy(url, "first", 3):
+        visit(url, [invoke_path(name)])
+        time.sleep(1)
 
 
 def _interpreter() -> float:

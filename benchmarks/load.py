@@ -64,6 +64,11 @@ def visit(url: str, paths: list[str], *, body: bytes = EVENT) -> Run:
     return uvloop.run(_drive(url, paths, 1, body))
 
 
+def visit_at_once(url: str, paths: list[str], *, body: bytes = EVENT) -> Run:
+    """Ask each path once, all at the same time, each over a connection of its own."""
+    return uvloop.run(_drive(url, paths, len(paths), body))
+
+
 async def _drive(
     url: str, paths: list[str], connections: int, body: bytes, method: str = "POST"
 ) -> Run:

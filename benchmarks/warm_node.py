@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.load import drive, invoke_path, visit
+from benchmarks.cold_python import one_by_one
+from benchmarks.load import drive, invoke_path
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
@@ -22,7 +23,7 @@ def measure(quick: bool) -> Iterator[Series]:
     node = shutil.which("node")
     if node is None:
         return
-    times = 5 if quick else 30
+    times = 5 if quick else 200
     values = [_start(node) for _ in range(times)]
     yield Series(row="", name="bare Node.js, start to exit (floor)", unit="ms", values=values)
     version = subprocess.run([node, "--version"], check=True, stdout=subprocess.PIPE, text=True)
@@ -32,8 +33,8 @@ def measure(quick: bool) -> Iterator[Series]:
         names = [f"cold-{number}" for number in range(times)]
         for name in names:
             deployer.deploy(name, HANDLER, Runtime=identifier)
-        cold = visit(daemon.endpoint_url, [invoke_path(name) for name in names])
-        yield Series(row="S3", name="cold invocation, Node.js", unit="ms", values=cold.values)
+        values = one_by_one(daemon.endpoint_url, names, identifier)
+        yield Series(row="S3", name="cold, Node.js, an environment waits", unit="ms", values=values)
         for clients in (1, 8, 32):
             path = invoke_path(names[0])
             drive(daemon.endpoint_url, path, connections=clients, requests=20 * clients)
