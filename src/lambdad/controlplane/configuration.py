@@ -15,6 +15,7 @@ from lambdad.domain import limits
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import lambda_timestamp
 from lambdad.domain.functions import Code, Function, LoggingConfig, State, Status, UpdateStatus
+from lambdad.domain.images import ImageConfig
 
 LEVEL_DEFAULT = "INFO"
 
@@ -57,6 +58,7 @@ class ConfigurationChange:
     tracing_mode: str | None = None
     layers: tuple[str, ...] | None = None
     layer_packages: tuple[Code, ...] | None = None
+    image_config: ImageConfig | None = None
     logging: LoggingChange | None = None
     echoed: Mapping[str, Any] = field(default_factory=dict)
 
@@ -73,6 +75,7 @@ _PLAIN_FIELDS = (
     "tracing_mode",
     "layers",
     "layer_packages",
+    "image_config",
 )
 
 

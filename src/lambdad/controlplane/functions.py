@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from lambdad.controlplane import code, configuration, validation
+from lambdad.controlplane import configuration, packaging, validation
 from lambdad.controlplane.aliases import Aliases, no_alias
 from lambdad.controlplane.code import CodeSource
 from lambdad.controlplane.configuration import ConfigurationChange
@@ -22,8 +22,10 @@ from lambdad.controlplane.layer_policies import LayerPolicies
 from lambdad.controlplane.layers import Layers
 from lambdad.controlplane.listing import Listing
 from lambdad.controlplane.locks import FunctionLocks
+from lambdad.controlplane.packaging import CodeIntake
 from lambdad.controlplane.permissions import Permissions
 from lambdad.controlplane.ports import (
+    ImageCatalogue,
     ObjectSource,
     RuntimeCatalogue,
     VersionObserver,
@@ -38,7 +40,7 @@ from lambdad.domain.aliases import names_alias
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import InvalidParameterValueException, ResourceConflictException
-from lambdad.domain.functions import Function, State
+from lambdad.domain.functions import Function, PackageType, State
 from lambdad.storage.base import (
     AlreadyExists,
     Change,
@@ -52,15 +54,11 @@ from lambdad.storage.base import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFunction:
-    """What `CreateFunction` asks for.
-
-    Attributes:
-        configuration: with `role`.
-        publish: as the first version, too.
-    """
+    """What `CreateFunction` asks for; `publish` as the first version, too."""
 
     configuration: ConfigurationChange
     source: CodeSource
+    package_type: PackageType = PackageType.ZIP
     architectures: tuple[str, ...] = ("x86_64",)
     tags: Mapping[str, str] = field(default_factory=dict)
     publish: bool = False
@@ -98,6 +96,8 @@ class Functions:
         clock: Clock,
         observer: VersionObserver,
         objects: ObjectSource | None = None,
+        images: ImageCatalogue | None = None,
+        hot_reload: bool = False,
         preparer: VersionPreparer | None = None,
         transition_s: float = 0.0,
     ) -> None:
@@ -107,7 +107,7 @@ class Functions:
         self._runtimes = runtimes
         self._clock = clock
         self._observer = observer
-        self._objects = objects
+        self._intake = CodeIntake(packages, objects, images, hot_reload=hot_reload)
         self.locks = self._locks = FunctionLocks()
         self._transitions = Transitions(
             self._store, self._locks, observer=observer, preparer=preparer, least_s=transition_s
@@ -155,19 +155,15 @@ class Functions:
             ServiceException: code or configuration is not acceptable; nothing was stored.
         """
         change = new.configuration
-        if not change.runtime or not change.handler:
-            raise InvalidParameterValueException(
-                "Runtime and Handler are mandatory parameters for functions created with "
-                "deployment packages."
-            )
+        packaging.check_new(change, new.package_type)
         await self._check(change)
         validation.check_tag_count(new.tags)
-        code.check_source(new.source, verb="creating")
+        packaging.check_source(new.source, new.package_type, verb="creating")
         if self._store.get(target.key) is not None:
             raise _exists(target.key)
         async with self._uploads.pending():
             change = self._layer_attachments.resolve(target.key, change)
-            stored = await code.store(new.source, packages=self._packages, objects=self._objects)
+            stored = await self._intake.take(new.source, new.architectures)
             await self._layer_attachments.check_size(stored, change.layer_packages)
             function = configuration.initial(
                 target.key,
@@ -226,10 +222,11 @@ class Functions:
         Raises:
             ServiceException: as :meth:`create`, and for a wrong revision or an update in progress.
         """
-        await self._changeable(target, update.revision_id)
-        code.check_source(update.source, verb="updating")
+        known = await self._changeable(target, update.revision_id)
+        packaging.check_source(update.source, known.package_type, verb="updating")
         async with self._uploads.pending():
-            stored = await code.store(update.source, packages=self._packages, objects=self._objects)
+            architectures = update.architectures or known.architectures
+            stored = await self._intake.take(update.source, architectures)
             async with self._locks.of(target.key):
                 current = await self._changeable(target, update.revision_id, locked=True)
                 await self._layer_attachments.check_size(stored, current.layer_packages)
@@ -250,7 +247,8 @@ class Functions:
         Raises:
             ServiceException: as :meth:`update_code`.
         """
-        await self._changeable(target, revision_id)
+        known = await self._changeable(target, revision_id)
+        packaging.check_change(change, known.package_type)
         await self._check(change)
         async with self._uploads.pending(), self._locks.of(target.key):
             current = await self._changeable(target, revision_id, locked=True)

@@ -58,7 +58,7 @@ class LayerAttachments:
         Raises:
             InvalidParameterValueException: it is.
         """
-        if not layers:
+        if not layers or code.folder is not None:
             return
         total = 0
         for package in (code, *layers):

@@ -73,8 +73,24 @@ class ObjectSource(Protocol):
         ...
 
 
+class ImageCatalogue(Protocol):
+    """Where container images are looked up."""
+
+    async def resolve(self, uri: str, architecture: str) -> tuple[str, str]:
+        """Return the digest, 64 hex digits, of the image that a URI names, and a URI with it.
+
+        Raises:
+            ImageProblem: there is no such image, or it may not be had.
+        """
+        ...
+
+
 class VersionPreparer(Protocol):
     """What has to be done before a version may run; without one nothing has."""
+
+    def concerns(self, function: Function) -> bool:
+        """Whether there is anything to do for this version."""
+        ...
 
     async def prepare(self, function: Function) -> None:
         """Make the version ready; may take long and may be cancelled and begun anew.

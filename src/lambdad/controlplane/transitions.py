@@ -19,6 +19,7 @@ from lambdad.controlplane.ports import VersionObserver, VersionPreparer
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import LambdadError
 from lambdad.domain.functions import Function
+from lambdad.domain.images import ImageProblem
 from lambdad.storage.base import FunctionStore, RevisionMismatch
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class Transitions:
     """Owner of the tasks that finish creations and updates; an async context manager.
 
     Leaving it gives up preparations that still go on; the next start takes them up again.
-    Mutable state: `_running`, the events that are set when a version's transition has ended.
+    Mutable state: `_running`, the events that are set when a transition that is one write has
+    ended; `_tasks`, the transitions that are more.
     """
 
     def __init__(
@@ -48,7 +50,6 @@ class Transitions:
         self._observer = observer
         self._preparer = preparer
         self._least_s = least_s
-        self._immediate = preparer is None and least_s <= 0
         self._group = asyncio.TaskGroup()
         self._running: dict[_Version, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,15 +66,20 @@ class Transitions:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._immediate:
-            for task in self._tasks:
-                task.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._group.__aexit__(kind, error, trace)
 
     def begin(self, function: Function) -> None:
         """Bring this stored, unfinished version into service; returns at once."""
         version = (function.key, function.version)
-        ended = self._running[version] = asyncio.Event()
+        ended = asyncio.Event()
+        if not self._lasts(function):
+            self._running[version] = ended
+            self._group.create_task(self._finish(function, version, ended))
+            return
+        # What another update began goes on, in vain.
+        self._running.pop(version, None)
         task = self._group.create_task(self._finish(function, version, ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -93,7 +99,7 @@ class Transitions:
         Clients look again only after one to five seconds, so a reader that comes within the
         millisecond of that write is better served late than with a passing state.
         """
-        if self._immediate and (ended := self._running.get((key, version))) is not None:
+        if (ended := self._running.get((key, version))) is not None:
             await ended.wait()
 
     async def _finish(self, function: Function, version: _Version, ended: asyncio.Event) -> None:
@@ -108,12 +114,17 @@ class Transitions:
             if self._running.get(version) is ended:
                 del self._running[version]
 
+    def _lasts(self, function: Function) -> bool:
+        """Whether its transition is more than one write."""
+        concerns = self._preparer is not None and self._preparer.concerns(function)
+        return concerns or self._least_s > 0
+
     async def _prepare(self, function: Function) -> LambdadError | None:
-        if self._immediate:
+        if not self._lasts(function):
             return None
         pause = self._group.create_task(asyncio.sleep(self._least_s))
         try:
-            if self._preparer is not None:
+            if self._preparer is not None and self._preparer.concerns(function):
                 await self._preparer.prepare(function)
             await pause
         except LambdadError as error:
@@ -134,11 +145,15 @@ class Transitions:
             ended = (
                 configuration.in_service(current)
                 if failure is None
-                else configuration.failed(current, reason=str(failure), code="InternalError")
+                else configuration.failed(current, reason=str(failure), code=_reason_code(failure))
             )
             with contextlib.suppress(RevisionMismatch):
                 await self._store.replace(ended, expected_revision=current.revision_id)
                 self._observer.version_changed(ended)
+
+
+def _reason_code(failure: LambdadError) -> str:
+    return failure.reason_code if isinstance(failure, ImageProblem) else "InternalError"
 
 
 async def _outcome(write: Awaitable[None]) -> BaseException | None:

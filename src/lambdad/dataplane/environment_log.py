@@ -87,8 +87,8 @@ class EnvironmentLog:
         digest = hashlib.sha256(self._function.runtime.encode()).hexdigest()
         arn = f"arn:aws:lambda:{self._function.key.region}::runtime:{digest}"
         self._platform(
-            # Of a repeated init the format Text has no line.
-            "" if again else report.init_start_line(version, arn),
+            # Of a repeated init the format Text has no line, nor of one without a managed runtime.
+            "" if again or not version else report.init_start_line(version, arn),
             lambda: platform_events.init_start(
                 self._initialisation,
                 runtime_version=version,

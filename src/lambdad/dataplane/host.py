@@ -17,6 +17,7 @@ from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.freezing import Freezer
+from lambdad.dataplane.image_runtimes import IDENTIFIER, Images, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
@@ -34,6 +35,7 @@ from lambdad.domain.environments import (
 )
 from lambdad.domain.errors import HostUnfit, LambdadError
 from lambdad.domain.functions import Function
+from lambdad.domain.images import ImageProblem
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import can_follow, environment_of, for_extensions
@@ -91,6 +93,7 @@ class EnvironmentHost:
         egress: bool,
         credentials: RoleCredentials,
         filesystems: Mapping[str, Path] | None = None,
+        images: Images | None = None,
         prewarm: PrewarmPool | None = None,
     ) -> None:
         self.clock = clock
@@ -107,6 +110,7 @@ class EnvironmentHost:
         self._egress = egress
         self._credentials = credentials
         self._filesystems = filesystems or {}
+        self._images = images
         self._found: dict[str, Runtime] = {}
         self._prewarm = prewarm
         self._waiting: dict[Sandbox, WaitingRuntime] = {}
@@ -140,8 +144,28 @@ class EnvironmentHost:
             self._found[identifier] = runtime
         return runtime
 
+    async def runtime_of(self, function: Function) -> Runtime:
+        """Find what a function runs: a runtime of this host, or its own image.
+
+        Raises:
+            HostUnfit: this host lacks it, or cannot confine it.
+        """
+        if function.code.image is None:
+            return await self.runtime(function.runtime)
+        if self._images is None or not self._backend.roots:
+            raise HostUnfit(
+                f"The sandbox backend {self._backend.name} cannot run container images.",
+                "Run lambdad as root, so that it takes the native backend.",
+            )
+        try:
+            return await runtime_in(self._images, function)
+        except ImageProblem as problem:
+            raise HostUnfit(problem.message, "Update the function's code.") from problem
+
     async def prepare(self, function: Function) -> None:
         """Do ahead what the first environment of a function would wait for."""
+        if function.code.image is not None:
+            return
         with contextlib.suppress(HostUnfit):  # said to whoever invokes the function
             await self._merge_layers(function)
             runtime = await self.runtime(function.runtime)
@@ -156,7 +180,7 @@ class EnvironmentHost:
         Raises:
             HostUnfit: the host lacks the runtime or refused the sandbox.
         """
-        runtime = await self.runtime(function.runtime)
+        runtime = await self.runtime_of(function)
         await self._merge_layers(function)
         brought = [
             *(Mount(source=tree, target=place) for place, tree in self._trees(function).items()),
@@ -181,6 +205,7 @@ class EnvironmentHost:
                 ports=(RUNTIME_API_PORT, self._endpoint_port),
                 egress=self._egress,
                 zygote=runtime.zygote if _may_be_ahead(runtime, function) else None,
+                root=runtime.root,
             )
         )
 
@@ -228,7 +253,7 @@ class EnvironmentHost:
             HostUnfit: this host lacks the runtime.
         """
         return environment_of(
-            await self.runtime(function.runtime),
+            await self.runtime_of(function),
             function,
             runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
             endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
@@ -256,7 +281,7 @@ class EnvironmentHost:
             NoEntrypoint: the function brings no program to start.
             HostUnfit: the sandbox is gone.
         """
-        runtime = await self.runtime(function.runtime)
+        runtime = await self.runtime_of(function)
         waiting = self._waiting.pop(sandbox, None)
         if waiting is not None and (assigned := waiting.assign(environment)) is not None:
             process, connection = assigned
@@ -265,7 +290,7 @@ class EnvironmentHost:
         spec = ProcessSpec(
             argv=self._command(runtime, function),
             environment=environment,
-            cwd=TASK_ROOT,
+            cwd=runtime.directory,
             telemetry=runtime.telemetry,
             forked=runtime.zygote is not None and _may_be_ahead(runtime, function),
         )
@@ -282,7 +307,12 @@ class EnvironmentHost:
         return RuntimeProcess(process, log, exited, self.spawn_task, channel)
 
     def extensions(self, function: Function) -> Sequence[ExtensionProgram]:
-        """Find the external extensions that a function's layers bring."""
+        """Find the external extensions that a function's layers, or its image, bring."""
+        if function.code.image is not None and self._images is not None:
+            # Its environment stands, so it is on disk.
+            place = self._images.tree(function.code.digest) / LAYER_ROOT.lstrip("/")
+            # SECURITY: a link of the image leads somewhere on this host.
+            return () if place.is_symlink() else programs_in(place)
         if function.layer_tree is None:
             return ()
         return programs_in(self._packages.tree(function.layer_tree))
@@ -315,12 +345,20 @@ class EnvironmentHost:
 
     def _trees(self, function: Function) -> Mapping[str, Path]:
         """What the function brings, by where it is in the sandbox."""
-        trees = {TASK_ROOT: self._packages.tree(function.code.digest)}
+        if function.code.image is not None:
+            return {}
+        folder = function.code.folder
+        code = self._packages.tree(function.code.digest) if folder is None else Path(folder)
+        trees = {TASK_ROOT: code}
         if function.layer_tree is not None:
             trees[LAYER_ROOT] = self._packages.tree(function.layer_tree)
         return trees
 
     def _command(self, runtime: Runtime, function: Function) -> Sequence[str]:
+        if runtime.root is not None and not runtime.argv:
+            raise NoEntrypoint("exec: no command: the image has neither ENTRYPOINT nor CMD")
+        if runtime.argv and runtime.identifier == IDENTIFIER:
+            return runtime.argv
         if runtime.argv:
             return wrapped(runtime.argv, function.environment or {})
         return (self._entrypoint(runtime, function),)
@@ -340,4 +378,5 @@ class EnvironmentHost:
 
 def _may_be_ahead(runtime: Runtime, function: Function) -> bool:
     """Whether its process may be started before, or share what it starts with."""
-    return bool(runtime.argv) and can_follow(function.environment)
+    ours = bool(runtime.argv) and runtime.root is None
+    return ours and can_follow(function.environment)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lambdad.domain import limits
 from lambdad.domain.arns import LATEST, FunctionKey
+from lambdad.domain.images import ImageConfig, ImageSource
 from lambdad.domain.layers import merged_digest
 
 
@@ -29,19 +30,30 @@ class UpdateStatus(StrEnum):
     FAILED = "Failed"
 
 
+class PackageType(StrEnum):
+    """`PackageType` of a function."""
+
+    ZIP = "Zip"
+    IMAGE = "Image"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A function's zip package, by content.
+    """A function's code: a zip package by content, an image by content, or a directory.
 
     Attributes:
-        sha256: base64 of the SHA-256 of the zip, as in `CodeSha256`.
+        sha256: base64 of the SHA-256 of the zip, as in `CodeSha256`; of an image in hex.
         size_bytes: of the zip, as in `CodeSize`.
-        digest: hex of the same SHA-256: the key of the package in storage.
+        digest: hex of the same SHA-256: the key of the package or the image in storage.
+        image: where it comes from, if it is an image.
+        folder: directory of this host, if it is that: what is in it changes.
     """
 
     sha256: str
     size_bytes: int
     digest: str
+    image: ImageSource | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,7 @@ class Function:
         last_modified: as on the wire, `2025-11-24T22:54:31.123+0000`.
         echoed: members that are stored and read back but have no behaviour here yet, in wire
             form (`VpcConfig`, `DeadLetterConfig`, ...).
+        image_config: what replaces an image's own settings; None when the caller gave none.
         tags: of the function; kept with `$LATEST` only.
         in_service: what serves instead of this row, because its update is not done or has failed;
             None when it serves itself. Its own `in_service` is None.
@@ -105,6 +118,12 @@ class Function:
     echoed: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     in_service: Function | None = None
+    image_config: ImageConfig | None = None
+
+    @property
+    def package_type(self) -> PackageType:
+        """Whether it is a zip package or a container image."""
+        return PackageType.ZIP if self.code.image is None else PackageType.IMAGE
 
     @property
     def serving(self) -> Function:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
-from lambdad.domain.environments import Mount, Zygote
+from lambdad.domain.environments import TASK_ROOT, Mount, Zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Runtime:
         zygote: what its process can be forked from, or None.
         channel: whether its client can take the Runtime API over the descriptor whose number is
             in `_LAMBDAD_CHANNEL`.
+        root: root directory with everything in it, None for the host's programs.
+        directory: where its process starts.
     """
 
     identifier: str
@@ -44,6 +47,8 @@ class Runtime:
     ahead: bool = False
     zygote: Zygote | None = None
     channel: bool = False
+    root: Path | None = None
+    directory: str = TASK_ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

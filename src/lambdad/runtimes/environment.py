@@ -43,7 +43,8 @@ def environment_of(
         initialization_type: `on-demand`, `provisioned-concurrency` or `snap-start`.
         guest_path: where a guest path is; differs from it only when nothing isolates the guest.
     """
-    environment = _paths(runtime, guest_path)
+    # An image says itself where its programs and libraries are.
+    environment = {} if runtime.root is not None else _paths(runtime, guest_path)
     environment.update(
         LANG="en_US.UTF-8",
         TZ=":UTC",
@@ -141,7 +142,6 @@ def _identity(
     runtime: Runtime, function: Function, guest_path: Callable[[str], str]
 ) -> dict[str, str]:
     identity = {
-        "_HANDLER": function.handler,
         "AWS_REGION": function.key.region,
         "AWS_DEFAULT_REGION": function.key.region,
         "AWS_LAMBDA_FUNCTION_NAME": function.key.name,
@@ -151,6 +151,8 @@ def _identity(
         "LAMBDA_TASK_ROOT": guest_path(TASK_ROOT),
         "LAMBDA_RUNTIME_DIR": guest_path(RUNTIME_DIR),
     }
+    if function.handler:
+        identity["_HANDLER"] = function.handler
     if not runtime.entrypoints:
         identity["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime.identifier}"
     return identity

@@ -25,6 +25,7 @@ from lambdad.dataplane.invoker import Invoker
 from lambdad.dataplane.prewarm.pool import PrewarmPool
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT
+from lambdad.images.store import ImageStore
 from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.objects import S3Objects
 from lambdad.neighbours.pushing import FunctionTargets
@@ -38,6 +39,7 @@ from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.auth_wiring import AuthParts
 from lambdad.server.capacity import host_capacity
 from lambdad.server.housekeeping import collect_packages
+from lambdad.server.image_wiring import ImagePreparer
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
@@ -69,6 +71,7 @@ class Daemon:
         self._invoker: Invoker
         self._async: AsyncParts
         self._auth: AuthParts
+        self._images: ImageStore
         self._neighbours: Neighbours
         self._listeners: Listeners
 
@@ -147,7 +150,7 @@ class Daemon:
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
         self._tasks.spawn(self._neighbours.start())
-        self._tasks.spawn(collect_packages(services.functions, self._invoker))
+        self._tasks.spawn(collect_packages(services.functions, self._invoker, self._images))
 
     async def _planes(
         self, store: Engine, data_dir: Path, port: int
@@ -163,6 +166,7 @@ class Daemon:
         )
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
+        self._images = ImageStore(data_dir / "images", config.images)
         capacity = host_capacity(config, self._clock)
         host = self._environment_host(catalogue, packages, logs, port, capacity)
         self._invoker = Invoker(
@@ -176,6 +180,9 @@ class Daemon:
                 clock=self._clock,
                 observer=self._invoker,
                 objects=_objects(config.neighbours.s3),
+                images=self._images,
+                hot_reload=config.development.hot_reload,
+                preparer=ImagePreparer(self._images),
                 transition_s=config.controlplane.transition_s,
             )
         )
@@ -253,6 +260,7 @@ class Daemon:
             endpoint_port=port,
             egress=self._config.sandbox.egress,
             filesystems=self._config.filesystems,
+            images=self._images,
             credentials=self._auth.role_credentials,
             prewarm=self._prewarm,
         )

@@ -8,20 +8,25 @@ import logging
 from lambdad.controlplane.functions import Functions
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.errors import LambdadError
+from lambdad.images.store import ImageStore
 
 _LOGGER = logging.getLogger(__name__)
 
 INTERVAL_S = 3_600.0
 
 
-async def collect_packages(functions: Functions, invoker: Invoker) -> None:
-    """Remove unused packages now and every hour, until cancelled."""
+async def collect_packages(functions: Functions, invoker: Invoker, images: ImageStore) -> None:
+    """Remove unused packages and images now and every hour, until cancelled."""
     while True:
         try:
-            removed = await functions.collect_packages(invoker.digests())
+            running = invoker.digests()
+            removed = await functions.collect_packages(running)
+            removed += await images.collect(functions.used_packages() | running)
         except (LambdadError, OSError) as error:
             _LOGGER.warning("unused code could not be removed: %s", error)
         else:
             if removed:
-                _LOGGER.info("removed %d packages that no function has any more", removed)
+                _LOGGER.info(
+                    "removed %d packages and images that no function has any more", removed
+                )
         await asyncio.sleep(INTERVAL_S)

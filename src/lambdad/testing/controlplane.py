@@ -135,6 +135,11 @@ class GatedPreparer:
         self.gate = asyncio.Event()
         self.failure: LambdadError | None = None
 
+    def concerns(self, function: Function) -> bool:
+        """Every version."""
+        del function
+        return True
+
     async def prepare(self, function: Function) -> None:
         """Wait for the gate."""
         await self.gate.wait()

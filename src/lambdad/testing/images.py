@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,11 @@ import zstandard
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
+_COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": zstandard.compress,
+    "": bytes,
+}
 TOKEN = "let-me-pull"  # noqa: S105 - of a registry that exists for a test
 
 
@@ -105,7 +110,7 @@ class Layout:
         **config: Any,
     ) -> bytes:
         """Add layers and configuration; returns the manifest, which is not added."""
-        compress = {"gzip": gzip.compress, "zstd": zstandard.compress, "": bytes}[compression]
+        compress: Callable[[bytes], bytes] = _COMPRESS[compression]
         diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
         described = [{**self.blob(compress(layer)), "mediaType": _LAYER} for layer in layers]
         document = {

@@ -297,10 +297,10 @@ async def test_creating_twice_answers_409(aws: Client) -> None:
         (
             {"PackageType": "Image", "Code": {"ImageUri": "i"}},
             400,
-            "NotImplementedException",
+            "InvalidParameterValueException",
             (
-                "CreateFunction with PackageType Image is not implemented by lambdad yet. Deploy "
-                "a zip package."
+                "Please don't provide Handler or Runtime or Layer when the intended function "
+                "PackageType is Image."
             ),
         ),
         (

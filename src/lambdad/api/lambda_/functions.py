@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lambdad.api import code_location
@@ -23,7 +24,7 @@ from lambdad.domain.errors import (
     NotImplementedException,
     RequestEntityTooLargeException,
 )
-from lambdad.domain.functions import Function
+from lambdad.domain.functions import Function, PackageType
 from lambdad.protocol.http import HttpRequest
 
 # Members that change what a function is. To accept and ignore one would deploy something else.
@@ -31,7 +32,6 @@ _UNSUPPORTED = (
     "AcceleratorConfig",
     "CapacityProviderConfig",
     "DurableConfig",
-    "ImageConfig",
     "PublishTo",
     "RuntimeConfig",
 )
@@ -47,13 +47,8 @@ def _check_update_size(request: HttpRequest) -> None:
 
 @LAMBDA.operation("CreateFunction", lenient=("Runtime",), check=_check_create_size)
 async def create_function(context: RequestContext, params: Params) -> Result:
-    """Create a function from a zip package."""
+    """Create a function from a zip package or a container image."""
     target = target_of(context, params, "CreateFunction")
-    if params.get("PackageType", "Zip") != "Zip":
-        raise NotImplementedException(
-            "CreateFunction with PackageType Image is not implemented by lambdad yet. "
-            "Deploy a zip package."
-        )
     _refuse_unsupported("CreateFunction", params)
     signing = context.services.attachments.code_signing
     if signing_arn := params.get("CodeSigningConfigArn"):
@@ -63,6 +58,7 @@ async def create_function(context: RequestContext, params: Params) -> Result:
             params, account_id=context.account_id, region=context.region
         ),
         source=shapes.code_source(params["Code"]),
+        package_type=PackageType(params.get("PackageType", PackageType.ZIP)),
         architectures=tuple(params.get("Architectures") or ("x86_64",)),
         tags=params.get("Tags") or {},
         publish=bool(params.get("Publish")),
@@ -81,7 +77,7 @@ async def get_function(context: RequestContext, params: Params) -> Result:
     function = await context.services.functions.get(target)
     answer: dict[str, Any] = {
         "Configuration": shapes.function_configuration(function, arn=target.arn),
-        "Code": {"RepositoryType": "S3", "Location": _code_location(context, function)},
+        "Code": _code(context, function),
     }
     if tags := context.services.functions.tags(target):
         answer["Tags"] = dict(tags)
@@ -101,7 +97,7 @@ async def get_function_configuration(context: RequestContext, params: Params) ->
 
 @LAMBDA.operation("UpdateFunctionCode", check=_check_update_size)
 async def update_function_code(context: RequestContext, params: Params) -> Result:
-    """Give a function another package."""
+    """Give a function another package or image."""
     target = target_of(context, params, "UpdateFunctionCode")
     _refuse_unsupported("UpdateFunctionCode", params)
     context.services.attachments.code_signing.check_deployable(target)
@@ -180,6 +176,15 @@ def _every_version(context: RequestContext, params: Params) -> Result:
         last = page.functions[-1]
         answer["NextMarker"] = marker_of(f"{last.key.name}:{last.version}")
     return answer
+
+
+def _code(context: RequestContext, function: Function) -> dict[str, Any]:
+    if (image := function.code.image) is not None:
+        uris = {"ImageUri": image.uri, "ResolvedImageUri": image.resolved_uri}
+        return {"RepositoryType": "ECR", **uris}
+    if function.code.folder is not None:
+        return {"RepositoryType": "S3", "Location": Path(function.code.folder).as_uri()}
+    return {"RepositoryType": "S3", "Location": _code_location(context, function)}
 
 
 def _code_location(context: RequestContext, function: Function) -> str:

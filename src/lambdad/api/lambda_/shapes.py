@@ -8,7 +8,8 @@ from typing import Any
 
 from lambdad.controlplane.code import CodeSource
 from lambdad.controlplane.configuration import ConfigurationChange, LoggingChange
-from lambdad.domain.functions import Function, LoggingConfig, Status
+from lambdad.domain.functions import Function, LoggingConfig, PackageType, Status
+from lambdad.domain.images import ImageConfig
 
 Wire = dict[str, Any]
 
@@ -33,6 +34,7 @@ def configuration_change(
         environment=None if environment is None else environment.get("Variables") or {},
         tracing_mode=(params.get("TracingConfig") or {}).get("Mode"),
         layers=None if layers is None else tuple(layers),
+        image_config=_image_config(params.get("ImageConfig")),
         logging=_logging_change(params.get("LoggingConfig")),
         echoed=_echoed(params, account_id=account_id, region=region),
     )
@@ -70,9 +72,7 @@ def listed_configuration(function: Function, *, arn: str | None = None) -> Wire:
     wire: Wire = {
         "FunctionName": function.key.name,
         "FunctionArn": arn or function.arn,
-        "Runtime": function.runtime,
         "Role": function.role,
-        "Handler": function.handler,
         "CodeSize": function.code.size_bytes,
         "Description": function.description,
         "Timeout": function.timeout_s,
@@ -82,12 +82,16 @@ def listed_configuration(function: Function, *, arn: str | None = None) -> Wire:
         "Version": function.version,
         "TracingConfig": {"Mode": function.tracing_mode},
         "RevisionId": function.revision_id,
-        "PackageType": "Zip",
+        "PackageType": function.package_type.value,
         "Architectures": list(function.architectures),
         "EphemeralStorage": {"Size": function.ephemeral_storage_mb},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(function.logging),
     }
+    if function.package_type is PackageType.ZIP:
+        wire.update(Runtime=function.runtime, Handler=function.handler)
+    elif (image_config := function.image_config) is not None:
+        wire["ImageConfigResponse"] = {"ImageConfig": _image_config_shape(image_config)}
     if function.environment is not None:
         wire["Environment"] = {"Variables": dict(function.environment)}
     if function.layers:
@@ -116,9 +120,10 @@ def _state(function: Function) -> Wire:
         "LastUpdateStatusReasonCode": status.last_update_reason_code,
     }
     wire: Wire = {name: value for name, value in members.items() if value is not None}
-    wire["RuntimeVersionConfig"] = {
-        "RuntimeVersionArn": runtime_version_arn(function.runtime, function.key.region)
-    }
+    if function.package_type is PackageType.ZIP:
+        wire["RuntimeVersionConfig"] = {
+            "RuntimeVersionArn": runtime_version_arn(function.runtime, function.key.region)
+        }
     return wire
 
 
@@ -128,6 +133,26 @@ def _logging(logging: LoggingConfig) -> Wire:
         "ApplicationLogLevel": logging.application_log_level,
         "SystemLogLevel": logging.system_log_level,
         "LogGroup": logging.log_group,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _image_config(given: Mapping[str, Any] | None) -> ImageConfig | None:
+    """Read an `ImageConfig`; an empty list is as if it was left out, as at AWS."""
+    if given is None:
+        return None
+    return ImageConfig(
+        entry_point=tuple(given.get("EntryPoint") or ()) or None,
+        command=tuple(given.get("Command") or ()) or None,
+        working_directory=given.get("WorkingDirectory") or None,
+    )
+
+
+def _image_config_shape(config: ImageConfig) -> Wire:
+    members = {
+        "EntryPoint": None if config.entry_point is None else list(config.entry_point),
+        "Command": None if config.command is None else list(config.command),
+        "WorkingDirectory": config.working_directory,
     }
     return {name: value for name, value in members.items() if value is not None}
 
