@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from math import inf
 
 from lambdad.dataplane.capacity import HostCapacity, VersionMemory
 from lambdad.dataplane.counting import VersionConcurrency
@@ -157,6 +158,14 @@ class Fleet:
             return []
         self.function, self._runnable = function, fresh
         self.memory = _memory_of(function, self._capacity)
+        return self._empty_out()
+
+    def renew(self) -> list[ExecutionEnvironment]:
+        """Its code is other code now; returns what does not work at this moment, and must go."""
+        for environment in self.busy:
+            environment.renew_at = -inf
+        for environment in self.provisioned.members:
+            environment.renew_at = -inf
         return self._empty_out()
 
     def retire(self) -> list[ExecutionEnvironment]:

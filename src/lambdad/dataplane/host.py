@@ -17,6 +17,7 @@ from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.freezing import Freezer
+from lambdad.dataplane.hot_reload import FolderWatches
 from lambdad.dataplane.image_runtimes import IDENTIFIER, Images, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime
@@ -114,6 +115,7 @@ class EnvironmentHost:
         self._found: dict[str, Runtime] = {}
         self._prewarm = prewarm
         self._waiting: dict[Sandbox, WaitingRuntime] = {}
+        self.folders = FolderWatches(spawn_task)
 
     def watch(self, busy: Callable[[], int]) -> None:
         """Take note of how many environments work, so as not to compete with them."""
@@ -180,6 +182,8 @@ class EnvironmentHost:
         Raises:
             HostUnfit: the host lacks the runtime or refused the sandbox.
         """
+        if function.code.folder is not None:
+            self.folders.watch(function.code.folder)
         runtime = await self.runtime_of(function)
         await self._merge_layers(function)
         brought = [

@@ -78,6 +78,7 @@ class Invoker:
         self._busy: dict[ExecutionEnvironment, Fleet] = {}
         self._closing: set[ExecutionEnvironment] = set()
         host.watch(lambda: len(self._busy))
+        host.folders.changed = self._folder_changed
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._draining = False
@@ -243,7 +244,7 @@ class Invoker:
         self._host.spawn_task(self._host.prepare(function))
         fleet = self.find_fleet(function.key, function.version)
         if fleet is not None:
-            self._update(fleet, function.serving)
+            self._replace(fleet, fleet.update(function.serving))
         self._provisioned.version_changed(function)
 
     def version_deleted(self, function: Function) -> None:
@@ -343,7 +344,7 @@ class Invoker:
         if fleet is None:
             fleet = self._fleets[name] = Fleet(function, self._ledger.version(*name), self.capacity)
         elif function is not fleet.function:
-            self._update(fleet, function)
+            self._replace(fleet, fleet.update(function))
         return fleet
 
     def discard(self, environment: ExecutionEnvironment) -> None:
@@ -358,8 +359,13 @@ class Invoker:
         fleets = self._fleets.values()
         return {*self._busy, *self._closing, *(e for fleet in fleets for e in fleet.environments)}
 
-    def _update(self, fleet: Fleet, function: Function) -> None:
-        stale = fleet.update(function)
+    def _folder_changed(self, folder: str) -> bool:
+        found = [each for each in self._fleets.values() if each.function.code.folder == folder]
+        for fleet in found:
+            self._replace(fleet, fleet.renew())
+        return bool(found)
+
+    def _replace(self, fleet: Fleet, stale: list[ExecutionEnvironment]) -> None:
         for environment in stale:
             self.discard(environment)
         if stale:
