@@ -46,7 +46,8 @@ def test_what_was_answered_is_there_after_a_crash_under_the_same_names(tmp_path:
     secret = client(daemon, "secretsmanager").create_secret(Name="s", SecretString="x")["ARN"]
     assert role["Arn"] == "arn:aws:iam::000000000000:role/r"
     assert client(daemon, "iam", "123456789012").list_roles()["Roles"] == []
-    (child,) = children(daemon.pid)
+    daemon_pid = daemon.pid
+    (child,) = children(daemon_pid)
     daemon.kill()
 
     with DaemonProcess(tmp_path, "--backend", "process") as again:
@@ -55,7 +56,7 @@ def test_what_was_answered_is_there_after_a_crash_under_the_same_names(tmp_path:
         assert client(again, "kms").decrypt(CiphertextBlob=sealed)["Plaintext"] == b"secret"
         described = client(again, "secretsmanager").describe_secret(SecretId="s")
         assert described["ARN"] == secret
-        assert not Path(f"/proc/{child}").exists()
+        assert child not in children(daemon_pid)
         pid = again.pid
     assert children(pid) == []
 

@@ -76,7 +76,10 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """It lives through all tests of a module and ends well, without a traceback."""
-    daemon = DaemonProcess(tmp_path_factory.mktemp("target") / "data").start()
+    # What is borrowed is not ours to hold to this.
+    options = {"LAMBDAD_NEIGHBOURS_OTHERS": "none"}
+    data_dir = tmp_path_factory.mktemp("target") / "data"
+    daemon = DaemonProcess(data_dir, environ=options).start()
     yield Target(daemon)
     assert daemon.running, daemon.stderr
     assert daemon.stop() == 0
