@@ -257,6 +257,16 @@ class EventSourceMappings:
             resource = to_resource(replace(current, tags=tags))
             await self._engine.resources.replace(resource, expected_revision=current.revision)
 
+    async def note_result(self, mapping: EventSourceMapping, text: str | None) -> None:
+        """Store what the poller says of its last attempt; state and revision stay."""
+        async with self._writing:
+            resource = self._engine.resources.get(mapping.key)
+            if resource is None:
+                return
+            current = from_resource(resource)
+            changed = to_resource(replace(current, last_processing_result=text))
+            await self._engine.resources.replace(changed, expected_revision=current.revision)
+
     def _tagged(self, account_id: str, region: str, mapping_id: str) -> EventSourceMapping:
         try:
             return self.find(account_id, region, mapping_id)

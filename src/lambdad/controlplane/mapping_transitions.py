@@ -25,6 +25,8 @@ from lambdad.storage.base import ResourceStore
 
 _LOGGER = logging.getLogger(__name__)
 
+_SHORTLY_S = 0.25
+
 
 class EventSourcePollers(Protocol):
     """Those who poll; wired up in `lambdad.server`."""
@@ -85,13 +87,19 @@ class MappingTransitions:
         task.add_done_callback(self._tasks.discard)
 
     async def settled(self, uuid: str) -> None:
-        """Wait for the write that ends a transition, if that write is all there is to wait for.
+        """Wait for a transition to end, if it ends at once.
 
-        A reader that comes within the millisecond of that write is better served late than with
-        a passing state, which clients look at again only after seconds.
+        A reader that comes within these milliseconds is better served late than with a passing
+        state, which clients look at again only after seconds. What waits for a batch that a
+        function still works on takes longer, and is seen.
         """
-        if self._pollers is None and (ended := self._running.get(uuid)) is not None:
-            await ended.wait()
+        if (ended := self._running.get(uuid)) is None:
+            return
+        try:
+            async with asyncio.timeout(_SHORTLY_S):
+                await ended.wait()
+        except TimeoutError:
+            return
 
     async def _finish(self, mapping: EventSourceMapping, ended: asyncio.Event) -> None:
         try:

@@ -41,6 +41,7 @@ from lambdad.server.capacity import host_capacity
 from lambdad.server.housekeeping import collect_packages
 from lambdad.server.image_wiring import ImagePreparer
 from lambdad.server.listeners import Listeners, bind
+from lambdad.server.mapping_wiring import EventSources
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
 from lambdad.server.tasks import Tasks
@@ -73,6 +74,7 @@ class Daemon:
         self._auth: AuthParts
         self._images: ImageStore
         self._neighbours: Neighbours
+        self._sources: EventSources
         self._listeners: Listeners
 
     @property
@@ -146,6 +148,7 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
+        self._sources.begin(services.attachments.event_source_mappings)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
@@ -186,6 +189,14 @@ class Daemon:
                 transition_s=config.controlplane.transition_s,
             )
         )
+        self._sources = EventSources(
+            store,
+            self._invoker,
+            self._clock,
+            endpoint_url=self.endpoint_url,
+            access_key=self._auth.authenticator.daemon_key,
+            spawn=self._tasks.spawn,
+        )
         attachments = await self._stack.enter_async_context(
             Attachments(
                 store,
@@ -193,6 +204,7 @@ class Daemon:
                 clock=self._clock,
                 concurrency=self._invoker,
                 account_concurrency=config.dataplane.concurrency,
+                pollers=self._sources.pollers,
             )
         )
         self._async = connect(
@@ -268,9 +280,11 @@ class Daemon:
     async def close(self) -> None:
         """Finish what runs, within the drain timeout, then undo :meth:`open`."""
         if hasattr(self, "_listeners"):
+            deadline = self._clock.monotonic() + self._config.server.drain_timeout_s
+            # While the endpoint still answers: what was taken from a source is told to it.
+            await self._sources.drain(self._config.server.drain_timeout_s)
             self._listeners.drain()
             self._neighbours.drain()
-            deadline = self._clock.monotonic() + self._config.server.drain_timeout_s
             await self._async.dispatcher.drain(self._config.server.drain_timeout_s)
             await self._invoker.drain(max(0.0, deadline - self._clock.monotonic()))
         await self._stack.aclose()

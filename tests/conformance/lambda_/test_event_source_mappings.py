@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from lambdad.testing.daemon import DaemonProcess
@@ -22,7 +23,17 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 @pytest.fixture
 def deployed(lonely: Deployer, a_request: Callable[..., dict[str, Any]]) -> Iterator[Deployer]:
-    """A function with version 1 and the alias `live`."""
+    """A function with version 1 and the alias `live`, and queues that a mapping can poll."""
+    account = lonely.sts.get_caller_identity()["Account"]
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=lonely.lambda_.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=account,
+        aws_secret_access_key="test",
+    )
+    for name in ("q", "q0", "q1", "q2"):
+        sqs.create_queue(QueueName=name)
     lonely.lambda_.create_function(**a_request())
     lonely.lambda_.get_waiter("function_active_v2").wait(FunctionName="hello")
     lonely.lambda_.publish_version(FunctionName="hello")

@@ -1,0 +1,1 @@
+"""Who polls, by kind of source."""
