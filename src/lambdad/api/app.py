@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botocore.model import ServiceModel
 
@@ -212,7 +212,7 @@ def _refusal(
     context: ServiceContext[S],
     code: str,
     message: str,
-    members: Mapping[str, str],
+    members: Mapping[str, Any],
 ) -> HttpResponse:
     return serialize_error(
         model,

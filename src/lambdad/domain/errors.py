@@ -11,7 +11,7 @@ HTTP status and body layout of a `ServiceException` are read from the service mo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LambdadError(Exception):
@@ -23,12 +23,13 @@ class ServiceException(LambdadError):
 
     Attributes:
         message: the text on the wire.
-        members: further members of the error shape, for example `{"Reason": "..."}`.
+        members: further members of the error shape, for example `{"Reason": "..."}`; structured
+            ones as results of operations have them.
     """
 
     code: ClassVar[str] = "ServiceException"
 
-    def __init__(self, message: str, **members: str) -> None:
+    def __init__(self, message: str, **members: Any) -> None:
         super().__init__(message)
         self.message = message
         self.members = members

@@ -71,7 +71,7 @@ def serialize_error(
     *,
     code: str,
     message: str,
-    members: Mapping[str, str],
+    members: Mapping[str, Any],
     request_id: str,
     status: int | None = None,
 ) -> HttpResponse:
@@ -167,7 +167,7 @@ def _payload(bound: Bound, value: Any) -> tuple[str, bytes]:
 
 
 def _error_members(
-    form: ErrorForm, members: Mapping[str, str], headers: dict[str, str]
+    form: ErrorForm, members: Mapping[str, Any], headers: dict[str, str]
 ) -> dict[str, Any]:
     """Return the members for the body; those that the shape binds to headers go there."""
     bindings = shape_bindings(form.shape)
@@ -179,8 +179,8 @@ def _error_members(
         elif form.shape is not None and name in form.shape.members:
             member = form.shape.members[name]
             scalar = member.type_name not in ("structure", "list", "map")
-            value = json_value(member, read_text(member, text)) if scalar else text
-            document[wire_name(name, member)] = value
+            value = read_text(member, text) if scalar else text
+            document[wire_name(name, member)] = json_value(member, value)
         else:
             document[name] = text
     return document

@@ -1,0 +1,1 @@
+"""DynamoDB's expressions: parsed with their placeholders, then evaluated against items."""
