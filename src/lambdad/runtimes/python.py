@@ -33,12 +33,13 @@ _ZYGOTES_FROM = 9
 # AWS's own runtime has imported these before it imports a handler, so that no function can have
 # modules of its own by these names; `logging` is configured when it is imported.
 _IMPORTED_AHEAD = (
-    "lambdad_guest.ahead",
+    "lambdad_guest.zygote",
     "_sitebuiltins",
     "collections",
     "decimal",
     "enum",
     "functools",
+    "importlib",
     "json",
     "re",
     "threading",

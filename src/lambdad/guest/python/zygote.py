@@ -1,0 +1,6 @@
+"""Imported by an interpreter that runtimes are forked from: all that they need, tried once."""
+# ruff: noqa: TID252
+
+from . import ahead, channel, loop  # noqa: F401 - imported ahead
+
+ahead.rehearse()
