@@ -36,6 +36,8 @@ BENCHMARKS = (
     "event_queue",
     "idle_memory",
     "sqs",
+    "kinesis",
+    "dynamodb",
     "idle_environments",
     "scale",
     "peers",

@@ -26,6 +26,8 @@ _TITLES = {
     "scale": "What an invocation costs the server against what there is",
     "peers": "Beside others",
     "sqs": "SQS",
+    "kinesis": "Kinesis",
+    "dynamodb": "DynamoDB",
 }
 _INTRODUCTION = """\
 # Performance
