@@ -50,6 +50,7 @@ _S3 = {
     ),
     **dict.fromkeys(
         (
+            "AccessForbidden",
             "InvalidAccessKeyId",
             "RequestTimeTooSkewed",
             "SignatureDoesNotMatch",
@@ -58,6 +59,7 @@ _S3 = {
     ),
     **dict.fromkeys(("BucketNotEmpty", "ConditionalRequestConflict", "OperationAborted"), 409),
     "InternalError": 500,
+    "InvalidPartNumber": 416,
     "InvalidRange": 416,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,
