@@ -172,7 +172,7 @@ class EnvironmentHost:
             await self._merge_layers(function)
             runtime = await self.runtime(function.runtime)
             if self._prewarm is not None and _may_be_ahead(runtime, function):
-                self._prewarm.announce(runtime)
+                self._prewarm.announce(runtime, function.memory_mb)
 
     async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
         """Build a sandbox with the function's code, its layers and its runtime in it.
@@ -220,7 +220,7 @@ class EnvironmentHost:
         odd_size = function.ephemeral_storage_mb != EPHEMERAL_STORAGE_MB
         if odd_size or self.file_systems(function):
             return None
-        return self._prewarm.take(runtime)
+        return self._prewarm.take(runtime, function.memory_mb)
 
     async def dispose(self, sandbox: Sandbox) -> None:
         """Take a sandbox down."""
@@ -381,6 +381,7 @@ class EnvironmentHost:
 
 
 def _may_be_ahead(runtime: Runtime, function: Function) -> bool:
-    """Whether its process may be started before, or share what it starts with."""
-    ours = bool(runtime.argv) and runtime.root is None
-    return ours and can_follow(function.environment)
+    """Whether its process or its sandbox may be there before, or share what it starts with."""
+    if runtime.root is not None:
+        return False
+    return not runtime.argv or can_follow(function.environment)

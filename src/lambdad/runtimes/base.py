@@ -28,7 +28,8 @@ class Runtime:
         telemetry: whether its client writes framed log records to `_LAMBDA_TELEMETRY_LOG_FD`.
         ahead: whether its client can be started before it is known for which function: it then
             writes a byte to the descriptor in `_LAMBDAD_ASSIGNMENT_FD` and reads its variables
-            there, NAME=value, each with a NUL behind it.
+            there, NAME=value, each with a NUL behind it. Without `argv`: whether its sandbox can.
+        sized: whether it must know the memory size of its function when it is started ahead.
         zygote: what its process can be forked from, or None.
         channel: whether its client can take the Runtime API over the descriptor whose number is
             in `_LAMBDAD_CHANNEL`.
@@ -45,6 +46,7 @@ class Runtime:
     environment: Mapping[str, str] = field(default_factory=dict)
     telemetry: bool = False
     ahead: bool = False
+    sized: bool = False
     zygote: Zygote | None = None
     channel: bool = False
     root: Path | None = None

@@ -31,4 +31,5 @@ class ProvidedProvider:
             argv=(),
             entrypoints=(f"{TASK_ROOT}/bootstrap", f"{LAYER_ROOT}/bootstrap"),
             mounts=(),
+            ahead=True,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +35,17 @@ _PAUSE_S = 0.02
 _PATIENCE = 100
 _AFTER_FAILURE_S = 60.0
 _WHEN_FULL_S = 5.0
+_LEAST_OF_A_SIZE = 1
 # Until it has been measured.
 _EXPECTED_MB = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Which functions one that waits is good for: those of a runtime, or of a memory size too."""
+
+    identifier: str
+    memory_mb: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,9 @@ class PrewarmPool:
         self._spawn_task = spawn_task
         self._ports = ports
         self._egress = egress
-        self._ready: dict[str, deque[_Ready]] = {}
-        self._runtimes: dict[str, Runtime] = {}
-        self._demand: dict[str, Demand] = {}
+        self._ready: dict[_Kind, deque[_Ready]] = {}
+        self._runtimes: dict[_Kind, Runtime] = {}
+        self._demand: dict[_Kind, Demand] = {}
         self._making: Claim | None = None
         self._filling = False
         self._closed = False
@@ -89,22 +98,25 @@ class PrewarmPool:
 
     def counts(self) -> dict[str, int]:
         """How many wait, by runtime identifier."""
-        return {name: len(waiting) for name, waiting in self._ready.items() if waiting}
+        counts: Counter[str] = Counter()
+        for kind, waiting in self._ready.items():
+            counts[kind.identifier] += len(waiting)
+        return dict(+counts)
 
-    def announce(self, runtime: Runtime) -> None:
-        """A function of this runtime was deployed: it may be invoked soon."""
+    def announce(self, runtime: Runtime, memory_mb: int) -> None:
+        """A function of this runtime and size was deployed: it may be invoked soon."""
         if self.enabled and runtime.ahead:
-            self._runtimes[runtime.identifier] = runtime
-            self._demand_for(runtime).known_since = self._clock.monotonic()
+            demand = self._demand_for(_kind(runtime, memory_mb), runtime)
+            demand.known_since = self._clock.monotonic()
             self._refill()
 
-    def take(self, runtime: Runtime) -> WaitingRuntime | None:
+    def take(self, runtime: Runtime, memory_mb: int) -> WaitingRuntime | None:
         """Return an environment that waits, the caller's from now on, or None."""
         if not self.enabled or not runtime.ahead:
             return None
-        self._runtimes[runtime.identifier] = runtime
-        self._demand_for(runtime).started(self._clock.monotonic())
-        ready = self._ready.get(runtime.identifier)
+        kind = _kind(runtime, memory_mb)
+        self._demand_for(kind, runtime).started(self._clock.monotonic())
+        ready = self._ready.get(kind)
         taken = ready.popleft() if ready else None
         self._refill()
         if taken is None:
@@ -132,15 +144,16 @@ class PrewarmPool:
         self._ready.clear()
         await asyncio.gather(*map(_end, everything))
 
-    def _demand_for(self, runtime: Runtime) -> Demand:
-        return self._demand.setdefault(runtime.identifier, Demand())
+    def _demand_for(self, kind: _Kind, runtime: Runtime) -> Demand:
+        self._runtimes[kind] = runtime
+        return self._demand.setdefault(kind, Demand())
 
     def _refill(self) -> None:
         if not self._filling and self._next() is not None:
             self._filling = True
             self._spawn_task(self._fill())
 
-    def _next(self) -> Runtime | None:
+    def _next(self) -> _Kind | None:
         """What to make another one of, if anything."""
         now = self._clock.monotonic()
         if not self.enabled or now < self._rest_until:
@@ -148,17 +161,21 @@ class PrewarmPool:
         total = sum(map(len, self._ready.values()))
         if total >= self._config.in_all:
             return None
-        for name, demand in self._demand.items():
-            target = wanted(demand, now, least=self._config.least, most=self._config.most)
-            if len(self._ready.get(name, ())) < target:
-                return self._runtimes[name]
+        for kind, demand in self._demand.items():
+            least = self._config.least
+            if kind.memory_mb is not None:
+                # There may be many sizes, and what depends on them is large.
+                least = min(least, _LEAST_OF_A_SIZE)
+            target = wanted(demand, now, least=least, most=self._config.most)
+            if len(self._ready.get(kind, ())) < target:
+                return kind
         return None
 
     async def _fill(self) -> None:
         try:
-            while (runtime := self._next()) is not None:
+            while (kind := self._next()) is not None:
                 await self._calm()
-                await self._make(runtime)
+                await self._make(kind)
         finally:
             self._filling = False
 
@@ -169,7 +186,7 @@ class PrewarmPool:
             if self.busy() < self._processors:
                 return
 
-    async def _make(self, runtime: Runtime) -> None:
+    async def _make(self, kind: _Kind) -> None:
         sandbox: Sandbox | None = None
 
         def measure() -> Usage:
@@ -182,13 +199,13 @@ class PrewarmPool:
             return
         self._making = claim
         try:
-            waiting = await self._waiting(runtime)
+            waiting = await self._waiting(kind)
         except BaseException as error:
             claim.release()
             self._rest_until = self._clock.monotonic() + _AFTER_FAILURE_S
             if not isinstance(error, HostUnfit):
                 raise
-            _LOGGER.warning("no %s is started ahead: %s", runtime.identifier, error)
+            _LOGGER.warning("no %s is started ahead: %s", kind.identifier, error)
             return
         finally:
             self._making = None
@@ -197,9 +214,10 @@ class PrewarmPool:
         if self._closed or claim.leaving:
             await _end(ready)
         else:
-            self._ready.setdefault(runtime.identifier, deque()).append(ready)
+            self._ready.setdefault(kind, deque()).append(ready)
 
-    async def _waiting(self, runtime: Runtime) -> WaitingRuntime:
+    async def _waiting(self, kind: _Kind) -> WaitingRuntime:
+        runtime = self._runtimes[kind]
         if runtime.zygote is not None:
             await self._backend.prepare(runtime.zygote)
         sandbox = await self._backend.create(
@@ -215,10 +233,14 @@ class PrewarmPool:
             )
         )
         try:
-            return await start_waiting(sandbox, runtime)
+            return await start_waiting(sandbox, runtime, kind.memory_mb)
         except BaseException:
             await sandbox.destroy()
             raise
+
+
+def _kind(runtime: Runtime, memory_mb: int) -> _Kind:
+    return _Kind(runtime.identifier, memory_mb if runtime.sized else None)
 
 
 async def _end(ready: _Ready) -> None:

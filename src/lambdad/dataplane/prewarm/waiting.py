@@ -1,4 +1,4 @@
-"""A sandbox with a runtime process in it that waits to be told its function."""
+"""A sandbox that waits to be told its function, with a runtime process in it if it can have one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from lambdad.dataplane.runtime_api.channel import with_channel
-from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.environments import TASK_ROOT, Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import ASSIGNMENT_VARIABLE, at_start
@@ -18,14 +18,17 @@ _BOOT_TIMEOUT_S = 30.0
 
 
 class WaitingRuntime:
-    """The process and our ends of what it inherited. Mutable: whether they are still ours."""
+    """The sandbox, the process, and our ends of what that inherited.
+
+    Without a process where the function brings the program: that is started in the ordinary way.
+    """
 
     def __init__(
         self,
         sandbox: Sandbox,
-        process: GuestProcess,
-        assignment: socket.socket,
-        channel: socket.socket | None,
+        process: GuestProcess | None = None,
+        assignment: socket.socket | None = None,
+        channel: socket.socket | None = None,
     ) -> None:
         self.sandbox = sandbox
         self._process = process
@@ -49,8 +52,10 @@ class WaitingRuntime:
         """Tell the process its function.
 
         Returns:
-            The process and the channel to it, the caller's from now on; None if it is gone.
+            The process and the channel to it, the caller's from now on; None if there is none.
         """
+        if self._process is None or self._assignment is None:
+            return None
         block = b"".join(
             f"{name}={value}\0".encode(errors="surrogateescape")
             for name, value in variables.items()
@@ -68,6 +73,8 @@ class WaitingRuntime:
 
     def let_go(self) -> None:
         """Close our ends: the process ends by itself."""
+        if self._process is None or self._assignment is None:
+            return
         self._assignment.close()
         if self._channel is not None:
             self._channel.close()
@@ -81,21 +88,29 @@ class WaitingRuntime:
         await self.sandbox.destroy()
 
 
-async def start_waiting(sandbox: Sandbox, runtime: Runtime) -> WaitingRuntime:
+async def start_waiting(
+    sandbox: Sandbox, runtime: Runtime, memory_mb: int | None
+) -> WaitingRuntime:
     """Start the runtime in a sandbox without a function, and freeze it once it waits for one.
+
+    `memory_mb` is the size of the functions it will be for, where it must know that.
 
     Raises:
         HostUnfit: it does not start; the sandbox is to be destroyed.
     """
+    if not runtime.argv:
+        sandbox.freeze()
+        return WaitingRuntime(sandbox)
     ours, theirs = socket.socketpair()
     channel, guests_channel = socket.socketpair() if runtime.channel else (None, None)
     spec = ProcessSpec(
         argv=runtime.argv,
         environment={
-            **at_start(runtime.environment),
+            **at_start(runtime.environment, memory_mb),
             ASSIGNMENT_VARIABLE: str(FIRST_INHERITED_FD),
         },
-        cwd="/",
+        # The place is there, and empty: what is mounted on it is entered later on.
+        cwd=TASK_ROOT,
         telemetry=runtime.telemetry,
         inherited=(theirs.fileno(),),
         forked=runtime.zygote is not None,
