@@ -186,7 +186,7 @@ async def _run(
     return HttpResponse(
         status=result.status or response.status,
         headers={**response.headers, **result.headers},
-        body=response.body,
+        body=b"" if result.pieces is not None else response.body,
         pieces=result.pieces,
         length=result.length,
     )
