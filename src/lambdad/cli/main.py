@@ -13,6 +13,8 @@ from lambdad import __version__
 
 COMMANDS = (
     "serve",
+    "init",
+    "dev",
     "doctor",
     "invoke",
     "logs",

@@ -55,7 +55,7 @@ def logs(
         try:
             events = reader.follow(time.sleep) if follow else reader.read()
             for event in events:
-                click.echo(_line(event, as_json))
+                click.echo(line(event, as_json=as_json))
         except KeyboardInterrupt:
             # The usual way to end --follow.
             return
@@ -121,7 +121,8 @@ def _start_ms(since: str) -> int:
         ) from error
 
 
-def _line(event: Event, as_json: bool) -> str:
+def line(event: Event, *, as_json: bool) -> str:
+    """Return an event as it is shown."""
     if as_json:
         return json.dumps(event)
     moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)

@@ -17,6 +17,7 @@ KEYS = {
     "drain_timeout": "server.drain_timeout_s",
     "backend": "sandbox.backend",
     "runtime_fallback": "runtimes.fallback",
+    "hot_reload": "development.hot_reload",
 }
 
 
@@ -48,6 +49,12 @@ KEYS = {
     is_flag=True,
     default=None,
     help="Serve a language version that is missing by the nearest one.",
+)
+@click.option(
+    "--hot-reload",
+    is_flag=True,
+    default=None,
+    help="Let callers run code from directories of this host, for `lambdad dev`.",
 )
 def serve(path: Path | None, **options: object) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
