@@ -69,19 +69,25 @@ def environment_of(
     return environment
 
 
-def at_start(own: Mapping[str, str]) -> dict[str, str]:
+def at_start(own: Mapping[str, str], memory_mb: int | None = None) -> dict[str, str]:
     """Return what a managed runtime is started with before there is a function.
 
-    `own` are the runtime's variables. Those that follow with the function must not have been
-    needed before: see :func:`can_follow`.
+    `own` are the runtime's variables, `memory_mb` the size of the functions to come, for one that
+    must know it. Variables that follow with the function must not have been needed before: see
+    :func:`can_follow`.
     """
-    return {**_paths_of(language=True, guest_path=str), "LANG": "en_US.UTF-8", "TZ": ":UTC", **own}
+    variables = _paths_of(language=True, guest_path=str)
+    variables.update(LANG="en_US.UTF-8", TZ=":UTC", LAMBDA_RUNTIME_DIR=RUNTIME_DIR)
+    if memory_mb is not None:
+        variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] = str(memory_mb)
+    return {**variables, **own}
 
 
 # What loaders, C libraries and interpreters read at their start.
 _READ_AT_START = (
     *("PYTHON", "NODE_", "JAVA_", "_JAVA", "JDK_", "RUBY", "LD_", "LC_", "LANG"),
-    *("MALLOC_", "GLIBC_", "DOTNET_", "OPENSSL_", "UV_", "GEM_", "BUNDLE_", "V8_"),
+    *("MALLOC_", "GLIBC_", "DOTNET_", "COMPlus_", "CORECLR_", "COREHOST_", "OPENSSL_", "UV_"),
+    *("GEM_", "BUNDLE_", "V8_"),
 )
 _WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
