@@ -218,7 +218,7 @@ def _dead_letter(
         envelope=Envelope(
             arn=envelope.dead_letter, account_id=envelope.account_id, options=options
         ),
-        payload=delivery.payload,
+        payload=str(envelope.options.get("letter", delivery.payload)),
         accepted_ms=now_ms,
         due_ms=now_ms,
     )

@@ -1,0 +1,44 @@
+"""Statements of topics' policies, which are kept and told, and not enforced."""
+
+from __future__ import annotations
+
+import json
+
+from lambdad.api.dispatch import Params, Result
+from lambdad.neighbours.sns.errors import invalid
+from lambdad.neighbours.sns.parts import with_attributes
+from lambdad.neighbours.sns.service import SNS, Context, check_topic_arn
+from lambdad.neighbours.sns.topics import policy_of
+
+
+@SNS.operation("AddPermission")
+async def add_permission(context: Context, params: Params) -> Result:
+    """Allow accounts some actions on a topic."""
+    topic, label = context.services.topic(check_topic_arn(params["TopicArn"])), params["Label"]
+    policy = policy_of(topic)
+    if any(each.get("Sid") == label for each in policy["Statement"]):
+        raise invalid("Statement already exists")
+    principals = [f"arn:aws:iam::{account}:root" for account in params["AWSAccountId"]]
+    actions = [f"SNS:{action}" for action in params["ActionName"]]
+    policy["Statement"].append(
+        {
+            "Sid": label,
+            "Effect": "Allow",
+            "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
+            "Action": actions[0] if len(actions) == 1 else actions,
+            "Resource": topic.arn,
+        }
+    )
+    await context.services.put(with_attributes(topic, {"Policy": json.dumps(policy)}))
+    return {}
+
+
+@SNS.operation("RemovePermission")
+async def remove_permission(context: Context, params: Params) -> Result:
+    """Take back what AddPermission allowed."""
+    topic, label = context.services.topic(check_topic_arn(params["TopicArn"])), params["Label"]
+    policy = policy_of(topic)
+    kept = [each for each in policy["Statement"] if each.get("Sid") != label]
+    changed = {"Policy": json.dumps({**policy, "Statement": kept})}
+    await context.services.put(with_attributes(topic, changed))
+    return {}
