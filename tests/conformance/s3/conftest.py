@@ -45,6 +45,12 @@ def stranger(daemon: DaemonProcess) -> Any:
 
 
 @pytest.fixture
+def west(daemon: DaemonProcess) -> Any:
+    """A user in another region."""
+    return client_of("s3", daemon.endpoint_url, region="eu-west-1")
+
+
+@pytest.fixture
 def a_bucket() -> Callable[[], str]:
     """Names of buckets that nobody else uses."""
     return lambda: f"bucket-{next(_NUMBERS)}"

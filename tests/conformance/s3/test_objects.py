@@ -30,7 +30,11 @@ def test_what_is_stored_comes_back(s3: Any, bucket: str, body: bytes) -> None:
     found = s3.get_object(Bucket=bucket, Key="dir/a b+ü.txt")
     assert found["Body"].read() == body
     assert found["ContentLength"] == len(body)
-    assert found["ETag"] == stored["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
+    assert (
+        found["ETag"]
+        == stored["ETag"]
+        == f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+    )
     head = s3.head_object(Bucket=bucket, Key="dir/a b+ü.txt")
     assert (head["ContentLength"], head["ETag"]) == (len(body), found["ETag"])
     assert head["ContentType"] == "binary/octet-stream"
@@ -111,7 +115,7 @@ def test_conditions_of_writes(s3: Any, bucket: str) -> None:
         ("CRC32", "cbf43926"),
         ("CRC32C", "e3069283"),
         ("CRC64NVME", "ae8b14860a799888"),
-        ("SHA1", hashlib.sha1(b"123456789").hexdigest()),
+        ("SHA1", hashlib.sha1(b"123456789", usedforsecurity=False).hexdigest()),
         ("SHA256", hashlib.sha256(b"123456789").hexdigest()),
     ],
 )
@@ -135,7 +139,7 @@ def test_checksums_are_checked_and_kept(
 
 
 def test_a_wrong_md5_is_refused(s3: Any, bucket: str) -> None:
-    other = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    other = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
     for text, code in ((other, "BadDigest"), ("bm8=", "InvalidDigest")):
         refused = refusal(
             lambda text=text: s3.put_object(Bucket=bucket, Key="k", Body=b"x", ContentMD5=text)
@@ -219,7 +223,7 @@ def test_attributes(s3: Any, bucket: str) -> None:
         Bucket=bucket, Key="k", ObjectAttributes=["ETag", "Checksum", "ObjectSize", "StorageClass"]
     )
     digest = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
-    assert found["ETag"] == hashlib.md5(b"x").hexdigest()
+    assert found["ETag"] == hashlib.md5(b"x", usedforsecurity=False).hexdigest()
     assert found["Checksum"] == {"ChecksumSHA256": digest, "ChecksumType": "FULL_OBJECT"}
     assert (found["ObjectSize"], found["StorageClass"]) == (1, "STANDARD")
 

@@ -98,7 +98,8 @@ def _entries(db: sqlite3.Connection, wanted: Wanted) -> Iterator[Version | str]:
             last = rows[-1]
             next_place = last.key + "\0"
             if wanted.versions:
-                yield from _rest_of(db, wanted, last)
+                skipped = row_limit if row_limit and last.key == wanted.after else last.row
+                yield from _rest_of(db, wanted, last.key, min(last.row, skipped))
         place = next_place
 
 
@@ -121,12 +122,12 @@ def _rows(db: sqlite3.Connection, wanted: Wanted, place: str, end: str | None) -
     return [version_of(row) for row in rows]
 
 
-def _rest_of(db: sqlite3.Connection, wanted: Wanted, last: Version) -> Iterator[Version]:
+def _rest_of(db: sqlite3.Connection, wanted: Wanted, key: str, before: int) -> Iterator[Version]:
     """Yield the older versions of a key whose versions did not fit into one query."""
     rows = db.execute(
         f"SELECT {COLUMNS} FROM version WHERE bucket_id = ? AND key = ? AND id < ? "  # noqa: S608
         "ORDER BY id DESC",
-        (wanted.bucket_id, last.key, last.row),
+        (wanted.bucket_id, key, before),
     )
     for row in rows:
         yield version_of(row)
