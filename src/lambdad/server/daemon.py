@@ -39,7 +39,7 @@ from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.auth_wiring import AuthParts
 from lambdad.server.capacity import host_capacity
 from lambdad.server.housekeeping import collect_packages
-from lambdad.server.image_wiring import ImagePreparer
+from lambdad.server.image_wiring import ImagePreparer, PulledImages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.mapping_wiring import EventSources
 from lambdad.server.runtime_page import RuntimePage
@@ -148,7 +148,7 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
-        self._sources.begin(services.attachments.event_source_mappings)
+        self._sources.begin(services.attachments.event_source_mappings, self._async.dispatcher)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
@@ -164,12 +164,15 @@ class Daemon:
         self._tasks.spawn(LogRetention(store.logs, self._clock).run())
         self._stack.push_async_callback(logs.close)
         packages = FilePackageStore(data_dir / "code")
+        self._images = ImageStore(data_dir / "images", config.images)
         self._catalogue = catalogue = Catalogue(
-            config.runtimes, data_dir / "runtimes", variables=variables()
+            config.runtimes,
+            data_dir / "runtimes",
+            variables=variables(),
+            pulled=PulledImages(self._images) if self._backend.roots else None,
         )
         self._stack.push_async_callback(asyncio.to_thread, catalogue.close)
         self._tasks.spawn(asyncio.to_thread(catalogue.prepare))
-        self._images = ImageStore(data_dir / "images", config.images)
         capacity = host_capacity(config, self._clock)
         host = self._environment_host(catalogue, packages, logs, port, capacity)
         self._invoker = Invoker(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from lambdad.async_invocation.event_queue import Listener
 from lambdad.controlplane.event_source_mappings import EventSourceMappings
 from lambdad.dataplane.invoker import Invoker
+from lambdad.domain.async_events import AsyncEvent
 from lambdad.domain.clock import Clock
 from lambdad.domain.event_source_mappings import (
     EVENT_SOURCE_MAPPING_KIND,
@@ -20,7 +23,14 @@ from lambdad.event_source_mappings.aws_client import Accounts
 from lambdad.event_source_mappings.calls import Calls
 from lambdad.event_source_mappings.checkpoints import Checkpoints
 from lambdad.event_source_mappings.counting import Counting
+from lambdad.event_source_mappings.pollers.dynamodb import DynamoDbStream
+from lambdad.event_source_mappings.pollers.kinesis import KinesisStream
 from lambdad.event_source_mappings.pollers.sqs import QueuePoller
+from lambdad.event_source_mappings.pollers.stream import StreamPoller
+from lambdad.event_source_mappings.shard_state import Work
+from lambdad.event_source_mappings.shown import Shown
+from lambdad.event_source_mappings.stopping import Stopping
+from lambdad.event_source_mappings.streams import Stream
 from lambdad.event_source_mappings.supervision import Supervisor
 from lambdad.storage.base import Engine
 
@@ -48,15 +58,22 @@ class EventSources:
             store.resources, store.apply, clock, owner=str(uuid4()), alone=True
         )
         self._mappings: EventSourceMappings
+        self._listener: Listener
         self.pollers = Supervisor(
-            {SourceKind.SQS: self._queue, SourceKind.SQS_FIFO: self._queue},
+            {
+                SourceKind.SQS: self._queue,
+                SourceKind.SQS_FIFO: self._queue,
+                SourceKind.KINESIS: self._stream,
+                SourceKind.DYNAMODB: self._stream,
+            },
             self._checkpoints,
             spawn=spawn,
         )
 
-    def begin(self, mappings: EventSourceMappings) -> None:
-        """Poll from now on: the endpoint answers."""
+    def begin(self, mappings: EventSourceMappings, listener: Listener) -> None:
+        """Poll from now on: the endpoint answers. `listener` hears of what is to be delivered."""
         self._mappings = mappings
+        self._listener = listener
         stored = self._store.resources.all(EVENT_SOURCE_MAPPING_KIND)
         self.pollers.begin(map(from_resource, stored))
 
@@ -68,6 +85,35 @@ class EventSources:
     async def note_result(self, mapping: EventSourceMapping, text: str | None) -> None:
         """See `event_source_mappings.base.Results`."""
         await asyncio.shield(self._mappings.note_result(mapping, text))
+
+    async def _send(self, event: AsyncEvent) -> None:
+        await self._store.events.enqueue(event)
+        self._listener.note(event.lane, event.accepted_ms)
+
+    def _stream(self, mapping: EventSourceMapping) -> StreamPoller:
+        api = self._accounts.of(mapping.function.account_id)
+        arn = mapping.settings["EventSourceArn"]
+        stream: Stream = (
+            DynamoDbStream(api, arn)
+            if mapping.kind is SourceKind.DYNAMODB
+            else KinesisStream(api, arn, partial(self._role_of, mapping))
+        )
+        work = Work(
+            mapping=mapping,
+            stream=stream,
+            calls=self._calls,
+            counting=Counting(mapping, self._metrics, self._clock),
+            results=Shown(self, mapping),
+            checkpoints=self._checkpoints,
+            send=self._send,
+            clock=self._clock,
+            stopping=Stopping(asyncio.sleep),
+        )
+        return StreamPoller(work)
+
+    def _role_of(self, mapping: EventSourceMapping) -> str:
+        function = self._store.functions.get(mapping.function)
+        return "" if function is None else function.role
 
     def _queue(self, mapping: EventSourceMapping) -> QueuePoller:
         return QueuePoller(

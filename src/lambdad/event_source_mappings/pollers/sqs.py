@@ -25,6 +25,7 @@ from lambdad.event_source_mappings.filtering import Filters
 from lambdad.event_source_mappings.queue_records import Message, message_of
 from lambdad.event_source_mappings.responses import REPORTS, failed_items
 from lambdad.event_source_mappings.scaling import Scaling
+from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,7 +60,6 @@ class QueuePoller:
         self._api = api
         self._calls = calls
         self._counting = counting
-        self._results = results
         self._clock = clock
         self._stopping = Stopping(sleep)
         self._size = int(mapping.settings.get("BatchSize", 10))
@@ -71,7 +71,7 @@ class QueuePoller:
         self._filling = asyncio.Semaphore(1 if self._window_s else self._scaling.maximum)
         self._groups: set[str] = set()
         self._visibility = (0.0, -math.inf)
-        self._shown: str | None = mapping.last_processing_result
+        self._shown = Shown(results, mapping)
 
     def stop(self) -> None:
         """See `base.Poller`."""
@@ -281,9 +281,4 @@ class QueuePoller:
 
     async def _show(self, text: str) -> None:
         """Show what is wrong; AWS shows nothing for queues that are well."""
-        shown = text if text.startswith("PROBLEM") else None
-        if shown != self._shown:
-            self._shown = shown
-            if shown is not None:
-                _LOGGER.warning("mapping %s of %s: %s", self._mapping.uuid, self._arn, shown)
-            await self._results.note_result(self._mapping, shown)
+        await self._shown.show(text if text.startswith("PROBLEM") else None)

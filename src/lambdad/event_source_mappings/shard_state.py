@@ -1,0 +1,71 @@
+"""What the parts that work on one shard share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from lambdad.domain.async_events import AsyncEvent
+from lambdad.domain.clock import Clock
+from lambdad.domain.event_source_mappings import EventSourceMapping
+from lambdad.event_source_mappings.calls import Calls
+from lambdad.event_source_mappings.checkpoints import Checkpoint, Checkpoints, Lease
+from lambdad.event_source_mappings.counting import Counting
+from lambdad.event_source_mappings.progress import Progress
+from lambdad.event_source_mappings.shown import Shown
+from lambdad.event_source_mappings.stopping import Stopping
+from lambdad.event_source_mappings.streams import Stream
+from lambdad.event_source_mappings.windows import Window
+
+Send = Callable[[AsyncEvent], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a mapping of a stream is worked on with."""
+
+    mapping: EventSourceMapping
+    stream: Stream
+    calls: Calls
+    counting: Counting
+    results: Shown
+    checkpoints: Checkpoints
+    send: Send
+    clock: Clock
+    stopping: Stopping
+
+
+class ShardState:
+    """How far one shard is. Mutable: progress, window, and what was stored last."""
+
+    def __init__(self, work: Work, lease: Lease, checkpoint: Checkpoint) -> None:
+        self._work = work
+        self._lease = lease
+        self._saving = asyncio.Lock()
+        self.checkpoint = checkpoint
+        self.progress = Progress(checkpoint.sequence)
+        self.window: Window | None = None
+        length_s = float(work.mapping.settings.get("TumblingWindowInSeconds") or 0)
+        if length_s and checkpoint.window is not None:
+            self.window = Window.stored(checkpoint.window, length_s)
+
+    @property
+    def shard_id(self) -> str:
+        """Which shard it is."""
+        return self.checkpoint.shard_id
+
+    async def save(self, *, done: bool = False) -> None:
+        """Store how far it is, if that has changed; what comes meanwhile is stored together.
+
+        Raises:
+            LeaseLost: somebody else polls the mapping now.
+        """
+        async with self._saving:
+            window = None if self.window is None else self.window.document()
+            current = replace(
+                self.checkpoint, sequence=self.progress.sequence, window=window, done=done
+            )
+            if current != self.checkpoint:
+                await self._work.checkpoints.save(self._work.mapping, self._lease, current)
+                self.checkpoint = current
