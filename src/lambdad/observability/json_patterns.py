@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from lambdad.observability.regex_patterns import InvalidRegex, LinearRegex
+
 Test = Callable[[object], bool]
 
 # Deeper ones are refused: each level is a Python call.
@@ -20,6 +22,7 @@ _TOKEN = re.compile(
       | (?P<selector>\$(?:\.?\[(?:\d+|\*|'[^']*'|"[^"]*")\]|\.[^\s.\[\](){}=!<>&|"']+)*)
       | (?P<operator>!=|>=|<=|=|>|<)
       | "(?P<quoted>(?:[^"\\]|\\.)*)"
+      | (?P<regex>%[^%]+%)
       | (?P<word>[^\s(){}=!<>&|"]+)
     )""",
     re.VERBOSE,
@@ -55,6 +58,22 @@ def compile_json(pattern: str) -> Callable[[str], bool]:
         return test(document)
 
     return matches
+
+
+def read_selectors(pattern: str) -> Callable[[str], dict[str, str]]:
+    """Return what reads from a message that matches a pattern the values it selects, as text."""
+    wanted = {text: _steps(text) for kind, text in _tokens(pattern) if kind == "selector"}
+
+    def read(message: str) -> dict[str, str]:
+        document = json.loads(message)
+        found = {text: _select(document, steps) for text, steps in wanted.items()}
+        return {
+            text: values[0] if isinstance(values[0], str) else json.dumps(values[0])
+            for text, values in found.items()
+            if values
+        }
+
+    return read
 
 
 def _tokens(pattern: str) -> list[Token]:
@@ -174,12 +193,13 @@ def _inner(value: object, step: object) -> object:
 
 def _compare(steps: Sequence[object], operator: str, operand: Token) -> Test:
     kind, text = operand
-    if kind not in ("quoted", "word") or text.startswith("%"):
+    if kind not in ("quoted", "word", "regex"):
         raise InvalidPattern("Invalid filter pattern")
     if kind == "word" and _NUMBER.fullmatch(text):
         test = _number_test(operator, float(text), text)
     elif operator in ("=", "!="):
-        test = _text_test(operator, re.sub(r"\\(.)", r"\1", text))
+        plain = text if kind == "regex" else re.sub(r"\\(.)", r"\1", text)
+        test = _text_test(operator, plain, regex=kind == "regex")
     else:
         raise InvalidPattern(f"Invalid filter pattern: '{operator}' needs a number")
     return lambda value: any(test(found) for found in _select(value, steps))
@@ -206,16 +226,41 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-def _text_test(operator: str, pattern: str) -> Test:
-    parts = pattern.split("*")
+def _text_test(operator: str, pattern: str, *, regex: bool) -> Test:
+    compare = text_test(operator, pattern, regex=regex)
 
     def test(value: object) -> bool:
         if isinstance(value, dict | list) or value is None:
             return operator == "!="
-        text = value if isinstance(value, str) else json.dumps(value)
-        return _wildcard(parts, text) is (operator == "=")
+        return compare(value if isinstance(value, str) else json.dumps(value))
 
     return test
+
+
+def text_test(operator: str, pattern: str, *, regex: bool) -> Callable[[str], bool]:
+    """Return the test of a text by `=` or `!=`, with `*` in the pattern or a regular expression.
+
+    Raises:
+        InvalidPattern: the regular expression is none.
+    """
+    wanted = operator == "="
+    if regex:
+        found = compile_regex(pattern).occurs
+        return lambda text: found(text) is wanted
+    parts = pattern.split("*")
+    return lambda text: _wildcard(parts, text) is wanted
+
+
+def compile_regex(text: str) -> LinearRegex:
+    """Return the expression between two percent signs.
+
+    Raises:
+        InvalidPattern: there is none.
+    """
+    try:
+        return LinearRegex(text[1:-1])
+    except InvalidRegex as error:
+        raise InvalidPattern(f"Invalid regular expression {text}: {error}") from error
 
 
 def _wildcard(parts: Sequence[str], text: str) -> bool:

@@ -1,22 +1,28 @@
-"""Filter patterns of CloudWatch Logs: which messages a reader wants. Pure.
+r"""Filter patterns of CloudWatch Logs: which messages a reader wants. Pure.
 
-Serves terms (`error`, `"two words"`, `?either ?or`, `-without`) and JSON (`{ $.level = "ERROR" }`).
-Refuses space-delimited (`[ip, user]`) and regular expression (`%...%`) patterns: the latter would
-let a caller occupy the processor without end.
+Serves terms (`error`, `"two words"`, `?either ?or`, `-without`), JSON (`{ $.level = "ERROR" }`),
+fields (`[ip, user, status = 4*]`) and regular expressions (`%4\d\d%`) in all of them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from lambdad.observability.json_patterns import InvalidPattern, compile_json
+from lambdad.observability.field_patterns import compile_fields
+from lambdad.observability.json_patterns import (
+    InvalidPattern,
+    compile_json,
+    compile_regex,
+    read_selectors,
+)
 
 Matcher = Callable[[str], bool]
+Extractor = Callable[[str], Mapping[str, str] | None]
 
-__all__ = ["InvalidPattern", "Matcher", "compile_pattern"]
+__all__ = ["Extractor", "InvalidPattern", "Matcher", "compile_extractor", "compile_pattern"]
 
-_TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))(?=\s|$)')
+_TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|(%[^%]+%)|([^\s"]+))(?=\s|$)')
 
 
 def compile_pattern(pattern: str) -> Matcher:
@@ -31,19 +37,41 @@ def compile_pattern(pattern: str) -> Matcher:
     if pattern.startswith("{"):
         return compile_json(pattern)
     if pattern.startswith("["):
-        raise InvalidPattern("Space-delimited filter patterns are not supported by lambdad yet")
+        read = compile_fields(pattern)
+        return lambda message: read(message) is not None
     return _compile_terms(pattern)
 
 
+def compile_extractor(pattern: str) -> Extractor:
+    """Return what a metric filter reads from a message: None where it does not match.
+
+    That is the fields of a space-delimited pattern and the selectors of a JSON pattern, by name.
+
+    Raises:
+        InvalidPattern: with a text for the caller.
+    """
+    matches = compile_pattern(pattern)
+    pattern = pattern.strip()
+    if pattern.startswith("["):
+        return compile_fields(pattern)
+    if pattern.startswith("{"):
+        select = read_selectors(pattern)
+        return lambda message: select(message) if matches(message) else None
+    return lambda message: {} if matches(message) else None
+
+
 def _compile_terms(pattern: str) -> Matcher:
-    terms: dict[str, list[str]] = {"": [], "?": [], "-": []}
+    terms: dict[str, list[Matcher]] = {"": [], "?": [], "-": []}
     position = 0
     while position < len(pattern):
         match = _TERM.match(pattern, position)
         if match is None:
             raise InvalidPattern("Invalid filter pattern")
-        sign, quoted, word = match.groups()
-        terms[sign].append(_unescape(quoted) if quoted is not None else _checked(word))
+        sign, quoted, regex, word = match.groups()
+        if regex is not None:
+            terms[sign].append(compile_regex(regex).occurs)
+        else:
+            terms[sign].append(_term(_unescape(quoted) if quoted is not None else _checked(word)))
         position = match.end()
     wanted, either, unwanted = terms[""], terms["?"], terms["-"]
     if wanted or unwanted:
@@ -52,17 +80,19 @@ def _compile_terms(pattern: str) -> Matcher:
 
     def matches(message: str) -> bool:
         return (
-            all(term in message for term in wanted)
-            and not any(term in message for term in unwanted)
-            and (not either or any(term in message for term in either))
+            all(term(message) for term in wanted)
+            and not any(term(message) for term in unwanted)
+            and (not either or any(term(message) for term in either))
         )
 
     return matches
 
 
+def _term(text: str) -> Matcher:
+    return lambda message: text in message
+
+
 def _checked(word: str) -> str:
-    if word.startswith("%"):
-        raise InvalidPattern("Regular expression filter patterns are not supported by lambdad")
     if not word.replace("_", "a").isalnum():
         raise InvalidPattern(f"Invalid character(s) in term '{word}'")
     return word
