@@ -36,6 +36,7 @@ BENCHMARKS = (
     "event_queue",
     "idle_memory",
     "sqs",
+    "sqs_mapping",
     "kinesis",
     "dynamodb",
     "idle_environments",

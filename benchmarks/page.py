@@ -26,6 +26,7 @@ _TITLES = {
     "scale": "What an invocation costs the server against what there is",
     "peers": "Beside others",
     "sqs": "SQS",
+    "sqs_mapping": "From a queue through a function",
     "kinesis": "Kinesis",
     "dynamodb": "DynamoDB",
 }
