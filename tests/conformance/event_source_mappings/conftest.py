@@ -51,7 +51,7 @@ class World:
         }
         self.sqs = boto3.client("sqs", **options)
         self.dynamodb = boto3.client("dynamodb", **options)
-        self.streams = boto3.client("dynamodbstreams", **options)
+        self.kinesis = boto3.client("kinesis", **options)
 
     def queue(self, *, fifo: bool = False, **attributes: str) -> tuple[str, str]:
         """Make a queue that nobody else uses; returns its URL and its ARN."""
