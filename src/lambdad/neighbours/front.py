@@ -15,6 +15,7 @@ from botocore.model import ServiceModel
 
 from lambdad.api.app import answer
 from lambdad.api.context import ServiceContext
+from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.hosting import Hosted
 from lambdad.neighbours.refusals import not_accepted, refuse, unavailable
 from lambdad.neighbours.services import ServiceDirectory
@@ -143,6 +144,20 @@ class Neighbours:
             name: {"served_by": server.kind, "answers": answering}
             for (name, server), answering in zip(servers.items(), answers, strict=True)
         }
+
+    async def parts(self, service: str) -> Any:
+        """Return the parts of a service of lambdad's own, opened if need be.
+
+        Raises:
+            HostUnfit: somebody else serves it here, or nobody.
+        """
+        server = self._servers.get(service)
+        if not isinstance(server, Builtin):
+            raise HostUnfit(
+                f"{service} is not served by lambdad itself here.",
+                f'Set neighbours.{service} = "builtin", or reach it through its address.',
+            )
+        return (await server.hosted.opened())[1]
 
     async def start(self) -> None:
         """Begin what has to run without being called; a failure stops no other."""

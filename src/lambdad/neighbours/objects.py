@@ -1,4 +1,4 @@
-"""Objects of an S3 store that somebody else runs: where packages may be deployed from.
+"""Objects of S3, somebody else's or lambdad's own: where packages may be deployed from.
 
 Decides how S3's refusals are told to whoever deploys; what is done with an object is the control
 plane's business.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import botocore.session
@@ -16,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdad.domain import limits
-from lambdad.domain.errors import InvalidParameterValueException
+from lambdad.domain.errors import InvalidParameterValueException, ServiceException
 
 _TIMEOUT_S = 20
 _REGION = "us-east-1"
@@ -83,6 +84,28 @@ class S3Objects:
                 **signing,
             ),
         )
+
+
+class OwnObjects:
+    """Reads objects of lambdad's own S3. See `lambdad.controlplane.ports.ObjectSource`."""
+
+    def __init__(self, s3: Callable[[], Awaitable[Any]]) -> None:
+        """`s3` returns the parts of the service, opened if need be."""
+        self._s3 = s3
+
+    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
+        """Return an object's bytes; raises like `S3Objects.read`."""
+        try:
+            content: bytes | None = await (await self._s3()).content(
+                bucket, key, version, limits.UNZIPPED_BYTES_MAX
+            )
+        except ServiceException as error:
+            raise _refused(error.code, error.message) from error
+        if content is None:
+            raise InvalidParameterValueException(
+                f"Unzipped size must be smaller than {limits.UNZIPPED_BYTES_MAX} bytes"
+            )
+        return content
 
 
 def _refused(code: str, text: str) -> InvalidParameterValueException:

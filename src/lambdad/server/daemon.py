@@ -19,6 +19,7 @@ from lambdad.config.sections import Config
 from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
+from lambdad.controlplane.ports import ObjectSource
 from lambdad.dataplane.capacity import HostCapacity
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
@@ -27,7 +28,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT
 from lambdad.images.store import ImageStore
 from lambdad.neighbours.front import Neighbours
-from lambdad.neighbours.objects import S3Objects
+from lambdad.neighbours.objects import OwnObjects, S3Objects
 from lambdad.neighbours.pushing import FunctionTargets
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.retention import LogRetention
@@ -185,7 +186,7 @@ class Daemon:
                 runtimes=catalogue,
                 clock=self._clock,
                 observer=self._invoker,
-                objects=_objects(config.neighbours.s3),
+                objects=self._objects(config.neighbours.s3),
                 images=self._images,
                 hot_reload=config.development.hot_reload,
                 preparer=ImagePreparer(self._images),
@@ -292,6 +293,11 @@ class Daemon:
             await self._invoker.drain(max(0.0, deadline - self._clock.monotonic()))
         await self._stack.aclose()
 
+    def _objects(self, s3: str) -> ObjectSource:
+        if s3 != neighbours_wiring.BUILTIN:
+            return S3Objects(s3)
+        return OwnObjects(lambda: self._neighbours.parts("s3"))
+
     async def _serve_guest(self, listener: Listener) -> Callable[[], None]:
         return await self._listeners.serve_guest(listener)
 
@@ -318,10 +324,6 @@ class Daemon:
             "prewarmed": self._prewarm.counts(),
             "neighbours": await self._neighbours.report(),
         }
-
-
-def _objects(s3: str) -> S3Objects | None:
-    return None if s3 == neighbours_wiring.BUILTIN else S3Objects(s3)
 
 
 def _weaknesses(backend: SandboxBackend) -> list[str]:

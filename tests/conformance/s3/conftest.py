@@ -39,6 +39,12 @@ def s3(daemon: DaemonProcess) -> Any:
 
 
 @pytest.fixture
+def make_client(daemon: DaemonProcess) -> Callable[..., Any]:
+    """Makes clients of other services."""
+    return lambda service: client_of(service, daemon.endpoint_url)
+
+
+@pytest.fixture
 def stranger(daemon: DaemonProcess) -> Any:
     """A user of another account."""
     return client_of("s3", daemon.endpoint_url, account="222222222222")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import crcmod  # type: ignore[import-untyped]
+import crcmod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
+
+from botocore.model import StringShape
 
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.pushing import EventSource, PushRefused
 from lambdad.neighbours.s3 import events
-from lambdad.neighbours.s3.errors import S3Error
+from lambdad.neighbours.s3.errors import S3Error, malformed_xml
 from lambdad.neighbours.s3.model import Bucket
-from lambdad.neighbours.s3.service import Context, about, operation, reach
+from lambdad.neighbours.s3.service import S3, Context, about, operation, reach
 
 _SERVICE = "s3.amazonaws.com"
 _ARN = {
@@ -22,6 +24,7 @@ _ARN = {
     "QueueConfigurations": re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[^:]+"),
     "TopicConfigurations": re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[^:]+"),
 }
+_EVENTS = frozenset(cast("StringShape", S3.model.shape_for("Event")).enum)
 _INVALID_TARGETS = "Unable to validate the following destination configurations"
 
 
@@ -33,7 +36,8 @@ async def get_bucket_notification_configuration(context: Context, params: Params
     return configuration
 
 
-@operation("PutBucketNotificationConfiguration")
+# S3 takes Prefix for prefix, which the model does not.
+@operation("PutBucketNotificationConfiguration", lenient=("NotificationConfiguration",))
 async def put_bucket_notification_configuration(context: Context, params: Params) -> Result:
     """Replace what is told to whom; queues and topics get a test event first."""
     bucket = reach(context, params, "s3:PutBucketNotification")
@@ -71,10 +75,14 @@ def _each(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, 
 def _check_events(configuration: Mapping[str, Any]) -> None:
     targets = dict(events.TARGETS)
     for member, each in _each(configuration):
-        if not _ARN[member].fullmatch(each[targets[member]]):
-            raise _invalid("The ARN could not be parsed", each[targets[member]])
-        if not each.get("Events"):
-            raise _invalid("The event is not supported for notifications")
+        arn = each.get(targets[member])
+        if arn is None or not each.get("Events"):
+            raise malformed_xml()
+        if not _ARN[member].fullmatch(arn):
+            raise _invalid("The ARN could not be parsed", arn)
+        for event in each["Events"]:
+            if event not in _EVENTS:
+                raise _invalid("The event is not supported for notifications", event)
         names = [rule.get("Name", "").lower() for rule in _rules(each)]
         if any(name not in ("prefix", "suffix") for name in names):
             raise _invalid("filter rule name must be either prefix or suffix")

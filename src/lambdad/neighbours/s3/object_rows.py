@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lambdad.neighbours.s3 import body_rows, outbox_rows
@@ -224,18 +224,16 @@ def remove(db: sqlite3.Connection, removal: Removal, now_ms: int) -> Version | N
     version = find(db, removal.bucket_id, removal.key, removal.version_id)
     _drop(db, version)
     if version is not None and removal.notify is not None:
-        # A removal has a place of its own in the order of what happened to the object.
-        (row,) = db.execute(
-            "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'version' RETURNING seq"
-        ).fetchone()
-        gone = _moved(version, row)
-        outbox_rows.add(db, removal.notify(gone), now_ms)
+        outbox_rows.add(db, removal.notify(_next(db, version)), now_ms)
     return version
 
 
-def _moved(version: Version, row: int) -> Version:
-    members = {name: getattr(version, name) for name in Version.__dataclass_fields__}
-    return Version(**{**members, "row": row})
+def _next(db: sqlite3.Connection, version: Version) -> Version:
+    """Return a version with a place of its own in the order of what happened to the object."""
+    (row,) = db.execute(
+        "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'version' RETURNING seq"
+    ).fetchone()
+    return replace(version, row=row)
 
 
 def _drop(db: sqlite3.Connection, version: Version | None) -> None:
@@ -275,5 +273,5 @@ def change_details(
         "UPDATE version SET details = ? WHERE id = ?", (to_text(change(version)), version.row)
     )
     if notify is not None:
-        outbox_rows.add(db, notify(version), now_ms)
+        outbox_rows.add(db, notify(_next(db, version)), now_ms)
     return version

@@ -17,7 +17,7 @@ from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.neighbours.s3 import bucket_rows, object_rows
 from lambdad.neighbours.s3.bodies import Bodies
-from lambdad.neighbours.s3.errors import S3Error, no_bucket
+from lambdad.neighbours.s3.errors import S3Error, no_bucket, no_key, no_version
 from lambdad.neighbours.s3.expiry import expire
 from lambdad.neighbours.s3.model import Bucket, Version, to_text
 from lambdad.neighbours.s3.object_rows import Change, Removal
@@ -138,6 +138,26 @@ class Buckets:
             bucket.settings = settings
         if messages:
             self.outbox.wake()
+
+    async def content(self, bucket: str, key: str, version: str | None, most: int) -> bytes | None:
+        """Return an object for another part of this daemon; None if it has more bytes than `most`.
+
+        Raises:
+            S3Error: there is none.
+        """
+        job = partial(
+            object_rows.find_with_bytes,
+            bucket_id=self.find(bucket).id,
+            key=key,
+            version_id=version,
+        )
+        found = await self.db.read(job)
+        if found is None or found[0].marker:
+            raise no_key(key) if version is None else no_version(key, version)
+        size = found[0].size
+        if size > most:
+            return None
+        return b"".join([piece async for piece in self.bodies.pieces(found[1], 0, size)])
 
     async def put(self, change: Change) -> Version:
         """Store a version of an object, with its notifications."""

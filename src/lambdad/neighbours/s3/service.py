@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -34,11 +34,11 @@ _CONDITIONS = {
 _CANNED_READERS = ("public-read", "public-read-write", "authenticated-read")
 
 
-def operation(name: str) -> Callable[[Operation], Handler[Buckets]]:
+def operation(name: str, *, lenient: Sequence[str] = ()) -> Callable[[Operation], Handler[Buckets]]:
     """Register an operation; a key that no object can have is refused first."""
 
     def register(handler: Operation) -> Handler[Buckets]:
-        @S3.operation(name)
+        @S3.operation(name, lenient=lenient)
         @wraps(handler)
         async def checked(context: Context, params: Params) -> Result | Answer:
             key = params.get("Key")
