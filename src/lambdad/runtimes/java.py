@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.environments import LANGUAGE_DIR, RUNTIME_DIR, TASK_ROOT, Mount
 from lambdad.domain.errors import HostUnfit
-from lambdad.runtimes import java_client
+from lambdad.runtimes import java_client, java_library
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.guest_files import runtime_dir
 from lambdad.runtimes.installations import Installation, installed_below, stand_in
+from lambdad.runtimes.java_files import java_runtime_dir
 
 _LOGGER = logging.getLogger(__name__)
 _MAJORS = {
@@ -115,19 +114,13 @@ class JavaProvider:
         return place
 
     def _prepare(self, identifier: str, installation: Installation) -> Runtime:
-        client = self._client()
-
-        def add(target: Path) -> None:
-            (target / "lib").mkdir()
-            for name in java_client.JARS:
-                shutil.copyfile(client / name, target / "lib" / name)
-
-        place = runtime_dir("java", self._cache_dir, add, *java_client.JARS)
-        mounts = [Mount(source=place, target=RUNTIME_DIR)]
         binary = str(installation.binary)
         if not installation.visible:
-            mounts.append(Mount(source=installation.prefix, target=LANGUAGE_DIR))
             binary = f"{LANGUAGE_DIR}/bin/java"
+        place = java_runtime_dir(installation, binary, self._client(), self._cache_dir)
+        mounts = [Mount(source=place, target=RUNTIME_DIR)]
+        if not installation.visible:
+            mounts.append(Mount(source=installation.prefix, target=LANGUAGE_DIR))
         major = installation.version[0]
         return Runtime(
             identifier=identifier,
@@ -137,6 +130,8 @@ class JavaProvider:
             mounts=tuple(mounts),
             environment={"PWD": TASK_ROOT, "SHLVL": "0"},
             telemetry=True,
+            ahead=java_library.is_possible(),
+            sized=True,
         )
 
 
