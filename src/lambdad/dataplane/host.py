@@ -359,10 +359,11 @@ class EnvironmentHost:
         return trees
 
     def _command(self, runtime: Runtime, function: Function) -> Sequence[str]:
-        if runtime.root is not None and not runtime.argv:
+        image = runtime.identifier == IDENTIFIER
+        if image and not runtime.argv:
             raise NoEntrypoint("exec: no command: the image has neither ENTRYPOINT nor CMD")
-        if runtime.argv and runtime.identifier == IDENTIFIER:
-            return runtime.argv
+        if runtime.argv and runtime.root is not None:
+            return runtime.argv  # what starts AWS's own runtimes looks for a wrapper itself
         if runtime.argv:
             return wrapped(runtime.argv, function.environment or {})
         return (self._entrypoint(runtime, function),)

@@ -27,6 +27,8 @@ _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _CHALLENGE = re.compile(r'([a-z_]+)="([^"]*)"')
 _REDIRECTS_MAX = 5
+# `docker login` calls Docker Hub by an older name.
+_ALIASES = {"index.docker.io": "registry-1.docker.io"}
 
 
 class RegistrySource:
@@ -167,7 +169,8 @@ def logins(docker_config: Path | None) -> Mapping[str, tuple[str, str]]:
         for place, entry in document.get("auths", {}).items():
             if "auth" in entry:
                 user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-                found[place.removeprefix("https://").split("/")[0]] = (user, password)
+                host = place.removeprefix("https://").split("/")[0]
+                found[_ALIASES.get(host, host)] = (user, password)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ImageDenied(
             f"{docker_config} (images.docker_config) is unusable: {error}."

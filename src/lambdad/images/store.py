@@ -4,7 +4,10 @@ A layer is unpacked once for all images that have it; a root is made of hard lin
 a document with what the image says of itself. Each appears by one rename after all of it was
 verified and has reached the disk. Decides which local places may be read.
 
-Mutable state: what is being made, which :meth:`ImageStore.collect` waits for.
+Who makes something holds a lock that others may share; who removes holds it alone: a command beside
+the daemon may fetch, too.
+
+Mutable state: descriptions that were read, and what is being made.
 """
 
 from __future__ import annotations
@@ -12,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
@@ -55,10 +60,11 @@ class ImageStore:
     def __init__(self, root: Path, config: ImagesConfig) -> None:
         self._layers = root.absolute() / "layers"
         self._roots = root.absolute() / "roots"
+        self._pins = root.absolute() / "pinned.json"
         self._config = config
         self._descriptions: dict[str, ImageDescription] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._making = 0
+        self._makers: Counter[str] = Counter()
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def resolve(self, uri: str, architecture: str) -> tuple[str, str]:
@@ -106,46 +112,82 @@ class ImageStore:
             )
         return found
 
+    def pin(self, name: str, digest: str) -> None:
+        """Keep an image under a name, whether a function has it or not."""
+        pinned = {**self.pinned(), name: digest}
+        self._pins.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._pins.with_suffix(".new")
+        new.write_text(json.dumps(pinned, indent=1))
+        new.replace(self._pins)
+
+    def pinned(self) -> Mapping[str, str]:
+        """Return the digests of images that are kept, by name."""
+        try:
+            pinned: Mapping[str, str] = json.loads(self._pins.read_text())
+        except FileNotFoundError:
+            return {}
+        return pinned
+
+    def has(self, digest: str) -> bool:
+        """Whether an image is on disk."""
+        return (self._roots / digest).is_dir()
+
     async def collect(self, used: frozenset[str]) -> int:
-        """Remove images that are not in `used`, and layers of none; returns how many images went.
+        """Remove images that are neither pinned nor in `used`, and layers of none of the others.
 
-        0 while images are being made.
+        Returns how many images went; 0 while images are being made, by another process perhaps.
         """
-        if self._making:
-            return 0
-        # What is begun from now on sees what is left, as every removal is a rename first.
-        unused = [path for path in _entries(self._roots) if path.name not in used]
-        kept = {
-            layer
-            for path in _entries(self._roots)
-            if path not in unused
-            for layer in self._document(path.name)["layers"]
-        }
-        unused_layers = [path for path in _entries(self._layers) if path.name not in kept]
-        trash = self._roots.parent / f"{_STAGE}{secrets.token_hex(8)}"
-        for path in (*unused, *unused_layers):
-            trash.mkdir(exist_ok=True)
-            path.rename(trash / f"{path.parent.name}-{path.name}")
-            self._descriptions.pop(path.name, None)
-        await asyncio.to_thread(self._sweep)
-        return len([path for path in unused if not path.name.startswith(".")])
+        return await asyncio.to_thread(self._collect, used)
 
-    def _sweep(self) -> None:
-        for path in _entries(self._roots.parent):
-            if path.name.startswith(_STAGE):
-                shutil.rmtree(path)
+    def _collect(self, used: frozenset[str]) -> int:
+        if not self._roots.parent.is_dir():
+            return 0
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB) as locked:
+            if not locked:
+                return 0
+            kept = used | frozenset(self.pinned().values())
+            unused = [path for path in _entries(self._roots) if path.name not in kept]
+            roots = [path.name for path in _entries(self._roots) if path.name in kept]
+            layers = {layer for root in roots for layer in self._document(root)["layers"]}
+            trash = self._roots.parent / f"{_STAGE}{secrets.token_hex(8)}"
+            trash.mkdir()
+            for path in unused:
+                self._descriptions.pop(path.name, None)
+                path.rename(trash / f"root-{path.name}")
+            for path in _entries(self._layers):
+                if path.name not in layers:
+                    path.rename(trash / f"layer-{path.name}")
+            for path in _entries(self._roots.parent):
+                if path.name.startswith(_STAGE):
+                    shutil.rmtree(path)
+            return len(unused)
+
+    @contextmanager
+    def _lock(self, kind: int) -> Iterator[bool]:
+        """Hold the lock that makers share; False when it is not to be had at once."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._roots.parent / "lock", flags, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, kind)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
 
     @asynccontextmanager
     async def _maker(self, digest: str) -> AsyncIterator[None]:
+        self._makers[digest] += 1
         lock = self._locks.setdefault(digest, asyncio.Lock())
-        self._making += 1
         try:
             async with lock, self._free:
                 yield
         finally:
-            self._making -= 1
-            if not self._making:
-                self._locks.clear()
+            self._makers[digest] -= 1
+            if not self._makers[digest]:
+                del self._makers[digest], self._locks[digest]
 
     def _reference(self, uri: str) -> ImageReference:
         reference = parse_reference(uri)
@@ -189,6 +231,8 @@ class ImageStore:
             config = limited(blob, DOCUMENT_BYTES_MAX)
         image = manifest.with_config(found, config, architecture)
         with _explained(self._roots.parent):
+            self._roots.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _explained(self._roots.parent), self._lock(fcntl.LOCK_SH):
             self._make_layers(source, image)
             self._appear(self._roots / digest, lambda stage: self._fill(image, stage))
 

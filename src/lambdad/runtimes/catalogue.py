@@ -22,6 +22,7 @@ from lambdad.runtimes.installations import VersionCache
 from lambdad.runtimes.java import JavaProvider
 from lambdad.runtimes.nodejs import NodejsProvider
 from lambdad.runtimes.provided import ProvidedProvider
+from lambdad.runtimes.pulled import PulledFirst, PulledRuntimes
 from lambdad.runtimes.python import PythonProvider
 from lambdad.runtimes.python2 import Python2Provider
 from lambdad.runtimes.ruby import RubyProvider
@@ -44,7 +45,8 @@ class Catalogue:
 
     Nothing is looked for until it is asked for; then each interpreter is asked for its version
     at most once, and what it said is kept in `cache_dir`. `variables` are the environment
-    variables that version managers put their places in (`PYENV_ROOT`, `NVM_DIR`, ...).
+    variables that version managers put their places in (`PYENV_ROOT`, `NVM_DIR`, ...); what was
+    `pulled` serves before what the host has.
     Methods may be called from any thread; `close` ends the background work.
     """
 
@@ -54,6 +56,7 @@ class Catalogue:
         cache_dir: Path,
         *,
         variables: Mapping[str, str] = MappingProxyType({}),
+        pulled: PulledRuntimes | None = None,
     ) -> None:
         self._found: dict[str, Runtime] = {}
         self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
@@ -72,6 +75,8 @@ class Catalogue:
             RubyProvider(config, cache_dir, versions, variables),
             ProvidedProvider(),
         )
+        if pulled is not None:
+            providers = [PulledFirst(provider, pulled) for provider in providers]
         self._providers = {name: item for item in providers for name in item.identifiers()}
 
     def known(self, identifier: str) -> bool:

@@ -70,6 +70,58 @@ def install(
     click.echo(f"What {language} needs is in {place}.")
 
 
+@runtimes.command()
+@click.argument("identifier")
+@config_option
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The daemon's.  [default: .lambdad]",
+)
+@click.option(
+    "--from",
+    "repository",
+    metavar="REPOSITORY",
+    help="Where AWS's base images are.  [default: public.ecr.aws/lambda]",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(["x86_64", "arm64"]),
+    help="[default: this host's]",
+)
+def pull(
+    identifier: str,
+    path: Path | None,
+    data_dir: Path | None,
+    repository: str | None,
+    architecture: str | None,
+) -> None:
+    """Fetch AWS's base image of a runtime, to serve that instead of this host's language.
+
+    It is several hundred megabytes. A daemon that runs takes it up at its next start; it needs
+    the backend native.
+    """
+    import asyncio
+    import platform
+
+    from lambdad.domain.errors import LambdadError
+    from lambdad.images.store import ImageStore
+    from lambdad.runtimes.pulled import REPOSITORY, image_of
+    from lambdad.server.image_wiring import pull_runtime
+
+    config = configuration(path, {"server.data_dir": data_dir})
+    uri = image_of(identifier, repository or REPOSITORY)
+    if uri is None:
+        raise click.BadParameter(f"AWS has no base image of {identifier!r}.")
+    machine = architecture or ("arm64" if platform.machine() == "aarch64" else "x86_64")
+    images = ImageStore(config.server.data_dir / "images", config.images)
+    try:
+        resolved = asyncio.run(pull_runtime(images, identifier, uri, machine))
+    except LambdadError as error:
+        raise Failure(f"{uri}: {error}") from error
+    click.echo(f"{identifier} is {resolved}.")
+
+
 def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
     here = "stands in" if item["stands_in"] else "ok"
     return (
