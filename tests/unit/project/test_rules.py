@@ -39,7 +39,9 @@ def test_every_dependency_is_locked():
     lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
     (entry,) = (each for each in lock["package"] if each["name"] == "lambdad")
     locked = {each["name"] for each in entry["metadata"]["requires-dist"]}
-    wanted = {re.split(r"[<>=\[ ]", each)[0] for each in project["project"]["dependencies"]}
+    extras = project["project"]["optional-dependencies"].values()
+    declared = [*project["project"]["dependencies"], *(each for extra in extras for each in extra)]
+    wanted = {re.split(r"[<>=\[ ]", each)[0] for each in declared}
     assert wanted == locked
 
 
