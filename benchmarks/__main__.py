@@ -35,6 +35,7 @@ BENCHMARKS = (
     "functions_scale",
     "event_queue",
     "idle_memory",
+    "s3",
     "sqs",
     "sqs_mapping",
     "kinesis",

@@ -25,6 +25,7 @@ _TITLES = {
     "idle_environments": "A thousand idle environments",
     "scale": "What an invocation costs the server against what there is",
     "peers": "Beside others",
+    "s3": "S3",
     "sqs": "SQS",
     "sqs_mapping": "From a queue through a function",
     "kinesis": "Kinesis",
