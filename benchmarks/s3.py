@@ -38,19 +38,19 @@ def measure(quick: bool) -> Iterator[Series]:
 
 async def _measure(url: str, calls: int) -> list[Series]:
     clients = [await _Client.connect(url) for _ in range(CONNECTIONS)]
-    await clients[0].call("PUT", "/b")
+    await clients[0].call("PUT", "/bench")
 
     async def put(client: _Client, number: int) -> None:
-        await client.call("PUT", f"/b/small/{number:08}", _SMALL)
+        await client.call("PUT", f"/bench/small/{number:08}", _SMALL)
 
     async def get(client: _Client, number: int) -> None:
-        assert await client.call("GET", f"/b/small/{number:08}") == _SMALL
+        assert await client.call("GET", f"/bench/small/{number:08}") == _SMALL
 
     async def put_large(client: _Client, number: int) -> None:
-        await client.call("PUT", f"/b/large/{number}", b"%08d" % number + _LARGE)
+        await client.call("PUT", f"/bench/large/{number}", b"%08d" % number + _LARGE)
 
     async def get_large(client: _Client, number: int) -> None:
-        await client.call("GET", f"/b/large/{number}")
+        await client.call("GET", f"/bench/large/{number}")
 
     found = [
         await _rate(clients, calls, "PutObject of 1 KiB, durable, 16 connections", put),
@@ -61,7 +61,7 @@ async def _measure(url: str, calls: int) -> list[Series]:
     values = []
     for _ in range(50):
         before = time.perf_counter()
-        await clients[0].call("GET", "/b?list-type=2&delimiter=%2F")
+        await clients[0].call("GET", "/bench?list-type=2&delimiter=%2F")
         values.append((time.perf_counter() - before) * 1_000)
     title = f"ListObjectsV2 of 2 prefixes with {calls + calls // 20:,} objects"
     return [*found, Series(row="", name=title, unit="ms", values=values)]

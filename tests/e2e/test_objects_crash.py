@@ -52,11 +52,11 @@ class Writer:
             self.unknown.add(key)
             try:
                 if count % 5 == 4 and key in self.stored:
-                    s3.delete_object(Bucket="b", Key=key)
+                    s3.delete_object(Bucket="ledger", Key=key)
                     del self.stored[key]
                 else:
                     body = chance.randbytes(SIZES[count % len(SIZES)])
-                    etag = s3.put_object(Bucket="b", Key=key, Body=body)["ETag"]
+                    etag = s3.put_object(Bucket="ledger", Key=key, Body=body)["ETag"]
                     self.stored[key] = hashlib.md5(body, usedforsecurity=False).hexdigest()
                     self.created.add(etag.strip('"'))
             except (BotoCoreError, ClientError):
@@ -96,23 +96,23 @@ def test_what_was_acknowledged_is_there_and_was_told_of(tmp_path: Path) -> None:
 def prepare(endpoint_url: str) -> None:
     s3, sqs = client("s3", endpoint_url), client("sqs", endpoint_url)
     sqs.create_queue(QueueName="q")
-    s3.create_bucket(Bucket="b")
+    s3.create_bucket(Bucket="ledger")
     configuration = {
         "QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",
         "Events": ["s3:ObjectCreated:*"],
     }
     s3.put_bucket_notification_configuration(
-        Bucket="b", NotificationConfiguration={"QueueConfigurations": [configuration]}
+        Bucket="ledger", NotificationConfiguration={"QueueConfigurations": [configuration]}
     )
 
 
 def check(s3: Any, writer: Writer) -> None:
     """Every object is what was acknowledged last, unless an answer was cut off after that."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="b", Prefix=f"w{writer.number}/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="ledger", Prefix=f"w{writer.number}/")
     listed = {each["Key"] for page in pages for each in page.get("Contents", ())}
     assert listed - writer.unknown == writer.stored.keys() - writer.unknown
     for key in listed:
-        found = s3.get_object(Bucket="b", Key=key)
+        found = s3.get_object(Bucket="ledger", Key=key)
         digest = hashlib.md5(found["Body"].read(), usedforsecurity=False).hexdigest()
         assert found["ETag"] == f'"{digest}"'
         if key not in writer.unknown:
