@@ -129,6 +129,8 @@ class DotnetProvider:
             argv=("/bin/sh", f"{RUNTIME_DIR}/bootstrap", f"{seen}/dotnet"),
             mounts=tuple(mounts),
             environment=environment,
+            ahead=True,
+            sized=True,
         )
 
 

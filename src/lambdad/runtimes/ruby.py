@@ -109,6 +109,7 @@ class RubyProvider:
             argv=(binary, "-W0", f"{RUNTIME_DIR}/bootstrap.rb"),
             mounts=tuple(mounts),
             environment=_environment(installation),
+            ahead=True,
         )
 
 

@@ -11,6 +11,7 @@ namespace Lambdad.Guest
     {
         public static int Main()
         {
+            Ahead.Wait();
             Log.Install();
             var api = new RuntimeApi(Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API"));
             Handler handler;

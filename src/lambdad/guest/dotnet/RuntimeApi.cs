@@ -65,6 +65,11 @@ namespace Lambdad.Guest
             PostError("init/error", type, document);
         }
 
+        public void Close()
+        {
+            socket.Close();
+        }
+
         private void PostError(string path, string type, byte[] document)
         {
             // Whatever a function calls its error, it cannot add header lines.

@@ -69,4 +69,8 @@ module LambdadGuest
   end
 end
 
+if ENV.key?('_LAMBDAD_ASSIGNMENT_FD')
+  require_relative 'ahead'
+  LambdadGuest::Ahead.wait
+end
 LambdadGuest::Loop.new.run

@@ -35,6 +35,10 @@ module LambdadGuest
       post_error('init/error', type, body)
     end
 
+    def close
+      @socket.close
+    end
+
     private
 
     def post_error(path, type, body)
