@@ -15,9 +15,11 @@ from lambdad.authz.callers import Caller
 from lambdad.authz.sessions import Sessions
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
+from lambdad.controlplane.log_filters import Document, LogFilters
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import Clock
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.logs import LogGroupKey
 from lambdad.storage.base import LogStore
 
 S = TypeVar("S")
@@ -90,6 +92,22 @@ class EventAcceptor(Protocol):
         ...
 
 
+class LogSubscriptions(Protocol):
+    """Who sends on what is logged."""
+
+    async def put(self, key: LogGroupKey, document: Document) -> None:
+        """Store a subscription and begin with what is logged from now on.
+
+        Raises:
+            ServiceException: its destination would not take events, or the group has too many.
+        """
+        ...
+
+    async def delete(self, key: LogGroupKey, name: str) -> bool:
+        """Remove a subscription; False when there was none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What operations call.
@@ -106,6 +124,8 @@ class Services:
     invoker: Invoker
     events: EventAcceptor
     log_store: LogStore
+    log_filters: LogFilters
+    subscriptions: LogSubscriptions
     clock: Clock
     sessions: Sessions
     code_location_key: bytes

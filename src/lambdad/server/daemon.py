@@ -45,6 +45,7 @@ from lambdad.server.listeners import Listeners, bind
 from lambdad.server.mapping_wiring import EventSources
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
+from lambdad.server.subscriptions_wiring import Subscriptions
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
 from lambdad.storage.keys import lasting_key
@@ -154,6 +155,7 @@ class Daemon:
         self._tasks.spawn(self._invoker.run_reaper())
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
         self._tasks.spawn(self._neighbours.start())
+        self._subscriptions.shipping.start()
         self._tasks.spawn(collect_packages(services.functions, self._invoker, self._images))
 
     async def _planes(
@@ -220,6 +222,7 @@ class Daemon:
             own_key=self._auth.authenticator.daemon_key,
         )
         self._stack.callback(self._async.courier.close)
+        targets = FunctionTargets(functions, self._async.invocations)
         self._neighbours = neighbours_wiring.connect(
             config.neighbours,
             [service.model for service in _OFFERED],
@@ -227,17 +230,28 @@ class Daemon:
             data_dir=data_dir,
             clock=self._clock,
             spawn=self._tasks.spawn,
-            functions=FunctionTargets(functions, self._async.invocations),
+            functions=targets,
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
         )
         self._stack.push_async_callback(self._neighbours.close)
+        self._subscriptions = Subscriptions(
+            store,
+            targets,
+            self._clock,
+            spawn=self._tasks.spawn,
+            endpoint_url=self.endpoint_url,
+            access_key=self._auth.authenticator.daemon_key,
+        )
+        self._stack.callback(self._subscriptions.close)
         services = Services(
             functions=functions,
             attachments=attachments,
             invoker=self._invoker,
             events=self._async.invocations,
             log_store=store.logs,
+            log_filters=self._subscriptions.filters,
+            subscriptions=self._subscriptions.shipping,
             clock=self._clock,
             sessions=self._auth.sessions,
             code_location_key=lasting_key(data_dir / "code-location.key"),

@@ -202,6 +202,10 @@ class Apply(Protocol):
         ...
 
 
+# Of batches as :meth:`LogStore.append` gets them.
+LogWatcher = Callable[[Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]], None]
+
+
 class LogStore(Protocol):
     """Log groups, streams and events. All methods await the database, off the event loop."""
 
@@ -260,6 +264,29 @@ class LogStore(Protocol):
 
     async def events(self, key: LogGroupKey, query: LogQuery) -> Sequence[LogEvent]:
         """Return events by `(timestamp, id)`."""
+        ...
+
+    async def arrivals(
+        self,
+        key: LogGroupKey,
+        after: int,
+        *,
+        from_ms: int | None,
+        limit: int,
+        max_bytes: int | None,
+    ) -> Sequence[LogEvent]:
+        """Return the events of a group that were stored behind one, by id.
+
+        `from_ms` spares looking at older ones: who knows of none with an earlier time says so.
+        """
+        ...
+
+    async def last_event_id(self) -> int:
+        """Return the id of the event that was stored last, in any group; 0 if none was."""
+        ...
+
+    def watch(self, watcher: LogWatcher) -> None:
+        """Call `watcher` with what was appended, on the event loop, after it is stored."""
         ...
 
     async def expire(self, now_ms: int) -> int:

@@ -243,6 +243,22 @@ class LogStoreContract:
         assert len(await logs.streams(KEY, prefix="", after=None, limit=9)) == 1
         assert len(await logs.events(other, LogQuery())) == 1
 
+    async def test_arrivals_come_in_the_order_they_were_stored(self, logs: LogStore) -> None:
+        seen: list[int] = []
+        logs.watch(lambda batches: seen.append(sum(len(events) for _, events in batches)))
+        await logs.append([(KEY, [at(50, "a"), at(10, "b")]), (group_key("other"), [at(1)])])
+        begin = (await logs.arrivals(KEY, 0, from_ms=None, limit=1, max_bytes=None))[0].event_id
+        await logs.append([(KEY, [at(30, "c"), at(5, "d")])])
+
+        async def arrived(after: int, from_ms: int | None, limit: int = 10) -> str:
+            found = await logs.arrivals(KEY, after, from_ms=from_ms, limit=limit, max_bytes=100)
+            return "".join(event.message for event in found)
+
+        assert [await arrived(0, None), await arrived(begin, None)] == ["abc", "bcd"]
+        assert [await arrived(begin, 10), await arrived(begin, None, 2)] == ["bc", "bc"]
+        assert await arrived(await logs.last_event_id(), None) == ""
+        assert seen == [3, 2]
+
     async def test_events_expire_with_their_groups_retention(self, logs: LogStore) -> None:
         kept_for_ever = group_key("for-ever")
         old = [at(number, stream="old") for number in range(4_500)]

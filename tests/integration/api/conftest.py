@@ -16,6 +16,7 @@ from lambdad.api.sts import STS
 from lambdad.authz.sessions import Sessions
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
+from lambdad.controlplane.log_filters import LogFilters
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.neighbours.front import Neighbours
@@ -86,6 +87,8 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             invoker=invoker,
             events=events_of(storage, clock),
             log_store=storage.logs,
+            log_filters=LogFilters(storage.resources),
+            subscriptions=None,  # type: ignore[arg-type]  # no log group is offered here
             clock=clock,
             sessions=(sessions := Sessions(SECRET)),
             code_location_key=SECRET,

@@ -12,6 +12,7 @@ from botocore.config import Config
 from lambdad.api import logs
 from lambdad.api.app import App
 from lambdad.api.context import Services
+from lambdad.controlplane.log_filters import LogFilters
 from lambdad.neighbours.front import Neighbours
 from lambdad.protocol.http import HttpRequest
 from lambdad.storage.registry import engine as engine_named
@@ -42,6 +43,8 @@ class LogsWorld:
             invoker=None,
             events=None,
             log_store=store,
+            log_filters=LogFilters(engine_named("memory")(Path("/nowhere"), clock).resources),
+            subscriptions=None,
             clock=clock,
             sessions=None,
             code_location_key=b"",

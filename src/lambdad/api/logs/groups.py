@@ -10,13 +10,13 @@ from lambdad.api.logs.service import (
     LOGS,
     InvalidParameterException,
     ResourceAlreadyExistsException,
-    existing_group,
     group_absent,
     group_arn,
     key_of_name,
     now_ms,
 )
 from lambdad.api.logs.tokens import name_token, parse_name_token
+from lambdad.controlplane.log_filters import METRIC, SUBSCRIPTION
 from lambdad.domain.logs import LogGroup
 from lambdad.storage.base import AlreadyExists
 
@@ -45,6 +45,11 @@ async def delete_log_group(context: RequestContext, params: Params) -> Result:
     key = key_of_name(context, params["logGroupName"])
     if not await context.services.log_store.delete_group(key):
         raise group_absent()
+    filters = context.services.log_filters
+    for each in filters.of(SUBSCRIPTION, key):
+        await context.services.subscriptions.delete(key, each["filterName"])
+    for each in filters.of(METRIC, key):
+        await filters.delete(METRIC, key, each["filterName"])
     return {}
 
 
@@ -60,7 +65,7 @@ async def describe_log_groups(context: RequestContext, params: Params) -> Result
     token = params.get("nextToken")
     after = parse_name_token(token) if token else None
     found = await _page(context, prefix or "", (part or "").lower(), after, limit + 1)
-    result: dict[str, Any] = {"logGroups": [_describe(group) for group in found[:limit]]}
+    result: dict[str, Any] = {"logGroups": [_describe(context, group) for group in found[:limit]]}
     if len(found) > limit:
         result["nextToken"] = name_token(found[limit - 1].key.name)
     return result
@@ -82,13 +87,6 @@ async def put_retention_policy(context: RequestContext, params: Params) -> Resul
 async def delete_retention_policy(context: RequestContext, params: Params) -> Result:
     """Let a group keep events for ever."""
     return await _put_retention(context, params["logGroupName"], None)
-
-
-@LOGS.operation("DescribeSubscriptionFilters")
-async def describe_subscription_filters(context: RequestContext, params: Params) -> Result:
-    """List what a group's events are sent to; nothing can be subscribed here yet."""
-    await existing_group(context, key_of_name(context, params["logGroupName"]))
-    return {"subscriptionFilters": []}
 
 
 async def _put_retention(context: RequestContext, name: str, days: int | None) -> Result:
@@ -114,12 +112,12 @@ async def _page(
     return found[:limit]
 
 
-def _describe(group: LogGroup) -> dict[str, Any]:
+def _describe(context: RequestContext, group: LogGroup) -> dict[str, Any]:
     arn = group_arn(group.key)
     described: dict[str, Any] = {
         "logGroupName": group.key.name,
         "creationTime": group.created_ms,
-        "metricFilterCount": 0,
+        "metricFilterCount": len(context.services.log_filters.of(METRIC, group.key)),
         "arn": f"{arn}:*",
         "storedBytes": group.stored_bytes,
         "logGroupClass": "STANDARD",

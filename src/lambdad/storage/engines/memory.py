@@ -22,6 +22,7 @@ from lambdad.storage.base import (
     LogGroupKey,
     LogQuery,
     LogStream,
+    LogWatcher,
 )
 from lambdad.storage.database import Database
 from lambdad.storage.engines.memory_database import MemoryDatabase
@@ -95,6 +96,7 @@ class MemoryLogStore:
         self._clock = clock
         self._groups: dict[LogGroupKey, _Group] = {}
         self._last_id = 0
+        self._watchers: list[LogWatcher] = []
 
     async def create_group(self, group: LogGroup) -> None:
         """Create a group."""
@@ -180,6 +182,8 @@ class MemoryLogStore:
                 kept = self._groups[key] = _Group(LogGroup(key=key, created_ms=now_ms))
             for event in events:
                 self._add(kept, event, now_ms)
+        for watcher in self._watchers:
+            watcher(batches)
 
     def _add(self, kept: _Group, event: LogEvent, now_ms: int) -> None:
         self._last_id += 1
@@ -207,6 +211,30 @@ class MemoryLogStore:
             if _matches(event, query)
         )
         return page(matching, query)
+
+    async def arrivals(
+        self,
+        key: LogGroupKey,
+        after: int,
+        *,
+        from_ms: int | None,
+        limit: int,
+        max_bytes: int | None,
+    ) -> Sequence[LogEvent]:
+        """Return events behind one, by id."""
+        kept = self._groups.get(key)
+        found = [event for *_, event in kept.events if event.event_id > after] if kept else []
+        found = [event for event in found if from_ms is None or event.timestamp_ms >= from_ms]
+        found.sort(key=lambda event: event.event_id)
+        return page(found, LogQuery(limit=limit, max_bytes=max_bytes))
+
+    async def last_event_id(self) -> int:
+        """Return the id of the newest event."""
+        return self._last_id
+
+    def watch(self, watcher: LogWatcher) -> None:
+        """Tell of what is appended."""
+        self._watchers.append(watcher)
 
     async def expire(self, now_ms: int) -> int:
         """Delete events older than their group's retention."""

@@ -106,6 +106,34 @@ def select_events(
     return page(map(_event, rows), query)
 
 
+def select_arrivals(
+    connection: sqlite3.Connection, key: LogGroupKey, after: int, query: LogQuery
+) -> Sequence[LogEvent]:
+    """Return a page of the events behind one, by id, none older than the query's start.
+
+    With a start, they are found by time and sorted; without one, whatever was stored behind the
+    event is looked at, in all groups.
+    """
+    group = connection.execute(_GROUP_ID, (key.account_id, key.region, key.name)).fetchone()
+    if group is None:
+        return []
+    by_time = query.start_ms is not None
+    rows = connection.execute(
+        "SELECT e.timestamp_ms, e.id, e.message, e.ingestion_ms, s.name"  # noqa: S608 - constants
+        f" FROM log_event e {'INDEXED BY log_event_by_group' if by_time else 'NOT INDEXED'}"
+        " CROSS JOIN log_stream s WHERE s.id = e.stream_id AND e.group_id = ? AND e.id > ?"
+        f" {'AND e.timestamp_ms >= ?' if by_time else ''} ORDER BY e.id LIMIT ?",
+        (*group, after, *([query.start_ms] if by_time else []), query.limit),
+    )
+    return page(map(_event, rows), query)
+
+
+def last_event_id(connection: sqlite3.Connection) -> int:
+    """Return the id of the newest event, which may be gone."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log_event'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _event(row: _Row) -> LogEvent:
     timestamp_ms, event_id, message, ingestion_ms, stream = row
     return LogEvent(

@@ -20,9 +20,15 @@ from lambdad.storage.base import (
     LogGroupKey,
     LogQuery,
     LogStream,
+    LogWatcher,
 )
 from lambdad.storage.engines.sqlite.database import SqliteDb
-from lambdad.storage.engines.sqlite.log_events import append, select_events
+from lambdad.storage.engines.sqlite.log_events import (
+    append,
+    last_event_id,
+    select_arrivals,
+    select_events,
+)
 from lambdad.storage.engines.sqlite.log_removal import (
     expire_chunk,
     remove_stream_chunk,
@@ -43,6 +49,7 @@ class SqliteLogStore:
     def __init__(self, db: SqliteDb, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        self._watchers: list[LogWatcher] = []
 
     async def create_group(self, group: LogGroup) -> None:
         """Create a group."""
@@ -99,10 +106,33 @@ class SqliteLogStore:
         """Store events."""
         now_ms = int(self._clock.time() * 1000)
         await self._db.write(partial(append, batches=batches, now_ms=now_ms))
+        for watcher in self._watchers:
+            watcher(batches)
 
     async def events(self, key: LogGroupKey, query: LogQuery) -> Sequence[LogEvent]:
         """Return events by `(timestamp, id)`."""
         return await self._db.read(partial(select_events, key=key, query=query))
+
+    async def arrivals(
+        self,
+        key: LogGroupKey,
+        after: int,
+        *,
+        from_ms: int | None,
+        limit: int,
+        max_bytes: int | None,
+    ) -> Sequence[LogEvent]:
+        """Return events behind one, by id."""
+        query = LogQuery(start_ms=from_ms, limit=limit, max_bytes=max_bytes)
+        return await self._db.read(partial(select_arrivals, key=key, after=after, query=query))
+
+    async def last_event_id(self) -> int:
+        """Return the id of the newest event."""
+        return await self._db.read(last_event_id)
+
+    def watch(self, watcher: LogWatcher) -> None:
+        """Tell of what is appended."""
+        self._watchers.append(watcher)
 
     async def expire(self, now_ms: int) -> int:
         """Delete events older than their group's retention, and what deleted groups left."""

@@ -1,0 +1,1 @@
+"""Subscriptions of log groups: what is logged goes on to functions and streams."""
