@@ -34,8 +34,9 @@ from lambdad.neighbours.events.model import (
     timestamp,
 )
 from lambdad.neighbours.events.replaying import Replayer
-from lambdad.neighbours.events.timetable import Timetable
+from lambdad.neighbours.events.timetable import due_of
 from lambdad.neighbours.hosting import Setup
+from lambdad.neighbours.schedules.timetable import Timetable
 from lambdad.storage.database import Database
 
 Item = TypeVar("Item", bound=Bus)
@@ -58,7 +59,7 @@ class Buses:
         self.clock = clock
         self.courier = courier
         self.outbox = Outbox(db, clock, courier)
-        self.timetable = Timetable(self, clock)
+        self.timetable = Timetable(self._fire, clock)
         self.replayer = Replayer(self)
         self._items: dict[type[Bus], dict[str, Any]] = {kind: {} for kind in _KINDS}
         self._rules_by_bus: dict[BusKey, dict[str, Rule]] = {}
@@ -180,8 +181,16 @@ class Buses:
             for delivery in deliveries(rule, arrival, self.now_ms())
         ]
 
-    async def fire(self, rule: Rule, due_ms: int) -> None:
+    async def _fire(self, key: str) -> None:
         """Let a schedule's rule send its event and remember that it did."""
+        rule = self.find(Rule, key)
+        due_s = None if rule is None else due_of(rule, self.clock.time())
+        if rule is None or due_s is None:
+            return
+        if due_s > self.clock.time():  # it slept through its time
+            self.timetable.set(key, due_s)
+            return
+        due_ms = int(due_s * 1_000)
         event = {
             "version": "0",
             "id": str(uuid4()),
@@ -226,13 +235,13 @@ class Buses:
         self._items[type(item)][key_of(item)] = item
         if isinstance(item, Rule):
             self._rules_by_bus.setdefault(item.bus_key, {})[item.name] = item
-            self.timetable.changed(item)
+            self.timetable.set(str(item), due_of(item, self.clock.time()))
 
     def _drop(self, item: Bus) -> None:
         self._items[type(item)].pop(key_of(item), None)
         if isinstance(item, Rule):
             self._rules_by_bus.get(item.bus_key, {}).pop(item.name, None)
-            self.timetable.forgotten(item)
+            self.timetable.set(str(item), None)
 
 
 def key_of(item: Bus) -> str:
