@@ -216,6 +216,7 @@ class NeighboursConfig:
     protocol, or `aws`, which is called with the daemon's own AWS credentials.
 
     Attributes:
+        apigatewayv2: API Gateway's HTTP APIs.
         cloudwatch: metrics and alarms.
         dynamodb: tables and their streams.
         events: EventBridge's buses and rules.
@@ -228,6 +229,7 @@ class NeighboursConfig:
         sqs: queues.
     """
 
+    apigatewayv2: str = "builtin"
     cloudwatch: str = "builtin"
     dynamodb: str = "builtin"
     events: str = "builtin"

@@ -26,6 +26,8 @@ class Marks:
 
 # By botocore's name. Where a package of that name is in `lambdad.neighbours`, it can be `builtin`.
 NEIGHBOURS: Mapping[str, Marks] = {
+    # Version 1 has the same signing name and other paths.
+    "apigatewayv2": Marks(signing_name="apigateway"),
     "cloudwatch": Marks(
         signing_name="monitoring",
         target_prefix="GraniteServiceVersion20100801",

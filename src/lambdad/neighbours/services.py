@@ -74,6 +74,8 @@ class ServiceDirectory:
                 return name
             return (prefix or None) if credential is None else credential.service
         if credential is not None:
+            if credential.service == "apigateway" and not request.path.startswith("/v2/"):
+                return "apigateway"
             return self._by_signing_name.get(credential.service, credential.service)
         return self._unsigned(request)
 

@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ from lambdad.storage.keys import lasting_key
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.triggers.function_url import FunctionUrlTrigger
+from lambdad.triggers.http_api.serving import HttpApiFront
 
 _OFFERED = (lambda_.LAMBDA, logs.LOGS, sts.STS)
 
@@ -130,6 +132,13 @@ class Daemon:
                 permissions=services.functions.permissions,
                 invoker=self._invoker,
                 authenticator=self._auth.authenticator,
+                clock=self._clock,
+                request_ids=request_ids(),
+            ),
+            http_apis=HttpApiFront(
+                partial(self._neighbours.parts, "apigatewayv2"),
+                invoker=self._invoker,
+                permissions=services.functions.permissions,
                 clock=self._clock,
                 request_ids=request_ids(),
             ),

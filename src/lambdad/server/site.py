@@ -20,6 +20,8 @@ from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
 from lambdad.triggers.function_url import FunctionUrlTrigger, address_of
+from lambdad.triggers.http_api.serving import HttpApiFront
+from lambdad.triggers.http_api.serving import address_of as http_api_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Site:
         app: App,
         *,
         function_urls: FunctionUrlTrigger,
+        http_apis: HttpApiFront,
         health: Callable[[], Awaitable[Mapping[str, Any]]],
         packages: PackageStore,
         queue: QueuePages,
@@ -45,6 +48,7 @@ class Site:
     ) -> None:
         self._app = app
         self._function_urls = function_urls
+        self._http_apis = http_apis
         self._health = health
         self._packages = packages
         self._queue = queue
@@ -66,6 +70,8 @@ class Site:
             address = address_of(request)
             if address is not None:
                 return await self._function_urls.handle(request, address, guest=guest)
+            if (api := http_api_of(request)) is not None:
+                return await self._http_apis.handle(request, api)
             if request.path.startswith(_OWN):
                 return await self._own(request, guest=guest)
             base_url = f"http://{request.headers.get('host', 'localhost')}"

@@ -42,6 +42,7 @@ def model_of(name: str) -> ServiceModel:
 
 
 SERVICES = (
+    "apigatewayv2",
     "lambda",
     "logs",
     "sts",
