@@ -91,6 +91,7 @@ class EventSourceMappings:
     ) -> None:
         self._engine = engine
         self._clock = clock
+        self._pollers = pollers
         # One writer at a time: whether a mapping is a duplicate depends on all others.
         self._writing = asyncio.Lock()
         self._transitions = MappingTransitions(engine.resources, self._writing, pollers)
@@ -135,6 +136,9 @@ class EventSourceMappings:
             revision=configuration.new_revision(),
         )
         mapping_validation.check_settings(kind, mapping.settings)
+        self._check_function(new.target)
+        if self._pollers is not None:
+            await self._pollers.check(mapping)
         async with self._writing:
             self._check_function(new.target)
             self._check_duplicate(mapping)

@@ -31,6 +31,14 @@ _SHORTLY_S = 0.25
 class EventSourcePollers(Protocol):
     """Those who poll; wired up in `lambdad.server`."""
 
+    async def check(self, mapping: EventSourceMapping) -> None:
+        """Look at the source of a mapping that is about to be stored.
+
+        Raises:
+            InvalidParameterValueException: it cannot be polled; says why.
+        """
+        ...
+
     async def follow(self, mapping: EventSourceMapping) -> None:
         """Begin, change or end polling as this mapping says; returns when that is done.
 

@@ -17,6 +17,7 @@ from lambdad.domain.event_source_mappings import (
     MappingState,
     SourceKind,
 )
+from lambdad.event_source_mappings.admission import Admission
 from lambdad.event_source_mappings.backoff import Backoff
 from lambdad.event_source_mappings.base import Poller, Sleep
 from lambdad.event_source_mappings.checkpoints import Checkpoints
@@ -49,6 +50,7 @@ class Supervisor:
         self,
         makers: Mapping[SourceKind, MakePoller],
         checkpoints: Checkpoints,
+        admission: Admission,
         *,
         spawn: SpawnTask,
         sleep: Sleep = asyncio.sleep,
@@ -56,6 +58,7 @@ class Supervisor:
         """`makers` make pollers by kind of source; what has none is never polled."""
         self._makers = makers
         self._checkpoints = checkpoints
+        self._admission = admission
         self._spawn = spawn
         self._sleep = sleep
         self._running: dict[str, _Running] = {}
@@ -71,6 +74,10 @@ class Supervisor:
         for mapping in mappings:
             if mapping.state is MappingState.ENABLED and mapping.uuid not in self._running:
                 self._start(mapping)
+
+    async def check(self, mapping: EventSourceMapping) -> None:
+        """See `controlplane.mapping_transitions.EventSourcePollers`."""
+        await self._admission.check(mapping)
 
     async def follow(self, mapping: EventSourceMapping) -> None:
         """See `controlplane.mapping_transitions.EventSourcePollers`."""

@@ -19,6 +19,7 @@ from lambdad.domain.event_source_mappings import (
     SourceKind,
     from_resource,
 )
+from lambdad.event_source_mappings.admission import Admission
 from lambdad.event_source_mappings.aws_client import Accounts
 from lambdad.event_source_mappings.calls import Calls
 from lambdad.event_source_mappings.checkpoints import Checkpoints
@@ -67,6 +68,7 @@ class EventSources:
                 SourceKind.DYNAMODB: self._stream,
             },
             self._checkpoints,
+            Admission(store.functions, self._accounts.of),
             spawn=spawn,
         )
 

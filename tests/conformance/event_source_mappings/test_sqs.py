@@ -63,8 +63,9 @@ def test_a_message_reaches_the_function_in_the_form_of_aws_and_leaves_the_queue(
 def test_what_a_function_fails_comes_back_and_ends_as_a_dead_letter(world: World) -> None:
     dead_url, dead_arn = world.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
-    url, arn = world.queue(VisibilityTimeout="1", RedrivePolicy=redrive)
-    function = world.function("def handler(event, context):\n    raise ValueError('no')\n")
+    url, arn = world.queue(VisibilityTimeout="2", RedrivePolicy=redrive)
+    code = "def handler(event, context):\n    raise ValueError('no')\n"
+    function = world.function(code, Timeout=2)
     world.map(function, arn)
     world.sqs.send_message(QueueUrl=url, MessageBody="poison")
     [message] = eventually(
@@ -75,8 +76,8 @@ def test_what_a_function_fails_comes_back_and_ends_as_a_dead_letter(world: World
 
 
 def test_only_the_messages_that_are_reported_come_back(world: World) -> None:
-    url, arn = world.queue(VisibilityTimeout="2")
-    function = world.function()
+    url, arn = world.queue(VisibilityTimeout="3")
+    function = world.function(Timeout=3)
     world.map(function, arn, FunctionResponseTypes=["ReportBatchItemFailures"])
     entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(["a", "partial", "b"])]
     world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -86,8 +87,8 @@ def test_only_the_messages_that_are_reported_come_back(world: World) -> None:
 
 
 def test_a_group_of_a_fifo_queue_keeps_its_order_through_failures(world: World) -> None:
-    url, arn = world.queue(fifo=True, VisibilityTimeout="1", ContentBasedDeduplication="true")
-    function = world.function()
+    url, arn = world.queue(fifo=True, VisibilityTimeout="2", ContentBasedDeduplication="true")
+    function = world.function(Timeout=2)
     world.map(function, arn, BatchSize=1)
     for body in ("a1", "crash", "a2", "a3"):
         world.sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="a")

@@ -24,22 +24,37 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 @pytest.fixture
 def deployed(lonely: Deployer, a_request: Callable[..., dict[str, Any]]) -> Iterator[Deployer]:
     """A function with version 1 and the alias `live`, and queues that a mapping can poll."""
-    account = lonely.sts.get_caller_identity()["Account"]
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=lonely.lambda_.meta.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=account,
-        aws_secret_access_key="test",
-    )
     for name in ("q", "q0", "q1", "q2"):
-        sqs.create_queue(QueueName=name)
+        client_of(lonely, "sqs").create_queue(QueueName=name)
+    client_of(lonely, "kinesis").create_stream(StreamName="s", ShardCount=1)
     lonely.lambda_.create_function(**a_request())
     lonely.lambda_.get_waiter("function_active_v2").wait(FunctionName="hello")
     lonely.lambda_.publish_version(FunctionName="hello")
     lonely.lambda_.create_alias(FunctionName="hello", Name="live", FunctionVersion="1")
     yield lonely
     lonely.lambda_.delete_function(FunctionName="hello")
+
+
+def client_of(user: Deployer, service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=user.lambda_.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=user.sts.get_caller_identity()["Account"],
+        aws_secret_access_key="test",
+    )
+
+
+def table_stream(user: Deployer) -> str:
+    made = client_of(user, "dynamodb").create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )
+    arn: str = made["TableDescription"]["LatestStreamArn"]
+    return arn
 
 
 def arn_of(user: Deployer, service: str, name: str) -> str:
@@ -87,7 +102,7 @@ def test_a_mapping_of_a_queue_lives_as_on_aws(deployed: Deployer, error_of: Erro
 
 
 def test_a_mapping_of_a_stream_has_the_defaults_of_aws(deployed: Deployer) -> None:
-    aws, stream = deployed.lambda_, arn_of(deployed, "dynamodb", "table/t/stream/2025-02-17")
+    aws, stream = deployed.lambda_, table_stream(deployed)
     queue = arn_of(deployed, "sqs", "q")
     made = members(
         aws.create_event_source_mapping(
@@ -224,6 +239,33 @@ def test_the_errors_of_aws(deployed: Deployer, error_of: ErrorOf) -> None:
             "constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
         ),
     )
+    absent = arn_of(deployed, "sqs", "absent")
+    assert refused(EventSourceArn=absent) == (
+        *invalid,
+        (
+            "Error occurred while ReceiveMessage. SQS Error Code: "
+            "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does "
+            "not exist."
+        ),
+    )
+    for service, name in (("kinesis", "stream/absent"), ("dynamodb", "table/absent/stream/x")):
+        absent = arn_of(deployed, service, name)
+        found = refused(EventSourceArn=absent, StartingPosition="LATEST")
+        assert found == (*invalid, f"Stream not found: {absent}")
+    hasty = {"VisibilityTimeout": "2"}
+    client_of(deployed, "sqs").create_queue(QueueName="hasty", Attributes=hasty)
+    assert refused(EventSourceArn=arn_of(deployed, "sqs", "hasty")) == (
+        *invalid,
+        "Queue visibility timeout: 2 seconds is less than Function timeout: 3 seconds",
+    )
+    code, name, text = refused(
+        SelfManagedEventSource={"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["b-1.example.com:9092"]}},
+        SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-1"}],
+        Topics=["topic"],
+        StartingPosition="LATEST",
+    )
+    assert (code, name) == invalid, text
+    assert text.startswith("Self-managed Apache Kafka event sources are not polled")
     assert refused(EventSourceArn=queue, BatchSize=10_001)[:2] == (400, "ValidationException")
     uuid = aws.create_event_source_mapping(FunctionName="hello", EventSourceArn=queue)["UUID"]
     assert refused(EventSourceArn=queue) == (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
 from botocore import xform_name
 from botocore.loaders import Loader
@@ -38,6 +39,13 @@ def stocked(user: Deployer) -> Deployer:
     """A user who has five of everything that can be listed."""
     paged = Deployer(user.lambda_.meta.endpoint_url, account_id="700000000777")
     client = paged.lambda_
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=client.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="700000000777",
+        aws_secret_access_key="any",
+    )
     signing = client.create_code_signing_config(
         AllowedPublishers={"SigningProfileVersionArns": [SIGNER]}
     )["CodeSigningConfig"]["CodeSigningConfigArn"]
@@ -59,6 +67,7 @@ def stocked(user: Deployer) -> Deployer:
         client.create_function_url_config(**alias, AuthType="NONE")
         client.put_function_event_invoke_config(**alias, MaximumRetryAttempts=1)
         client.put_provisioned_concurrency_config(**alias, ProvisionedConcurrentExecutions=1)
+        sqs.create_queue(QueueName=f"queue-{number}")
         client.create_event_source_mapping(
             FunctionName="f",
             EventSourceArn=f"arn:aws:sqs:us-east-1:700000000777:queue-{number}",

@@ -17,6 +17,7 @@ from lambdad.controlplane.event_source_mappings import (
     NewMapping,
 )
 from lambdad.controlplane.references import Target
+from lambdad.domain.errors import InvalidParameterValueException
 from lambdad.domain.event_source_mappings import EventSourceMapping, MappingState
 from lambdad.storage.base import Engine
 from lambdad.testing.attachments import LIVE, TARGET, an_engine, refusal
@@ -34,11 +35,25 @@ class GatedPollers:
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
+        self.refusal: str | None = None
         self.followed: list[MappingState] = []
+
+    async def check(self, mapping: EventSourceMapping) -> None:
+        if self.refusal is not None:
+            raise InvalidParameterValueException(self.refusal)
 
     async def follow(self, mapping: EventSourceMapping) -> None:
         self.followed.append(mapping.state)
         await self.gate.wait()
+
+
+async def test_what_cannot_be_polled_is_not_stored() -> None:
+    pollers = GatedPollers()
+    pollers.refusal = "There is no such queue."
+    async with mappings_of(pollers=pollers) as mappings:
+        with pytest.raises(InvalidParameterValueException, match=pollers.refusal):
+            await mappings.create(new())
+        assert mappings.list(*HERE, limit=10).mappings == []
 
 
 def new(target: Target = TARGET, **settings: Any) -> NewMapping:
