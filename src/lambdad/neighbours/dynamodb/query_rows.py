@@ -79,23 +79,20 @@ def search(db: sqlite3.Connection, wanted: Search) -> Page:
 
 def _rows(db: sqlite3.Connection, wanted: Search) -> Iterator[tuple[str, int]]:
     clauses, values = _source(wanted)
-    columns = ["hash", "key_partition", "key_sort"]
+    columns = ["key_sort"]
     if wanted.sought is not None:
-        columns = ["key_sort"]
-        _add_range(wanted.sought, clauses, values)
+        _add_range(wanted, wanted.sought, clauses, values)
     else:
-        clauses.append("s.hash BETWEEN ? AND ?")
-        values.extend(wanted.hashes)
+        columns = ["hash", "key_partition", "key_sort"]
+        _add_segment(wanted, clauses, values)
     if wanted.index is not None:
         columns += ["item_partition", "item_sort"]
     if wanted.start is not None:
         at = _position(wanted, wanted.start)
-        position = [at[column] for column in columns]
-        sign = ">" if wanted.forward else "<"
         marks = ", ".join("?" * len(columns))
         names = ", ".join(f"s.{column}" for column in columns)
-        clauses.append(f"({names}) {sign} ({marks})")
-        values.extend(position)
+        clauses.append(f"({names}) {'>' if wanted.forward else '<'} ({marks})")
+        values.extend(at[column] for column in columns)
     order = ", ".join(f"s.{column} {'ASC' if wanted.forward else 'DESC'}" for column in columns)
     source = "item s" if wanted.index is None else "entry s JOIN item i ON i.id = s.item_id"
     items = "s" if wanted.index is None else "i"
@@ -112,13 +109,28 @@ def _source(wanted: Search) -> tuple[list[str], list[Any]]:
     return ["s.secondary_id = ?"], [wanted.index.id]
 
 
-def _add_range(sought: KeyRange, clauses: list[str], values: list[Any]) -> None:
+def _add_segment(wanted: Search, clauses: list[str], values: list[Any]) -> None:
+    first, last = wanted.hashes
+    clauses.append("s.hash <= ?")
+    values.append(last)
+    if wanted.start is None:
+        clauses.append("s.hash >= ?")
+        values.append(first)
+
+
+def _add_range(wanted: Search, sought: KeyRange, clauses: list[str], values: list[Any]) -> None:
+    """Add the bounds of a range.
+
+    Where the search goes on behind a start, that is the bound: another one beside it would let
+    SQLite begin at the wrong one and read everything between.
+    """
     clauses += ["s.hash = ?", "s.key_partition = ?"]
     values += [keys.hash_of(sought.partition), sought.partition]
-    if sought.low is not None:
+    starts = wanted.start is not None
+    if sought.low is not None and not (starts and wanted.forward):
         clauses.append(f"s.key_sort {'>=' if sought.low_included else '>'} ?")
         values.append(sought.low)
-    if sought.high is not None:
+    if sought.high is not None and (wanted.forward or not starts):
         clauses.append(f"s.key_sort {'<=' if sought.high_included else '<'} ?")
         values.append(sought.high)
 
