@@ -261,3 +261,31 @@ def test_a_url_obeys_what_its_policy_denies(url: Url, user: Deployer) -> None:
         assert document["Message"].startswith("Forbidden.")
     finally:
         user.lambda_.delete_resource_policy(ResourceArn=arn)
+
+
+def test_large_objects_are_proven_and_stored(daemon: DaemonProcess) -> None:
+    """What goes into a file as it comes is held to its signature, too."""
+    body = bytes(range(256)) * 4_000
+    s3 = client(daemon, "s3")
+    s3.create_bucket(Bucket="proven")
+    s3.put_object(Bucket="proven", Key="k", Body=body)
+    assert s3.get_object(Bucket="proven", Key="k")["Body"].read() == body
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        client(daemon, "s3", secret="wrong").put_object(Bucket="proven", Key="bad", Body=body)
+    signer = boto3.client(
+        "s3",
+        endpoint_url=daemon.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+        config=Config(signature_version="s3v4"),
+    )
+    url = signer.generate_presigned_url("put_object", Params={"Bucket": "proven", "Key": "url"})
+    parts = urlsplit(url)
+    for signature, expected in (("", 200), ("0", 403)):
+        connection = http.client.HTTPConnection(parts.netloc)
+        connection.request("PUT", f"{parts.path}?{parts.query}{signature}", b"other" + body)
+        assert connection.getresponse().status == expected
+        connection.close()
+    kept = [each["Key"] for each in s3.list_objects_v2(Bucket="proven")["Contents"]]
+    assert kept == ["k", "url"]

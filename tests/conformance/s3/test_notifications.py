@@ -122,14 +122,9 @@ def test_queues_hear_of_every_kind_of_change(s3: Any, sqs: Any, versioned: str, 
 
 
 def test_functions_hear_of_objects_if_their_policy_allows(
-    user: Deployer,
-    s3: Any,
-    sqs: Any,
-    bucket: str,
-    queue: str,
-    a_name: Callable[[], str],
+    user: Deployer, s3: Any, sqs: Any, bucket: str, queue: str
 ) -> None:
-    name = a_name()
+    name = f"of-{bucket}"
     # Deployed from S3 itself.
     s3.put_object(Bucket=bucket, Key="code/app.zip", Body=zip_of({"app.py": TELLER}))
     user.lambda_.create_function(
@@ -209,3 +204,74 @@ def test_overlapping_configurations_are_refused(s3: Any, bucket: str, queue: str
         s3.put_bucket_notification_configuration(
             Bucket=bucket, NotificationConfiguration={"QueueConfigurations": both}
         )
+
+
+def test_the_event_bus_hears_of_objects(
+    s3: Any, sqs: Any, make_client: Callable[..., Any], bucket: str, queue: str
+) -> None:
+    rules = make_client("events")
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    rules.put_rule(Name=bucket, EventPattern=json.dumps(pattern))
+    rules.put_targets(Rule=bucket, Targets=[{"Id": "q", "Arn": arn_of(queue)}])
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    etag = s3.put_object(Bucket=bucket, Key="a b", Body=b"four")["ETag"].strip('"')
+    (event,) = received(sqs, queue, 1)
+    detail = event["detail"]
+    assert detail["object"].pop("sequencer")
+    assert detail.pop("request-id")
+    assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
+    assert event["resources"] == [f"arn:aws:s3:::{bucket}"]
+    assert detail == {
+        "version": "0",
+        "bucket": {"name": bucket},
+        "object": {"key": "a b", "size": 4, "etag": etag},
+        "requester": "000000000000",
+        "source-ip-address": "127.0.0.1",
+        "reason": "PutObject",
+    }
+
+
+def test_topics_hear_of_objects(
+    s3: Any, sqs: Any, make_client: Callable[..., Any], bucket: str, queue: str
+) -> None:
+    topics = make_client("sns")
+    topic = topics.create_topic(Name=bucket)["TopicArn"]
+    topics.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=arn_of(queue),
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    configuration = {"TopicArn": topic, "Events": ["s3:ObjectRemoved:*"]}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"TopicConfigurations": [configuration]}
+    )
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="k")
+    test, event = received(sqs, queue, 2)
+    assert test["Event"] == "s3:TestEvent"
+    assert event["Records"][0]["eventName"] == "ObjectRemoved:Delete"
+
+
+def test_events_that_failed_for_good_become_objects(
+    user: Deployer, s3: Any, bucket: str, a_name: Callable[[], str]
+) -> None:
+    name = a_name()
+    user.deploy(name, "def handler(event, context): raise RuntimeError('as told')")
+    user.lambda_.put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    user.lambda_.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"n": 1}')
+    s3.get_waiter("bucket_exists").wait(Bucket=bucket)
+    deadline, found = time.monotonic() + 60, []
+    while not found and time.monotonic() < deadline:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"aws/lambda/async/{name}/").get(
+            "Contents", []
+        )
+    record = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
+    assert record["requestPayload"] == {"n": 1}
+    assert record["requestContext"]["condition"] == "RetriesExhausted"

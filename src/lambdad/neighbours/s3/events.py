@@ -97,7 +97,7 @@ def _messages(
                 yield Message(target=each[target], source=source, payload=payload)
     if _BRIDGE in configuration:
         bus = f"arn:aws:events:{bucket.region}:{bucket.account_id}:event-bus/default"
-        payload = json.dumps(_bridge_entry(bucket, kind, version, about))
+        payload = json.dumps(_bridge_event(bucket, kind, version, about))
         yield Message(target=bus, source=source, payload=payload)
 
 
@@ -159,7 +159,7 @@ def record(
     }
 
 
-def _bridge_entry(bucket: Bucket, kind: str, version: Version, about: About) -> Mapping[str, Any]:
+def _bridge_event(bucket: Bucket, kind: str, version: Version, about: About) -> Mapping[str, Any]:
     thing: dict[str, Any] = {"key": version.key}
     deletion = kind.startswith(("ObjectRemoved", "LifecycleExpiration"))
     if not deletion:
@@ -182,10 +182,15 @@ def _bridge_entry(bucket: Bucket, kind: str, version: Version, about: About) -> 
         detail["deletion-type"] = "Delete Marker Created" if marker else "Permanently Deleted"
     family = kind.partition(":")[0]
     return {
-        "Source": "aws.s3",
-        "DetailType": _DETAIL_TYPES.get(kind, _DETAIL_TYPES.get(family, kind)),
-        "Resources": [bucket.arn],
-        "Detail": json.dumps(detail),
+        "version": "0",
+        "id": str(uuid4()),
+        "detail-type": _DETAIL_TYPES.get(kind, _DETAIL_TYPES.get(family, kind)),
+        "source": "aws.s3",
+        "account": bucket.account_id,
+        "time": f"{datetime.fromtimestamp(about.moment_ms // 1_000, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": bucket.region,
+        "resources": [bucket.arn],
+        "detail": detail,
     }
 
 

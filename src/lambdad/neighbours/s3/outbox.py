@@ -109,7 +109,7 @@ class Outbox:
         try:
             if service == "lambda":
                 await self._to_function(message)
-            elif service != "sqs" or not await self._to_own_queue(message):
+            elif not await self._to_neighbour(service, message):
                 send = partial(self._send, service, message)
                 await asyncio.get_running_loop().run_in_executor(self._threads, send)
         except PushRefused as refused:
@@ -123,6 +123,27 @@ class Outbox:
         arn, account_id, _ = message.source.split("|")
         source = EventSource(service=_SERVICE, arn=arn, account_id=account_id)
         await self._setup.functions.push(message.target, message.payload.encode(), source)
+
+    async def _to_neighbour(self, service: str, message: Message) -> bool:
+        """Whether the target is of a service of lambdad's own that takes more than its API does."""
+        if service == "sqs":
+            return await self._to_own_queue(message)
+        return service == "events" and await self._to_own_bus(message)
+
+    async def _to_own_bus(self, message: Message) -> bool:
+        """Whether the event bus is lambdad's own; its API takes no events of AWS's services."""
+        try:
+            buses = await self._setup.neighbour("events")
+        except HostUnfit:
+            return False
+        # Loaded by now; nobody else needs to have it.
+        from lambdad.neighbours.events.deliveries import Arrival  # noqa: PLC0415
+        from lambdad.neighbours.events.model import BusKey  # noqa: PLC0415
+
+        event = json.loads(message.payload)
+        bus = BusKey(account_id=event["account"], region=event["region"], name="default")
+        await buses.accept([Arrival(bus=bus, event=event)])
+        return True
 
     async def has_queue(self, arn: str) -> bool:
         """Whether a queue is there, as far as lambdad can tell: somebody else's may be."""
@@ -160,7 +181,14 @@ class Outbox:
                 Subject="Amazon S3 Notification",
             )
         else:
-            answer = client.put_events(Entries=[json.loads(message.payload)])
+            event = json.loads(message.payload)
+            entry = {
+                "Source": event["source"],
+                "DetailType": event["detail-type"],
+                "Resources": event["resources"],
+                "Detail": json.dumps(event["detail"]),
+            }
+            answer = client.put_events(Entries=[entry])
             if answer.get("FailedEntryCount"):
                 raise RuntimeError(f"the event bus did not take it: {answer['Entries']}")
 
