@@ -42,6 +42,7 @@ from lambdad.storage.database import Database
 Item = TypeVar("Item", bound=Bus)
 
 
+_DAY_MS = 86_400_000
 # Where their documents stand.
 _KINDS: Mapping[type[Bus], str] = {
     Bus: "bus",
@@ -154,17 +155,18 @@ class Buses:
     async def accept(self, arrivals: Sequence[Arrival]) -> None:
         """Accept events; returns when what they set off is certain to happen."""
         promised = [each for arrival in arrivals for each in self.set_off(arrival)]
-        archived = [
-            (str(archive.key), arrival.time_ms, arrival.text)
-            for arrival in arrivals
-            for archive in self._archives(arrival)
-        ]
+        kept = [(each, arrival) for arrival in arrivals for each in self._archives(arrival)]
+        archived = [(str(each.key), arrival.time_ms, arrival.text) for each, arrival in kept]
+        limited = {str(each.key): each.retention_days for each, _ in kept if each.retention_days}
+        now_ms = self.now_ms()
         if not promised and not archived:
             return
 
         def job(db: sqlite3.Connection) -> None:
             outbox_rows.insert(db, promised)
             archive_rows.insert(db, archived)
+            for key, days in limited.items():
+                archive_rows.expire(db, key, now_ms - days * _DAY_MS)
 
         await self.db.write(job, then=lambda _: self.outbox.wake())
 
