@@ -7,6 +7,7 @@ jobs on the database. `lambdad.neighbours.dynamodbstreams` reads the streams.
 from lambdad.neighbours.dynamodb import batches as batches
 from lambdad.neighbours.dynamodb import items as items
 from lambdad.neighbours.dynamodb import reads as reads
+from lambdad.neighbours.dynamodb import statements as statements
 from lambdad.neighbours.dynamodb import table_settings as table_settings
 from lambdad.neighbours.dynamodb import tables as tables
 from lambdad.neighbours.dynamodb import transactions as transactions

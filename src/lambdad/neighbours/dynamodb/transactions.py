@@ -45,7 +45,10 @@ async def transact_write_items(context: Context, params: Params) -> Result:
         raise ValidationException(
             "Transaction request cannot include multiple operations on one item"
         )
-    run = partial(_run, actions=actions, token=_token(context, params))
+    asked = json.dumps(params["TransactItems"], sort_keys=True, default=bytes.hex)
+    digest = hashlib.sha256(asked.encode()).hexdigest()
+    token = token_of(context, params.get("ClientRequestToken"), digest)
+    run = partial(run_transaction, actions=actions, token=token)
     outcomes = await context.services.apply(plans, run)
     consumed: dict[str, Consumed] = {}
     metrics: dict[str, list[Any]] = {}
@@ -89,13 +92,10 @@ def _write(context: Context, name: str, action: Mapping[str, Any]) -> Write:
 Token = Callable[[sqlite3.Connection, int], bool]
 
 
-def _token(context: Context, params: Params) -> Token:
-    """Return what says whether a transaction was done already."""
-    name = params.get("ClientRequestToken")
+def token_of(context: Context, name: str | None, digest: str) -> Token:
+    """Return what says whether a transaction was done already; `digest` is of what it does."""
     if name is None:
         return lambda db, now_ms: False
-    asked = json.dumps(params["TransactItems"], sort_keys=True, default=bytes.hex)
-    digest = hashlib.sha256(asked.encode()).hexdigest()
     place = (context.account_id, context.region, name)
 
     def taken(db: sqlite3.Connection, now_ms: int) -> bool:
@@ -109,7 +109,7 @@ def _token(context: Context, params: Params) -> Token:
     return taken
 
 
-def _run(
+def run_transaction(
     db: sqlite3.Connection,
     writes: Sequence[Write],
     now_ms: int,

@@ -1,0 +1,1 @@
+"""PartiQL as DynamoDB has it: statements on one table, in the forms that expressions have."""
