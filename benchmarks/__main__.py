@@ -32,6 +32,7 @@ BENCHMARKS = (
     "warm_python",
     "warm_node",
     "burst",
+    "http_api",
     "functions_scale",
     "event_queue",
     "idle_memory",
