@@ -95,6 +95,7 @@ class EnvironmentHost:
         credentials: RoleCredentials,
         filesystems: Mapping[str, Path] | None = None,
         images: Images | None = None,
+        hot_reload: bool = False,
         prewarm: PrewarmPool | None = None,
     ) -> None:
         self.clock = clock
@@ -115,7 +116,7 @@ class EnvironmentHost:
         self._found: dict[str, Runtime] = {}
         self._prewarm = prewarm
         self._waiting: dict[Sandbox, WaitingRuntime] = {}
-        self.folders = FolderWatches(spawn_task)
+        self.folders = FolderWatches(spawn_task, allowed=hot_reload)
 
     def watch(self, busy: Callable[[], int]) -> None:
         """Take note of how many environments work, so as not to compete with them."""

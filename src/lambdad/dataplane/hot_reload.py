@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from lambdad.domain.errors import HostUnfit
+
 _LOGGER = logging.getLogger(__name__)
 # An editor writes several files, a compiler many: they are one change.
 _BURST_MS = 100
@@ -25,13 +27,28 @@ class FolderWatches:
     `changed` is told of a directory with other content; whether anybody still runs its code.
     """
 
-    def __init__(self, spawn_task: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    def __init__(
+        self, spawn_task: Callable[[Coroutine[Any, Any, None]], None], *, allowed: bool
+    ) -> None:
         self.changed: Callable[[str], bool] = lambda _: False
         self._spawn_task = spawn_task
+        self._allowed = allowed
         self._watched: set[str] = set()
 
     def watch(self, folder: str) -> None:
-        """Watch a directory from now on, if it is not watched yet."""
+        """Watch a directory from now on, if it is not watched yet.
+
+        Raises:
+            HostUnfit: it is not there, or no function may be shown a directory.
+        """
+        # SECURITY: what was allowed once may not be allowed any more.
+        if not self._allowed:
+            raise HostUnfit(
+                f"The function's code is the directory {folder}, which it may not be shown.",
+                "Start lambdad with development.hot_reload = true, or update the function's code.",
+            )
+        if not Path(folder).is_dir():
+            raise HostUnfit(f"The function's code, {folder}, is not there.", "Make it again.")
         if folder not in self._watched:
             self._watched.add(folder)
             self._spawn_task(self._run(folder))

@@ -282,9 +282,9 @@ class Invoker:
         self._provisioned.resume()
 
     def digests(self) -> frozenset[str]:
-        """Packages that environments have mounted, whatever the control plane has now."""
-        packages = (environment.function.packages for environment in self._everything())
-        return frozenset().union(*packages)
+        """Packages and images that environments run, whatever the control plane has now."""
+        running = [environment.function for environment in self._everything()]
+        return frozenset().union(*(each.packages | each.images for each in running))
 
     def counts(self) -> dict[str, int]:
         """Environments by what they do."""

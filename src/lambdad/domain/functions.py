@@ -145,9 +145,15 @@ class Function:
     @property
     def packages(self) -> frozenset[str]:
         """Keys of everything in package storage that it needs, or that what serves for it needs."""
-        packages = frozenset(
-            (self.code.digest, *(package.digest for package in self.layer_packages))
-        )
+        packages = frozenset(package.digest for package in self.layer_packages)
+        if self.code.image is None and self.code.folder is None:
+            packages |= {self.code.digest}
         if self.layer_tree is not None:
             packages |= {self.layer_tree}
         return packages if self.in_service is None else packages | self.in_service.packages
+
+    @property
+    def images(self) -> frozenset[str]:
+        """Digests of images that it needs, or that what serves for it needs."""
+        images = frozenset(() if self.code.image is None else (self.code.digest,))
+        return images if self.in_service is None else images | self.in_service.images

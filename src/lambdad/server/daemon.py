@@ -165,7 +165,9 @@ class Daemon:
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
         self._tasks.spawn(self._neighbours.start())
         self._subscriptions.shipping.start()
-        self._tasks.spawn(collect_packages(services.functions, self._invoker, self._images))
+        self._tasks.spawn(
+            collect_packages(services.functions, self._invoker, self._images, store.functions)
+        )
 
     async def _planes(
         self, store: Engine, data_dir: Path, port: int
@@ -299,6 +301,7 @@ class Daemon:
             endpoint_port=port,
             egress=self._config.sandbox.egress,
             filesystems=self._config.filesystems,
+            hot_reload=self._config.development.hot_reload,
             images=self._images,
             credentials=self._auth.role_credentials,
             prewarm=self._prewarm,

@@ -74,6 +74,10 @@ class FunctionStore(Protocol):
         """Return `Function.packages` of all versions of all accounts and regions together."""
         ...
 
+    def images(self) -> frozenset[str]:
+        """Return `Function.images` of all versions of all accounts and regions together."""
+        ...
+
     async def insert(self, function: Function) -> None:
         """Store a new version.
 

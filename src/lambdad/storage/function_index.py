@@ -64,6 +64,16 @@ class FunctionIndex:
             )
         )
 
+    def images(self) -> frozenset[str]:
+        """Return the container images of all versions, and of what still serves in their stead."""
+        return frozenset().union(
+            *(
+                function.images
+                for versions in self._versions.values()
+                for function in versions.values()
+            )
+        )
+
     def put(self, function: Function) -> None:
         """Add or replace a version."""
         key = function.key

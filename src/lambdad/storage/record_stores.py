@@ -46,6 +46,10 @@ class FunctionRecords:
         """Return the packages of all versions."""
         return self._records.functions.digests()
 
+    def images(self) -> frozenset[str]:
+        """See `FunctionStore`."""
+        return self._records.functions.images()
+
     async def insert(self, function: Function) -> None:
         """Store a new version."""
         await self._apply(InsertFunction(function=function))

@@ -112,3 +112,14 @@ def test_no_caller_gets_at_a_directory_unless_it_was_allowed(user: Deployer) -> 
         deploy(user, "forbidden", "/etc")
     with pytest.raises(user.lambda_.exceptions.ResourceNotFoundException):
         user.lambda_.get_function(FunctionName="forbidden")
+
+
+def test_what_is_not_allowed_any_more_is_not_shown_any_more(tmp_path: Path, folder: Path) -> None:
+    environ = {"LAMBDAD_DEVELOPMENT_HOT_RELOAD": "true"}
+    with DaemonProcess(tmp_path / "data", environ=environ) as daemon:
+        deploy(Deployer(daemon.endpoint_url), "kept", str(folder))
+        assert daemon.stop() == 0
+    with DaemonProcess(tmp_path / "data") as daemon:
+        with pytest.raises(ClientError, match="ServiceException"):
+            Deployer(daemon.endpoint_url).invoke("kept")
+        assert daemon.stop() == 0

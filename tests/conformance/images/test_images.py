@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 from tests.conformance.images.conftest import World
 
-from lambdad.testing.deploy import ROLE, zip_of
+from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.deploy import ROLE, Deployer, zip_of
 from lambdad.testing.images import docker_archive, member, tar, tree_layer
 
 Plain = Callable[..., str]
@@ -238,3 +241,18 @@ def test_what_is_not_acceptable_is_refused(
     error = refusal.value.response["Error"]
     assert error["Code"] == "InvalidParameterValueException"
     assert message in error["Message"]
+
+
+def test_a_backup_has_the_images_and_can_do_without_their_source(
+    world: World, plain: Plain
+) -> None:
+    name = world.create(plain(Cmd=["kept"]))
+    command = [sys.executable, "-m", "lambdad"]
+    copy, again = world.base / "copy", world.base / "again"
+    place = str(world.daemon.data_dir)
+    subprocess.run([*command, "backup", str(copy), "--data-dir", place], check=True)
+    subprocess.run([*command, "restore", str(copy), "--data-dir", str(again)], check=True)
+    # Without settings it could not be fetched.
+    with DaemonProcess(again) as daemon:
+        answer = Deployer(daemon.endpoint_url).invoke(name, {})
+        assert answer.payload["argv"] == ["/bin/program", "kept"]
