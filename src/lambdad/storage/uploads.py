@@ -162,7 +162,7 @@ class Spool:
         self._abandoned = True
         self._waiting.clear()
         if self._running is None:
-            self._threads.submit(self._remove)
+            self._begin_removal()
 
     def _write_next(self) -> None:
         pieces, self._waiting = self._waiting, []
@@ -177,7 +177,7 @@ class Spool:
         if self._abandoned or self._failure is not None:
             self._waiting.clear()
             self._bytes = 0
-            self._threads.submit(self._remove)
+            self._begin_removal()
         elif self._waiting:
             self._write_next()
         if was_behind and not self.behind and self.on_room is not None:
@@ -193,6 +193,12 @@ class Spool:
         if self._writer is None:
             self._writer = UploadWriter(self._directory)
         return self._writer.finish()
+
+    def _begin_removal(self) -> None:
+        try:
+            self._threads.submit(self._remove)
+        except RuntimeError:  # the daemon ends: nobody writes any more
+            self._remove()
 
     def _remove(self) -> None:
         if self._writer is not None:

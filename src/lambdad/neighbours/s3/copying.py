@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -160,13 +160,12 @@ async def extract(
         yield Stored(size=length, body_id=version.body_id), version.etag, found
         return
     writer = UploadWriter(bodies.incoming)
-    upload = None
     try:
         async for piece in bodies.pieces(segments, start, length):
-            writer.write(piece)
-        upload = writer.finish()
+            await asyncio.to_thread(writer.write, piece)
+        upload = await asyncio.to_thread(writer.finish)
         md5, found = await checksums.checked(upload, {})
         async with bodies.placed(upload) as stored:
-            yield replace(stored), md5, found
+            yield stored, md5, found
     finally:
         writer.discard()

@@ -45,7 +45,7 @@ async def expire(buckets: Buckets, bucket: Bucket) -> None:
                 versions=True,
             )
             page = await buckets.db.read(partial(listing_rows.listed, wanted=wanted))
-            for version in list(_expired(page.versions, rule, buckets.now_ms())):
+            for version in list(expired(page.versions, rule, buckets.now_ms())):
                 with contextlib.suppress(S3Error):  # it has changed, and is looked at again
                     await _end(buckets, bucket, version)
             (after, after_version), more = page.last, page.truncated
@@ -69,9 +69,7 @@ def _fits(version: Version, rule: Mapping[str, Any]) -> bool:
     )
 
 
-def _expired(
-    versions: Sequence[Version], rule: Mapping[str, Any], now_ms: int
-) -> Iterator[Version]:
+def expired(versions: Sequence[Version], rule: Mapping[str, Any], now_ms: int) -> Iterator[Version]:
     """Yield what is to go of a page, newest version of a key first."""
     expiration, older = rule.get("Expiration", {}), rule.get("NoncurrentVersionExpiration", {})
     newer: Version | None = None

@@ -28,6 +28,7 @@ from lambdad.storage.database import Database
 _LOGGER = logging.getLogger(__name__)
 _GIVE_UP_MS = 24 * 3600 * 1_000
 _BACK_OFF_MS = (1_000, 5_000, 30_000, 60_000, 300_000)
+_TROUBLE_MS = 5_000
 _THREADS = 4
 _SERVICE = "s3.amazonaws.com"
 
@@ -62,7 +63,11 @@ class Outbox:
         try:
             while not self._closing:
                 self._due.clear()
-                following_ms = await self._round()
+                try:
+                    following_ms = await self._round()
+                except PlatformError:
+                    _LOGGER.exception("notifications wait: their database cannot be used")
+                    following_ms = self._now_ms() + _TROUBLE_MS
                 if following_ms is None:
                     await self._due.wait()
                     continue
@@ -116,6 +121,9 @@ class Outbox:
             _LOGGER.warning("%s is not notified: %s", message.target, refused)
         except (PlatformError, ClientError, BotoCoreError, RuntimeError) as error:
             _LOGGER.warning("%s could not be notified yet: %s", message.target, error)
+            return False
+        except Exception:
+            _LOGGER.exception("%s could not be notified yet", message.target)
             return False
         return True
 
@@ -206,6 +214,11 @@ class Outbox:
                 region_name=region,
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret,
-                config=Config(retries={"total_max_attempts": 1}, read_timeout=20, proxies={}),
+                config=Config(
+                    retries={"total_max_attempts": 1},
+                    connect_timeout=3,
+                    read_timeout=10,
+                    proxies={},
+                ),
             )
         return client

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.neighbours.s3 import bucket_rows, object_rows
 from lambdad.neighbours.s3.bodies import Bodies
-from lambdad.neighbours.s3.errors import S3Error, no_bucket, no_key, no_version
+from lambdad.neighbours.s3.errors import no_bucket, no_key, no_version
 from lambdad.neighbours.s3.expiry import expire
 from lambdad.neighbours.s3.model import Bucket, Version, to_text
 from lambdad.neighbours.s3.object_rows import Change, Removal
@@ -26,6 +26,8 @@ from lambdad.neighbours.s3.outbox_rows import Message
 from lambdad.storage.database import Database
 
 _SWEEP_S = 60.0
+# What expires does so at midnight.
+_LIFECYCLES_S = 1_800.0
 _ABSENT: Any = object()
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Buckets:
         self._creating = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._swept = asyncio.Event()
+        self._followed_s: float | None = None
 
     @classmethod
     async def open(cls, setup: Setup) -> Self:
@@ -200,9 +203,9 @@ class Buckets:
     async def _run(self) -> None:
         """Remove, now and then, what nobody has any more or what has expired."""
         try:
-            await self.bodies.remove_strays()
+            await self._attempt(self.bodies.remove_strays())
             while not self._stopping.is_set():
-                await self._sweep()
+                await self._attempt(self._sweep())
                 try:
                     async with asyncio.timeout(_SWEEP_S):
                         await self._stopping.wait()
@@ -211,12 +214,20 @@ class Buckets:
         finally:
             self._swept.set()
 
+    async def _attempt(self, work: Awaitable[None]) -> None:
+        """Do what can be done again later: a full disk, for one, does not last."""
+        try:
+            await work
+        except (LambdadError, OSError):
+            _LOGGER.exception("what expired or is not needed any more could not be removed")
+
     async def _sweep(self) -> None:
+        await self.bodies.collect()
+        now_s = self.clock.monotonic()
+        if self._followed_s is not None and now_s - self._followed_s < _LIFECYCLES_S:
+            return
+        self._followed_s = now_s
         for bucket in self.all():
             if self._stopping.is_set():
                 return
-            try:
-                await expire(self, bucket)
-            except (S3Error, LambdadError):
-                _LOGGER.exception("the lifecycle of bucket %s could not be followed", bucket.name)
-        await self.bodies.collect()
+            await expire(self, bucket)
