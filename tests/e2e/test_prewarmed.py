@@ -79,7 +79,9 @@ def test_an_environment_that_died_waiting_is_replaced(daemon: DaemonProcess) -> 
     user = Deployer(daemon.endpoint_url)
     user.deploy("one", TELL)
     wait_for(lambda: prewarmed(daemon.endpoint_url).get(RUNTIME, 0) >= 2)
-    for pid in waiting_processes(daemon):
+    waiting = waiting_processes(daemon)
+    assert len(waiting) >= 2
+    for pid in waiting:
         os.kill(pid, signal.SIGKILL)
     answer = user.invoke("one")
     assert (answer.error, answer.payload["MINE"]) == (None, None)
@@ -118,7 +120,7 @@ def test_nothing_is_left_of_what_waited(tmp_path: Path) -> None:
 
 def waiting_processes(daemon: DaemonProcess) -> list[int]:
     """The runtimes in environments of a daemon that has none but those that wait."""
-    instance = instance_of(daemon.data_dir.absolute() / "sandbox")
+    instance = instance_of(daemon.data_dir.absolute() / "sandbox" / "native")
     groups = Path("/sys/fs/cgroup").glob(f"*/lambdad/{instance}/*/cgroup.procs")
     pids = {int(pid) for group in groups for pid in group.read_text().split()}
     return [pid for pid in pids if b"bootstrap" in Path(f"/proc/{pid}/cmdline").read_bytes()]
