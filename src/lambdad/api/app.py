@@ -22,7 +22,7 @@ from lambdad.authz.authentication import Authenticator
 from lambdad.authz.callers import Caller
 from lambdad.authz.principals import DEFAULT_REGION
 from lambdad.domain.errors import NotImplementedException, ServiceException
-from lambdad.protocol.errors import ProtocolError, ValidationError
+from lambdad.protocol.errors import MalformedRequest, ProtocolError, ValidationError
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.parser import parse
 from lambdad.protocol.router import Router
@@ -177,8 +177,11 @@ async def _run(
         )
     if operation.check is not None:
         operation.check(request)
-    params = parse(route.operation, request, route.path_params)
-    validate(route.operation, params, lenient=operation.lenient)
+    try:
+        params = parse(route.operation, request, route.path_params)
+        validate(route.operation, params, lenient=operation.lenient)
+    except RecursionError as error:  # Few models are recursive; DynamoDB's is.
+        raise MalformedRequest("The request body nests too deep.") from error
     result = await operation.handler(context, params)
     if not isinstance(result, Answer):
         return serialize(route.operation, result, context.request_id)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from boto3.dynamodb.conditions import Attr
@@ -308,3 +311,42 @@ def test_the_parameters_that_expressions_replaced_still_work(dynamodb: Any, tabl
     assert changed["Attributes"] == {**KEY, "n": {"N": "3"}, "s": {"SS": ["a", "b"]}}
     read = dynamodb.get_item(TableName=name, Key=KEY, AttributesToGet=["n"])
     assert read["Item"] == {"n": {"N": "3"}}
+
+
+@pytest.mark.parametrize("depth", [33, 250, 450])
+def test_a_document_that_nests_too_deep_is_refused_however_deep(
+    dynamodb: Any, table: Table, depth: int
+) -> None:
+    value: dict[str, Any] = {"S": "x"}
+    for _ in range(depth):
+        value = {"L": [value]}
+    body = json.dumps({"TableName": table(), "Item": {**KEY, "deep": value}}).encode()
+    request = Request(dynamodb.meta.endpoint_url, data=body)  # noqa: S310 - the daemon's
+    request.add_header("X-Amz-Target", "DynamoDB_20120810.PutItem")
+    request.add_header("Content-Type", "application/x-amz-json-1.0")
+    with pytest.raises(HTTPError) as answer:
+        urlopen(request)  # noqa: S310
+    assert answer.value.code == 400
+    assert "nest" in answer.value.read().decode().lower()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"UpdateExpression": "SET a = " + "(" * 1_500 + ":v" + ")" * 1_500},
+        {"ConditionExpression": "(" * 1_500 + "a = :v" + ")" * 1_500},
+        {"UpdateExpression": "SET a = " + "list_append(" * 200 + ":v" + ", :v)" * 200},
+    ],
+)
+def test_an_expression_that_nests_too_deep_is_refused(
+    dynamodb: Any, table: Table, params: dict[str, str]
+) -> None:
+    values = {":v": {"L": [{"S": "x"}]}}
+    name = table()
+    code, message = refused(
+        lambda: dynamodb.update_item(
+            TableName=name, Key=KEY, ExpressionAttributeValues=values, **params
+        )
+    )
+    assert code == "ValidationException"
+    assert "nests too many" in message

@@ -116,9 +116,9 @@ def _write(table: Table, request: Mapping[str, Any]) -> Write:
     if put is not None and delete is None:
         return put_write(table, put)
     if delete is None or put is not None:
+        has = "is empty" if delete is None else "has more than one datatypes set"
         raise ValidationException(
-            "Supplied AttributeValue has more than one datatypes set, must contain exactly one of "
-            "the supported datatypes"
+            f"Supplied AttributeValue {has}, must contain exactly one of the supported datatypes"
         )
     return delete_write(table, delete)
 

@@ -23,7 +23,7 @@ from lambdad.neighbours.dynamodb.requests import paths_of, placeholders_of, show
 from lambdad.neighbours.dynamodb.service import DYNAMODB, Context, table_of
 from lambdad.neighbours.dynamodb.values import Item, kind_of, read_item
 
-_SEGMENTS_MAX = 1_000_000
+_ON_KEYS = ("EQ", "LE", "LT", "GE", "GT", "BEGINS_WITH", "BETWEEN")
 
 
 @DYNAMODB.operation("Query")
@@ -77,6 +77,11 @@ def _index(table: Table, params: Params) -> Index | None:
 
 def _key_condition(params: Params, placeholders: Placeholders) -> Condition:
     text = params.get("KeyConditionExpression")
+    for older in (params.get("KeyConditions") or {}).values():
+        if older.get("ComparisonOperator") not in _ON_KEYS:
+            raise ValidationException(
+                "Attempted conditional constraint is not an indexable operation"
+            )
     condition = (
         legacy.condition_of(params.get("KeyConditions") or {})
         if text is None
@@ -114,7 +119,7 @@ def _search(table: Table, index: Index | None, params: Params, sought: KeyRange 
         sought=sought,
         hashes=_segment(params),
         forward=params.get("ScanIndexForward", True),
-        start=None if start is None else _start(table, index, start),
+        start=None if start is None else start_key(table, index, start),
         limit=params.get("Limit"),
         whole=index is not None and index.local and _wants_all(params),
     )
@@ -148,7 +153,8 @@ def _segment(params: Params) -> tuple[int, int]:
     return segment * every // total, (segment + 1) * every // total - 1
 
 
-def _start(table: Table, index: Index | None, given: Mapping[str, Any]) -> Item:
+def start_key(table: Table, index: Index | None, given: Mapping[str, Any]) -> Item:
+    """Return the key after which to go on; raises ValidationException if it is none."""
     start = read_item(given)
     attributes = {each.name: each.kind for each in table.schema.attributes}
     if index is not None:

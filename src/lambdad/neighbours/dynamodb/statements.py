@@ -33,6 +33,7 @@ from lambdad.neighbours.dynamodb.partiql.statements import (
     Select,
     Statement,
 )
+from lambdad.neighbours.dynamodb.reads import start_key
 from lambdad.neighbours.dynamodb.requests import shown, with_old_item
 from lambdad.neighbours.dynamodb.service import DYNAMODB, Context, table_of
 from lambdad.neighbours.dynamodb.transactions import run_transaction, token_of
@@ -66,7 +67,7 @@ async def _select(context: Context, table: Table, select: Select, params: Params
     wanted = replace(search_of(table, select), limit=params.get("Limit"))
     token = params.get("NextToken")
     if token is not None:
-        wanted = replace(wanted, start=_start(token))
+        wanted = replace(wanted, start=start_key(table, wanted.index, _start(token)))
     page = await context.services.db.read(partial(query_rows.search, wanted=wanted))
     consumed = Consumed(table)
     consistent = params.get("ConsistentRead", False)
@@ -82,9 +83,12 @@ async def _select(context: Context, table: Table, select: Select, params: Params
 
 def _start(token: str) -> Item:
     try:
-        return load(base64.b64decode(token, validate=True).decode())
+        start: Any = load(base64.b64decode(token, validate=True).decode())
     except (binascii.Error, ValueError) as error:
         raise ValidationException("Invalid NextToken") from error
+    if not isinstance(start, dict) or not all(isinstance(each, dict) for each in start.values()):
+        raise ValidationException("Invalid NextToken")
+    return dict(start)
 
 
 async def _write(

@@ -27,6 +27,8 @@ TYPES = ("S", "N", "B", "SS", "NS", "BS", "BOOL", "NULL", "L", "M")
 
 def read_item(item: Mapping[str, Any]) -> Item:
     """Return an item with every value read; raises like :func:`read`."""
+    if "" in item:
+        raise invalid("Attribute name must not be empty")
     return {name: read(value) for name, value in item.items()}
 
 

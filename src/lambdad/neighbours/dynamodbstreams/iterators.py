@@ -55,13 +55,15 @@ def parse(text: str, now_ms: int) -> Iterator:
     arn, _, encoded = text.rpartition("|1|")
     try:
         after, issued_ms, exact = json.loads(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, TypeError, ValueError) as error:
         raise ValidationException("Invalid ShardIterator") from error
+    if not isinstance(after, int) or not isinstance(issued_ms, int):
+        raise ValidationException("Invalid ShardIterator")
     if now_ms - issued_ms > _LIFE_MS:
         raise ExpiredIteratorException(
             "Iterator expired. The iterator was created more than 15 minutes ago."
         )
-    return Iterator(arn, after, issued_ms, exact)
+    return Iterator(arn, after, issued_ms, bool(exact))
 
 
 def sequence_text(sequence: int) -> str:

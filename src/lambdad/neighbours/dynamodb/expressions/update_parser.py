@@ -21,6 +21,7 @@ from lambdad.neighbours.dynamodb.expressions.updates import (
 )
 from lambdad.neighbours.dynamodb.values import Value, kind_of
 
+_DEPTH_MAX = 100
 _SECTIONS = ("SET", "REMOVE", "ADD", "DELETE")
 _NAMES = {
     "S": "STRING",
@@ -62,9 +63,12 @@ def parse_update(text: str, placeholders: Placeholders) -> Update:
 
 
 class _Parser:
+    """Mutable: how deep it is in terms."""
+
     def __init__(self, tokens: Tokens, placeholders: Placeholders) -> None:
         self._tokens = tokens
         self._placeholders = placeholders
+        self._depth = 0
 
     def section(self, name: str) -> list[Action]:
         read: dict[str, Callable[[], Action]] = {
@@ -96,6 +100,14 @@ class _Parser:
         return Sum(left, right, subtract=sign == "-")
 
     def _term(self) -> Term:
+        self._depth += 1
+        if self._depth > _DEPTH_MAX:
+            raise self._tokens.refusal("The expression nests too many terms")
+        term = self._any_term()
+        self._depth -= 1
+        return term
+
+    def _any_term(self) -> Term:
         tokens = self._tokens
         if tokens.next.kind == "colon":
             return self._value()

@@ -49,6 +49,7 @@ from lambdad.neighbours.dynamodb.values import Value, kind_of, read
 
 _SIGNS = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _DEPTH_MAX = 100
+_INDEX_DIGITS_MAX = 9
 _RETURNING = {
     ("ALL", "OLD"): "ALL_OLD",
     ("ALL", "NEW"): "ALL_NEW",
@@ -173,7 +174,8 @@ class _Values:
             if self._reader.takes("."):
                 elements.append(self.name())
             elif self._reader.takes("["):
-                if not self._reader.next.text.isdecimal():
+                index = self._reader.next.text
+                if not index.isdecimal() or len(index) > _INDEX_DIGITS_MAX:
                     raise self._reader.unexpected()
                 elements.append(int(self._reader.take().text))
                 self._reader.expect("]")
@@ -360,10 +362,12 @@ class _Parser(_Conditions):
     def _term(self) -> Term:
         reader = self._reader
         if reader.takes("LIST_APPEND", "("):
+            self._deeper()
             first = self._term()
             reader.expect(",")
             second = self._term()
             reader.expect(")")
+            self._depth -= 1
             return Appended(first, second)
         value = self.value()
         return Attribute(self.path()) if value is None else Literal(value)
