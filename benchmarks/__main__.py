@@ -31,10 +31,12 @@ BENCHMARKS = (
     "cold_python",
     "warm_python",
     "warm_node",
+    "runtimes",
     "burst",
     "http_api",
     "functions_scale",
     "event_queue",
+    "events",
     "idle_memory",
     "s3",
     "sqs",
@@ -46,7 +48,7 @@ BENCHMARKS = (
     "peers",
 )
 # These take minutes and do not tell two revisions apart.
-_NOT_COMPARED = ("ready", "functions_scale", "idle_environments", "scale", "peers")
+_NOT_COMPARED = ("ready", "runtimes", "functions_scale", "idle_environments", "scale", "peers")
 
 
 def conditions() -> dict[str, object]:
