@@ -35,8 +35,9 @@ _TITLES = {
 }
 _NOTES = {
     "runtimes": """\
-AWS's own init phases, as maxday/lambda-perf measured them on 22 August 2026 with 1,024 MB, without AWS's placement: Python 3.13 84 ms,
-Node.js 22 140 ms, Java 25 187 ms, Ruby 3.4 224 ms, .NET 8 238 ms, Go 50 ms, Rust 15 ms. The figures here are of whole requests.
+AWS's own init phases, as maxday/lambda-perf measured them on 22 August 2026 with 1,024 MB, without
+AWS's placement: Python 3.13 84 ms, Node.js 22 140 ms, Java 25 187 ms, Ruby 3.4 224 ms, .NET 8
+238 ms, Go 50 ms, Rust 15 ms. The figures here are of whole requests.
 
 """,
 }
