@@ -191,8 +191,8 @@ def test_what_cannot_subscribe_is_refused(
             {"MessageAttributes": {"a": {"DataType": "String", "StringValue": ""}}},
             "ParameterValueInvalid",
             (
-                "The message attribute 'a' must contain non-empty message attribute value for message "
-                "attribute type 'String'."
+                "The message attribute 'a' must contain non-empty message attribute value for "
+                "message attribute type 'String'."
             ),
         ),
         (

@@ -112,7 +112,8 @@ class Courier:
         )
 
     async def _to_topic(self, envelope: Envelope, parts: list[str], payload: str) -> None:
-        group = envelope.options.get("group")
+        options = envelope.options
+        group = options.get("group")
         await self._calls.call(
             "sns",
             envelope.account_id,
@@ -120,6 +121,7 @@ class Courier:
             "publish",
             TopicArn=envelope.arn,
             Message=payload,
+            **({"Subject": subject[:100]} if (subject := options.get("subject")) else {}),
             **({"MessageGroupId": group} if group else {}),
         )
 

@@ -52,9 +52,12 @@ class Outbox:
         self._ended = asyncio.Event()
         self._ended.set()
         self._in_hand: dict[str, set[int]] = {}
-        self._just_done: set[int] = set()
+        # Since the look at the database that is going on began; None when there is none.
+        self._just_done: set[int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_lane = ""
+        self._group: asyncio.TaskGroup | None = None
+        self._skipped = False
 
     def start(self, spawn: SpawnTask) -> None:
         """Begin; what was promised before goes on."""
@@ -63,9 +66,18 @@ class Outbox:
 
     async def promise(self, deliveries: Sequence[Delivery]) -> None:
         """Store deliveries durably and begin with them."""
-        await self._db.write(
-            partial(outbox_rows.insert, deliveries=deliveries), then=lambda _: self.wake()
-        )
+        job = partial(outbox_rows.insert, deliveries=deliveries)
+        await self._db.write(job, then=self.promised)
+
+    def promised(self, deliveries: Sequence[Delivery]) -> None:
+        """Begin with deliveries that were just stored, as far as there is room."""
+        for delivery in deliveries:
+            busy = len(self._in_hand.get(delivery.lane, ()))
+            room = len(self._tasks) < _IN_HAND_MAX and busy < _PER_LANE
+            if self._group is None or delivery.ordered or not room:
+                self.wake()
+                return
+            self._begin(self._group, delivery)
 
     def wake(self) -> None:
         """Something was promised, or the clock was set."""
@@ -80,14 +92,16 @@ class Outbox:
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 while not self._stopping:
                     self._woken.clear()
-                    wait_s = await self._begin(group)
+                    wait_s = await self._begin_due(group)
                     try:
                         async with asyncio.timeout(wait_s):
                             await self._woken.wait()
                     except TimeoutError:
                         continue
+                self._group = None
                 if self._tasks:
                     await asyncio.wait(self._tasks, timeout=_STOP_S)
                 for task in self._tasks:
@@ -95,12 +109,14 @@ class Outbox:
         finally:
             self._ended.set()
 
-    async def _begin(self, group: asyncio.TaskGroup) -> float:
+    async def _begin_due(self, group: asyncio.TaskGroup) -> float:
         """Begin what is due; returns how long there is nothing to do."""
         room = _IN_HAND_MAX - len(self._tasks)
         if room <= 0:
+            self._skipped = True
             return _IDLE_S
-        self._just_done.clear()
+        just_done: set[int] = set()
+        self._just_done = just_done
         job = partial(
             outbox_rows.due,
             now_ms=self._now_ms(),
@@ -114,34 +130,45 @@ class Outbox:
         except PlatformError:
             _LOGGER.exception("Deliveries could not be read")
             return _TROUBLE_S
-        self._last_lane = due.last_lane
+        finally:
+            self._just_done = None
+        self._last_lane, self._skipped = due.last_lane, due.skipped
         for delivery in due.deliveries:
-            if delivery.id not in self._just_done:
-                self._in_hand.setdefault(delivery.lane, set()).add(delivery.id)
-                task = group.create_task(self._deliver(delivery))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            # What was begun or done since the look at the database is not begun again.
+            known = just_done | self._in_hand.get(delivery.lane, set())
+            if delivery.id not in known:
+                self._begin(group, delivery)
         if due.next_ms is None:
             return _IDLE_S
         return max(0.0, due.next_ms - self._clock.time() * 1_000) / 1_000
 
+    def _begin(self, group: asyncio.TaskGroup, delivery: Delivery) -> None:
+        self._in_hand.setdefault(delivery.lane, set()).add(delivery.id)
+        task = group.create_task(self._deliver(delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _deliver(self, delivery: Delivery) -> None:
+        done = False
         try:
             failure = await self._attempt(delivery)
             if failure is None:
                 await self._db.write(partial(outbox_rows.done, delivery_id=delivery.id))
+                done = True
             else:
                 await self._settle(delivery, failure)
         except PlatformError:
             _LOGGER.exception("What became of a delivery could not be stored")
             await asyncio.sleep(_TROUBLE_S)
         finally:
-            self._just_done.add(delivery.id)
+            if self._just_done is not None:
+                self._just_done.add(delivery.id)
             lane = self._in_hand[delivery.lane]
             lane.discard(delivery.id)
             if not lane:
                 del self._in_hand[delivery.lane]
-            self.wake()
+            if self._skipped or not done:
+                self.wake()
 
     async def _attempt(self, delivery: Delivery) -> DeliveryFailed | None:
         try:

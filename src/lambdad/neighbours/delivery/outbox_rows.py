@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lambdad.neighbours.delivery.model import Delivery, Envelope
@@ -18,33 +18,37 @@ class Due:
     """What can be delivered now.
 
     Attributes:
+        skipped: something that is due may have been left: the end of another makes room for it.
         next_ms: when something else becomes due.
         last_lane: where to go on.
     """
 
     deliveries: Sequence[Delivery]
+    skipped: bool
     next_ms: int | None
     last_lane: str
 
 
-def insert(db: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
-    """Promise deliveries."""
-    db.executemany(
+def insert(db: sqlite3.Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Promise deliveries; returns them with their ids."""
+    return [replace(each, id=_insert(db, each)) for each in deliveries]
+
+
+def _insert(db: sqlite3.Connection, delivery: Delivery) -> int:
+    cursor = db.execute(
         "INSERT INTO delivery (lane, ordered, accepted_ms, due_ms, attempts, envelope, payload) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                each.lane,
-                each.ordered,
-                each.accepted_ms,
-                each.due_ms,
-                each.attempts,
-                json.dumps(asdict(each.envelope)),
-                each.payload,
-            )
-            for each in deliveries
-        ],
+        (
+            delivery.lane,
+            delivery.ordered,
+            delivery.accepted_ms,
+            delivery.due_ms,
+            delivery.attempts,
+            json.dumps(asdict(delivery.envelope)),
+            delivery.payload,
+        ),
     )
+    return int(cursor.lastrowid or 0)
 
 
 def due(
@@ -58,24 +62,24 @@ def due(
 ) -> Due:
     """Return up to `limit` due deliveries that are not in hand, beginning after a lane."""
     found: list[Delivery] = []
-    last = after
+    last, skipped = after, False
     for lane, ordered in _lanes(db, after):
         in_hand = busy.get(lane, frozenset())
         want = (1 if ordered else per_lane) - len(in_hand)
-        if want <= 0:
-            continue  # the end of one of them looks again
-        fresh = [
-            each
-            for each in _first(db, lane, ordered, now_ms, want + len(in_hand))
-            if each.id not in in_hand
-        ]
+        if want <= 0 or len(found) >= limit:
+            skipped = True
+            if len(found) >= limit:
+                break
+            continue
+        rows = _first(db, lane, ordered, now_ms, want + len(in_hand))
+        fresh = [each for each in rows if each.id not in in_hand]
         take = fresh[: min(want, limit - len(found))]
+        # Who comes after the first of an ordered lane, or after a full page, was not looked at.
+        skipped = skipped or ordered or len(take) == want or len(take) < len(fresh)
         found += take
         last = lane
-        if len(found) >= limit:
-            break
     row = db.execute("SELECT min(due_ms) FROM delivery WHERE due_ms > ?", (now_ms,)).fetchone()
-    return Due(deliveries=found, next_ms=row[0], last_lane=last)
+    return Due(deliveries=found, skipped=skipped, next_ms=row[0], last_lane=last)
 
 
 def done(db: sqlite3.Connection, delivery_id: int, letter: Delivery | None = None) -> None:

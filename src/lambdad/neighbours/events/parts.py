@@ -162,13 +162,13 @@ class Buses:
         if not promised and not archived:
             return
 
-        def job(db: sqlite3.Connection) -> None:
-            outbox_rows.insert(db, promised)
+        def job(db: sqlite3.Connection) -> list[Delivery]:
             archive_rows.insert(db, archived)
             for key, days in limited.items():
                 archive_rows.expire(db, key, now_ms - days * _DAY_MS)
+            return outbox_rows.insert(db, promised)
 
-        await self.db.write(job, then=lambda _: self.outbox.wake())
+        await self.db.write(job, then=self.outbox.promised)
 
     def set_off(self, arrival: Arrival, only: Iterable[str] | None = None) -> list[Delivery]:
         """Return what the rules of its bus make of an event; `only` are ARNs of rules."""
@@ -207,15 +207,15 @@ class Buses:
         fired = replace(rule, fired_ms=due_ms)
         promised = deliveries(rule, Arrival(bus=rule.bus_key, event=event), self.now_ms())
 
-        def job(db: sqlite3.Connection) -> None:
+        def job(db: sqlite3.Connection) -> list[Delivery]:
             documents.put(db, "rule", key_of(fired), fired.document())
-            outbox_rows.insert(db, promised)
+            return outbox_rows.insert(db, promised)
 
-        def then(_: None) -> None:
+        def then(stored: list[Delivery]) -> None:
             current = self.find(Rule, key_of(rule))
             if current is not None:
                 self.remember(replace(current, fired_ms=due_ms))
-            self.outbox.wake()
+            self.outbox.promised(stored)
 
         await self.db.write(job, then=then)
 

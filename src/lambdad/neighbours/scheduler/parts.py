@@ -19,7 +19,7 @@ from lambdad.domain.clock import Clock
 from lambdad.neighbours import documents
 from lambdad.neighbours.delivery import outbox_rows
 from lambdad.neighbours.delivery.courier import Courier
-from lambdad.neighbours.delivery.model import DeliveryFailed, Envelope
+from lambdad.neighbours.delivery.model import Delivery, DeliveryFailed, Envelope
 from lambdad.neighbours.delivery.outbox import Outbox
 from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.scheduler.errors import ResourceNotFoundException
@@ -158,15 +158,15 @@ class Schedules:
         delivery = delivery_of(schedule, run.scheduled_s, self.now_ms())
         over = schedule.after_completion == "DELETE" and has_ended(schedule, run.scheduled_s)
 
-        def job(db: sqlite3.Connection) -> None:
-            outbox_rows.insert(db, [delivery])
+        def job(db: sqlite3.Connection) -> list[Delivery]:
             if over:
                 documents.remove(db, "schedule", arn)
             else:
                 documents.put(db, "schedule", arn, asdict(fired))
+            return outbox_rows.insert(db, [delivery])
 
-        def then(_: None) -> None:
-            self.outbox.wake()
+        def then(stored: list[Delivery]) -> None:
+            self.outbox.promised(stored)
             if over:
                 self._drop(schedule)
             elif (current := self._schedules.get(arn)) is not None:

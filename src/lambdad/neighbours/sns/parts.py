@@ -159,8 +159,8 @@ class Topics:
         subscriptions = [each for each in self.subscriptions(topic.arn) if not each.pending]
         now_ms = self.now_ms()
 
-        def job(db: sqlite3.Connection) -> list[Message]:
-            accepted = []
+        def job(db: sqlite3.Connection) -> tuple[list[Message], list[Delivery]]:
+            accepted, stored = [], []
             for message in messages:
                 current, repeated = message, False
                 if topic.fifo:
@@ -169,10 +169,12 @@ class Topics:
                     )
                 accepted.append(current)
                 if not repeated:
-                    outbox_rows.insert(db, self._deliveries(subscriptions, current, now_ms))
-            return accepted
+                    promised = self._deliveries(subscriptions, current, now_ms)
+                    stored += outbox_rows.insert(db, promised)
+            return accepted, stored
 
-        return await self.db.write(job, then=lambda _: self.outbox.wake())
+        accepted, _ = await self.db.write(job, then=lambda done: self.outbox.promised(done[1]))
+        return accepted
 
     def _deliveries(
         self, subscriptions: Sequence[Subscription], message: Message, now_ms: int
