@@ -217,6 +217,7 @@ class NeighboursConfig:
 
     Attributes:
         apigatewayv2: API Gateway's HTTP APIs.
+        cloudformation: stacks.
         cloudwatch: metrics and alarms.
         dynamodb: tables and their streams.
         events: EventBridge's buses and rules.
@@ -230,6 +231,7 @@ class NeighboursConfig:
     """
 
     apigatewayv2: str = "builtin"
+    cloudformation: str = "builtin"
     cloudwatch: str = "builtin"
     dynamodb: str = "builtin"
     events: str = "builtin"

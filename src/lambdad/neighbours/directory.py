@@ -28,6 +28,7 @@ class Marks:
 NEIGHBOURS: Mapping[str, Marks] = {
     # Version 1 has the same signing name and other paths.
     "apigatewayv2": Marks(signing_name="apigateway"),
+    "cloudformation": Marks(signing_name="cloudformation", query_version="2010-05-15"),
     "cloudwatch": Marks(
         signing_name="monitoring",
         target_prefix="GraniteServiceVersion20100801",

@@ -80,6 +80,9 @@ class ServiceDirectory:
         return self._unsigned(request)
 
     def _unsigned(self, request: HttpRequest) -> str | None:
+        # Where custom resources of a stack send their answers.
+        if request.path.startswith("/_cloudformation/"):
+            return "cloudformation"
         if (version := query_fields(request).get("Version")) is not None:
             return self._by_query_version.get(version)
         if _LAMBDA_PATH.match(request.path):

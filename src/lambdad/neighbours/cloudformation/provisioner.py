@@ -1,0 +1,181 @@
+"""Does one thing to one resource, off the event loop, and says how it ended.
+
+Knows types and their calls; what has to be done, and in which order, is the engine's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from botocore.exceptions import WaiterError
+
+from lambdad.neighbours.cloudformation.calls import AwsApi, CallFailed, Calls
+from lambdad.neighbours.cloudformation.custom import CustomResources
+from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
+from lambdad.neighbours.cloudformation.types import TYPES, is_custom
+from lambdad.neighbours.cloudformation.types.base import Made, ResourceFailed, Work
+
+T = TypeVar("T")
+_THREADS = 24
+_DYNAMIC = re.compile(r"\{\{resolve:(ssm-secure|ssm|secretsmanager):([^{}]+)\}\}")
+
+
+class Provisioner:
+    """See the module."""
+
+    def __init__(self, api: AwsApi, custom: CustomResources, *, lenient: bool = False) -> None:
+        """`lenient` makes nothing of types that are not known, instead of failing."""
+        self._api = api
+        self._custom = custom
+        self._lenient = lenient
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudformation")
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run what blocks.
+
+        Raises:
+            ResourceFailed: a call of the API failed.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        except (CallFailed, WaiterError) as error:
+            raise ResourceFailed(str(error)) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ResourceFailed(
+                f"Properties validation failed: {type(error).__name__}: {error}"
+            ) from error
+
+    async def plan(self, function: Callable[[], T]) -> T:
+        """Run what blocks, and let its errors through."""
+        return await asyncio.to_thread(function)
+
+    def calls(self, stack: Stack) -> Calls:
+        """Return the API as a stack's account calls it."""
+        return Calls(self._api, stack.account_id, stack.region)
+
+    async def create(self, stack: Stack, resource: Resource, *, attempted: bool) -> Made:
+        """Make a resource of its pending properties."""
+        work = self._work(stack, resource, resource.pending or {}, None, attempted=attempted)
+        if is_custom(resource.type):
+            return await self._custom.request("Create", resource.type, work, self.run)
+        found = TYPES.get(resource.type)
+        if found is None:
+            if self._lenient:
+                return Made(physical_id=work.name)
+            raise ResourceFailed(f"Unrecognized resource type: {resource.type}")
+        missing = [each for each in found.required if work.get(each) is None]
+        if missing:
+            raise ResourceFailed(
+                f"Properties validation failed for resource {resource.logical_id} with message: "
+                + "\n".join(f"[#: required key [{each}] not found]" for each in missing)
+            )
+        try:
+            return await self.run(lambda: found.create(work))
+        except ResourceFailed as error:
+            cause = error.__cause__
+            if found.by_name and not (isinstance(cause, CallFailed) and cause.exists):
+                error.left = work.name
+            raise
+
+    async def update(
+        self, stack: Stack, resource: Resource, held: Held, properties: Mapping[str, Any]
+    ) -> Made:
+        """Change what is held so that it has other properties."""
+        work = self._work(stack, resource, properties, held, attempted=False)
+        if is_custom(resource.type):
+            return await self._custom.request("Update", resource.type, work, self.run)
+        found = TYPES.get(resource.type)
+        if found is None or found.update is None:
+            return Made(physical_id=held.physical_id, attributes=held.attributes)
+        update = found.update
+        return await self.run(lambda: update(work))
+
+    async def delete(self, stack: Stack, resource: Resource, held: Held, token: str) -> None:
+        """Remove what is held."""
+        work = self._work(stack, resource, held.properties, held, attempted=False, token=token)
+        if is_custom(resource.type):
+            await self._custom.request("Delete", resource.type, work, self.run)
+            return
+        found = TYPES.get(resource.type)
+        if found is not None:
+            await self.run(lambda: found.delete(work))
+
+    async def resolved(self, stack: Stack, properties: Any) -> Any:
+        """Return properties with dynamic references replaced by what they stand for."""
+        if not _mentions(properties):
+            return properties
+        calls = self.calls(stack)
+        return await self.run(lambda: _resolve(properties, calls))
+
+    def _work(
+        self,
+        stack: Stack,
+        resource: Resource,
+        properties: Mapping[str, Any],
+        held: Held | None,
+        *,
+        attempted: bool,
+        token: str | None = None,
+    ) -> Work:
+        token = resource.token if token is None else token
+        found = TYPES.get(resource.type, TYPES["AWS::CDK::Metadata"])
+        return Work(
+            calls=self.calls(stack),
+            stack_name=stack.name,
+            stack_id=stack.id,
+            stack_tags=stack.plan.tags,
+            logical_id=resource.logical_id,
+            properties=properties,
+            previous={} if held is None else held.properties,
+            physical_id="" if held is None else held.physical_id,
+            token=token,
+            attempted=attempted,
+            name=found.named(stack.name, resource.logical_id, properties, token),
+        )
+
+
+def _mentions(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_mentions, value.values()))
+    if isinstance(value, list):
+        return any(map(_mentions, value))
+    return isinstance(value, str) and "{{resolve:" in value
+
+
+def _resolve(value: Any, calls: Calls) -> Any:
+    if isinstance(value, dict):
+        return {name: _resolve(each, calls) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_resolve(each, calls) for each in value]
+    if not isinstance(value, str):
+        return value
+    return _DYNAMIC.sub(lambda match: _looked_up(match[1], match[2], calls), value)
+
+
+def _looked_up(kind: str, what: str, calls: Calls) -> str:
+    if kind != "secretsmanager":
+        params = {"Name": what, "WithDecryption": kind == "ssm-secure"}
+        return str(calls.call("ssm", "GetParameter", params)["Parameter"]["Value"])
+    # An ARN has colons itself: six before the name's end.
+    parts = what.split(":")
+    size = 7 if what.startswith("arn:") else 1
+    secret, rest = ":".join(parts[:size]), [*parts[size:], "", "", "", ""]
+    _, key, stage, version = rest[:4]
+    params = {
+        "SecretId": secret,
+        **({"VersionStage": stage} if stage else {}),
+        **({"VersionId": version} if version else {}),
+    }
+    text = str(calls.call("secretsmanager", "GetSecretValue", params)["SecretString"])
+    if not key:
+        return text
+    return str(json.loads(text)[key])
