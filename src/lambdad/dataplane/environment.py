@@ -14,11 +14,12 @@ from typing import Protocol
 
 from lambdad.authz.role_credentials import RENEWAL_S
 from lambdad.dataplane import failures
+from lambdad.dataplane.entrypoints import NoEntrypoint
 from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.environment_state import EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.freezing import GRACE_S
-from lambdad.dataplane.host import EnvironmentHost, NoEntrypoint
+from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.occupant import Occupant
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
@@ -226,7 +227,7 @@ class ExecutionEnvironment(Occupant):
         try:
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
-            return failures.invalid_entrypoint(self._request_id, missing.reason)
+            return failures.invalid_entrypoint(self._request_id, missing.reason, missing.error_type)
         self._init_s = clock.monotonic() - begun
         return outcome
 

@@ -92,13 +92,12 @@ def response_too_large() -> FunctionError:
     return FunctionError("Function.ResponseSizeTooLarge", payload)
 
 
-def invalid_entrypoint(request_id: str, reason: str) -> FatalError:
+def invalid_entrypoint(
+    request_id: str, reason: str, error_type: str = "Runtime.InvalidEntrypoint"
+) -> FatalError:
     """There is nothing to start, or it cannot be started."""
-    return FatalError(
-        "Runtime.InvalidEntrypoint",
-        f"RequestId: {request_id} Error: {reason}",
-        logged_type="Runtime.InvalidEntrypoint",
-    )
+    text = f"RequestId: {request_id} Error: {reason}"
+    return FatalError(error_type, text, logged_type=error_type)
 
 
 def extension_exit(status: ExitStatus) -> ExtensionFailure:

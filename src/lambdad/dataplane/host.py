@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.config.sections import DataPlaneConfig
+from lambdad.dataplane.entrypoints import NoEntrypoint, command_in
 from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.freezing import Freezer
@@ -34,7 +35,7 @@ from lambdad.domain.environments import (
     Mount,
     ResourceLimits,
 )
-from lambdad.domain.errors import HostUnfit, LambdadError
+from lambdad.domain.errors import HostUnfit
 from lambdad.domain.functions import Function
 from lambdad.domain.images import ImageProblem
 from lambdad.observability.logs import LogWriter
@@ -54,14 +55,6 @@ from lambdad.storage.base import PackageStore
 _LOGGER = logging.getLogger(__name__)
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
 ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
-
-
-class NoEntrypoint(LambdadError):
-    """The function brings no program that can be started. Attribute `reason`: in AWS's words."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class RuntimeFinder(Protocol):
@@ -360,9 +353,9 @@ class EnvironmentHost:
         return trees
 
     def _command(self, runtime: Runtime, function: Function) -> Sequence[str]:
-        image = runtime.identifier == IDENTIFIER
-        if image and not runtime.argv:
-            raise NoEntrypoint("exec: no command: the image has neither ENTRYPOINT nor CMD")
+        if runtime.root is not None and runtime.identifier == IDENTIFIER:
+            search = (function.environment or {}).get("PATH", runtime.environment["PATH"])
+            return command_in(runtime.root, runtime.argv, runtime.directory, search)
         if runtime.argv and runtime.root is not None:
             return runtime.argv  # what starts AWS's own runtimes looks for a wrapper itself
         if runtime.argv:

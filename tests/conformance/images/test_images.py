@@ -256,3 +256,32 @@ def test_a_backup_has_the_images_and_can_do_without_their_source(
     with DaemonProcess(again) as daemon:
         answer = Deployer(daemon.endpoint_url).invoke(name, {})
         assert answer.payload["argv"] == ["/bin/program", "kept"]
+
+
+def test_a_program_is_looked_for_in_the_path(world: World, plain: Plain) -> None:
+    answer = world.invoke(plain(Entrypoint=["program"], Env=["PATH=/nowhere:/bin"]), {})
+    assert answer.payload["argv"] == ["/bin/program"]
+
+
+@pytest.mark.parametrize(
+    ("config", "error_type", "reason"),
+    [
+        (
+            {"EntryPoint": ["/bin/absent"]},
+            "Runtime.InvalidEntrypoint",
+            "fork/exec /bin/absent: no such file or directory",
+        ),
+        (
+            {"WorkingDirectory": "/absent"},
+            "Runtime.InvalidWorkingDir",
+            "chdir /absent: no such file or directory",
+        ),
+    ],
+)
+def test_what_cannot_start_is_an_error_of_the_function(
+    world: World, plain: Plain, config: dict[str, Any], error_type: str, reason: str
+) -> None:
+    answer = world.invoke(plain(), {}, ImageConfig=config)
+    assert answer.error == "Unhandled"
+    assert answer.payload["errorType"] == error_type
+    assert answer.payload["errorMessage"].endswith(f" Error: {reason}")
