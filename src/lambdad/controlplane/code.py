@@ -24,6 +24,7 @@ class CodeSource:
 
     Attributes:
         unsupported: names of given members that have no meaning here yet.
+        account_id: who reads the object: the account that deploys.
     """
 
     zip_file: bytes | None = None
@@ -32,6 +33,7 @@ class CodeSource:
     s3_version: str | None = None
     image_uri: str | None = None
     unsupported: tuple[str, ...] = ()
+    account_id: str = ""
 
 
 def check_source(source: CodeSource, *, verb: str) -> None:
@@ -86,7 +88,7 @@ async def _read_object(source: CodeSource, objects: ObjectSource | None) -> byte
             f"specified bucket does not exist. lambdad has no S3 to read '{bucket}' from; name "
             "one in `neighbours.s3` of the configuration, or upload the package as ZipFile."
         )
-    return await objects.read(bucket, key, source.s3_version)
+    return await objects.read(bucket, key, source.s3_version, source.account_id)
 
 
 def _check_upload(package: bytes) -> None:

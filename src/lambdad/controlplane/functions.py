@@ -163,7 +163,7 @@ class Functions:
             raise _exists(target.key)
         async with self._uploads.pending():
             change = self._layer_attachments.resolve(target.key, change)
-            stored = await self._intake.take(new.source, new.architectures)
+            stored = await self._intake.take(target.key, new.source, new.architectures)
             await self._layer_attachments.check_size(stored, change.layer_packages)
             function = configuration.initial(
                 target.key,
@@ -226,7 +226,7 @@ class Functions:
         packaging.check_source(update.source, known.package_type, verb="updating")
         async with self._uploads.pending():
             architectures = update.architectures or known.architectures
-            stored = await self._intake.take(update.source, architectures)
+            stored = await self._intake.take(target.key, update.source, architectures)
             async with self._locks.of(target.key):
                 current = await self._changeable(target, update.revision_id, locked=True)
                 await self._layer_attachments.check_size(stored, current.layer_packages)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lambdad.controlplane import code
@@ -125,7 +125,8 @@ class Layers:
         """
         _check_content(new.source)
         async with self._uploads.pending():
-            stored = await code.store(new.source, packages=self._packages, objects=self._objects)
+            source = replace(new.source, account_id=key.account_id)
+            stored = await code.store(source, packages=self._packages, objects=self._objects)
             async with self.changing:
                 counter = self._resources.get(_layer_key(key))
                 number = 1 if counter is None else int(counter.document["last_version"]) + 1

@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lambdad.controlplane import code
 from lambdad.controlplane.code import CodeSource
 from lambdad.controlplane.configuration import ConfigurationChange
 from lambdad.controlplane.ports import ImageCatalogue, ObjectSource
+from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import InvalidParameterValueException
 from lambdad.domain.functions import Code, PackageType
 from lambdad.domain.images import ImageAbsent, ImageDenied, ImageProblem, ImageSource
@@ -94,8 +96,10 @@ class CodeIntake:
         self._images = images
         self._hot_reload = hot_reload
 
-    async def take(self, source: CodeSource, architectures: Sequence[str]) -> Code:
-        """Return code that is durable, or, of an image, that was there at this moment.
+    async def take(
+        self, key: FunctionKey, source: CodeSource, architectures: Sequence[str]
+    ) -> Code:
+        """Return a function's code that is durable, or, of an image, that was there at this moment.
 
         Raises:
             ServiceException: it is not there, or cannot be taken.
@@ -104,6 +108,7 @@ class CodeIntake:
             return await self._image(source.image_uri, architectures[0])
         if source.s3_bucket == HOT_RELOAD_BUCKET:
             return self._folder(source.s3_key or "")
+        source = replace(source, account_id=key.account_id)
         return await code.store(source, packages=self._packages, objects=self._objects)
 
     async def _image(self, uri: str, architecture: str) -> Code:

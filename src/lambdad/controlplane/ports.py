@@ -64,8 +64,8 @@ class RuntimeCatalogue(Protocol):
 class ObjectSource(Protocol):
     """Where `Code.S3Bucket` and `Code.S3Key` are read from."""
 
-    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
-        """Return an object's bytes.
+    async def read(self, bucket: str, key: str, version: str | None, account_id: str) -> bytes:
+        """Return an object's bytes, if the account may read it.
 
         Raises:
             InvalidParameterValueException: with AWS's text, when it cannot be read.

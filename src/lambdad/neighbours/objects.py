@@ -35,8 +35,8 @@ class S3Objects:
         self._client: Any = None
         self._lock = threading.Lock()
 
-    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
-        """Return an object's bytes.
+    async def read(self, bucket: str, key: str, version: str | None, account_id: str) -> bytes:
+        """Return an object's bytes; whoever deploys, the daemon's credentials read it.
 
         Raises:
             InvalidParameterValueException: with AWS's text, when it cannot be read.
@@ -93,11 +93,11 @@ class OwnObjects:
         """`s3` returns the parts of the service, opened if need be."""
         self._s3 = s3
 
-    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
-        """Return an object's bytes; raises like `S3Objects.read`."""
+    async def read(self, bucket: str, key: str, version: str | None, account_id: str) -> bytes:
+        """Return an object's bytes if the account may read it; raises like `S3Objects.read`."""
         try:
             content: bytes | None = await (await self._s3()).content(
-                bucket, key, version, limits.UNZIPPED_BYTES_MAX
+                bucket, key, version, account_id=account_id, most=limits.UNZIPPED_BYTES_MAX
             )
         except ServiceException as error:
             raise _refused(error.code, error.message) from error

@@ -275,3 +275,30 @@ def test_events_that_failed_for_good_become_objects(
     record = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
     assert record["requestPayload"] == {"n": 1}
     assert record["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_code_comes_only_from_buckets_that_the_account_may_read(
+    lonely: Deployer, s3: Any, bucket: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="app.zip", Body=zip_of({"app.py": TELLER}))
+
+    def deploy() -> None:
+        lonely.lambda_.create_function(
+            FunctionName="f",
+            Code={"S3Bucket": bucket, "S3Key": "app.zip"},
+            Runtime=RUNTIME,
+            Handler="app.handler",
+            Role="arn:aws:iam::000000000000:role/r",
+        )
+
+    with pytest.raises(ClientError, match="S3 Error Code: AccessDenied"):
+        deploy()
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
+    deploy()

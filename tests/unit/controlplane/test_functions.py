@@ -445,7 +445,7 @@ async def test_unusable_code_is_refused_and_nothing_is_stored(
 
 async def test_code_comes_from_the_object_source() -> None:
     class Bucket:
-        async def read(self, bucket: str, key: str, version: str | None) -> bytes:
+        async def read(self, bucket: str, key: str, version: str | None, account_id: str) -> bytes:
             if (bucket, key, version) != ("b", "k", "v1"):
                 raise InvalidParameterValueException("NoSuchKey")
             return a_zip()

@@ -28,7 +28,7 @@ MISSING = (
 class Bucket:
     """An `ObjectSource` with one object."""
 
-    async def read(self, bucket: str, key: str, version: str | None) -> bytes:
+    async def read(self, bucket: str, key: str, version: str | None, account_id: str) -> bytes:
         if (bucket, key, version) != ("bucket", "layer.zip", "v1"):
             raise InvalidParameterValueException(MISSING)
         return a_zip({"from": "s3"})

@@ -9,6 +9,7 @@ from typing import Any
 
 from lambdad.api.dispatch import Answer, Params, Result
 from lambdad.neighbours.s3 import checksums, conditions, details, events, object_rows
+from lambdad.neighbours.s3.access import PUBLIC
 from lambdad.neighbours.s3.errors import (
     S3Error,
     access_denied,
@@ -24,7 +25,6 @@ from lambdad.neighbours.s3.service import Context, about, allowed, operation, re
 from lambdad.neighbours.s3.versions import new_version_id, told
 
 _DELETE_MAX = 1_000
-_PUBLIC = ("public-read", "public-read-write", "authenticated-read")
 # All of it is in memory anyway.
 _WHOLE_BYTES = 256 * 1024
 
@@ -133,7 +133,7 @@ async def _wanted(context: Context, params: Params) -> tuple[Bucket, Version, li
         version, parts = await find(context, bucket, params)
     except S3Error as missing:
         raise access_denied() from missing
-    if version.details.get("acl") not in _PUBLIC:
+    if version.details.get("acl") not in PUBLIC:
         raise access_denied()
     return bucket, version, parts
 

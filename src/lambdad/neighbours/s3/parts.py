@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
+from lambdad.authz.policies import account_root
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import LambdadError
 from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.neighbours.s3 import bucket_rows, object_rows
+from lambdad.neighbours.s3.access import may
 from lambdad.neighbours.s3.bodies import Bodies
-from lambdad.neighbours.s3.errors import no_bucket, no_key, no_version
+from lambdad.neighbours.s3.errors import access_denied, no_bucket, no_key, no_version
 from lambdad.neighbours.s3.expiry import expire
 from lambdad.neighbours.s3.model import Bucket, Version, to_text
 from lambdad.neighbours.s3.object_rows import Change, Removal
@@ -142,12 +144,18 @@ class Buckets:
         if messages:
             self.outbox.wake()
 
-    async def content(self, bucket: str, key: str, version: str | None, most: int) -> bytes | None:
-        """Return an object for another part of this daemon; None if it has more bytes than `most`.
+    async def content(
+        self, bucket: str, key: str, version: str | None, *, account_id: str, most: int
+    ) -> bytes | None:
+        """Return an object that an account may read; None if it has more bytes than `most`.
 
         Raises:
-            S3Error: there is none.
+            S3Error: there is none, or the account may not.
         """
+        action = "s3:GetObject" if version is None else "s3:GetObjectVersion"
+        reader = account_root(account_id)
+        if not may(self.find(bucket), reader, action, key, now=self.clock.now()):
+            raise access_denied()
         job = partial(
             object_rows.find_with_bytes,
             bucket_id=self.find(bucket).id,

@@ -8,7 +8,7 @@ from typing import Any
 
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Answer, Handler, Params, Result, Service
-from lambdad.authz.policies import Decision, Request, evaluate
+from lambdad.neighbours.s3.access import may
 from lambdad.neighbours.s3.errors import S3Error, access_denied
 from lambdad.neighbours.s3.events import About
 from lambdad.neighbours.s3.model import Bucket
@@ -20,7 +20,7 @@ Operation = Callable[[Context, Params], Awaitable[Result | Answer]]
 S3 = Service[Buckets]("s3", invalid="InvalidArgument")
 
 _KEY_BYTES_MAX = 1_024
-# What AWS would know of a request; it is never in clear there.
+# What policies may ask of a request.
 _CONDITIONS = {
     "s3:prefix": "Prefix",
     "s3:delimiter": "Delimiter",
@@ -31,7 +31,6 @@ _CONDITIONS = {
     "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
     "s3:x-amz-storage-class": "StorageClass",
 }
-_CANNED_READERS = ("public-read", "public-read-write", "authenticated-read")
 
 
 def operation(name: str, *, lenient: Sequence[str] = ()) -> Callable[[Operation], Handler[Buckets]]:
@@ -81,36 +80,18 @@ def reach_own(context: Context, params: Params) -> Bucket:
 
 
 def allowed(context: Context, bucket: Bucket, action: str, params: Mapping[str, Any]) -> bool:
-    """Whether the caller may: the owner unless the policy denies it, others if something allows."""
-    own = context.account_id == bucket.account_id
-    policy = bucket.settings.get("Policy")
-    decision = Decision.SILENT
-    if policy is not None:
-        key = params.get("Key")
-        conditions = {
-            name: str(params[member]) for name, member in _CONDITIONS.items() if member in params
-        }
-        now = context.services.clock.now()
-        request = Request(
-            principal=context.caller.principal,
-            action=action,
-            resource=bucket.arn if key is None else f"{bucket.arn}/{key}",
-            context={
-                "aws:SecureTransport": "true",
-                "aws:SourceIp": "127.0.0.1",
-                "aws:CurrentTime": now.isoformat(),
-                "aws:EpochTime": str(int(now.timestamp())),
-                **conditions,
-            },
-        )
-        decision = evaluate([policy["Document"]], request)
-    if decision is not Decision.SILENT:
-        return decision is Decision.ALLOWED
-    canned = bucket.settings.get("Acl", {}).get("canned")
-    public = (action == "s3:ListBucket" and canned in _CANNED_READERS) or (
-        action in ("s3:PutObject", "s3:DeleteObject") and canned == "public-read-write"
+    """Whether the caller may."""
+    conditions = {
+        name: str(params[member]) for name, member in _CONDITIONS.items() if member in params
+    }
+    return may(
+        bucket,
+        context.caller.principal,
+        action,
+        params.get("Key"),
+        now=context.services.clock.now(),
+        conditions=conditions,
     )
-    return own or public
 
 
 def about(context: Context) -> About:
