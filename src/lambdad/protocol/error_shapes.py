@@ -106,13 +106,16 @@ def error_form(service_model: ServiceModel, code: str) -> ErrorForm:
     status = error.get("httpStatusCode", habit)
     older = shape._shape_model.get("queryError", {})  # type: ignore[attr-defined]
     keys = [name for name in shape.members if name.lower() == "message"]
+    named = error.get("code", shape.name)
+    # Where the older names go in a header, the body has the shape's.
+    apart = _tells_query_codes(service_model) and service_model.metadata["protocol"] == "json"
     return ErrorForm(
-        code=error.get("code", shape.name),
+        code=shape.name if apart else named,
         status=status,
         fault=fault or status >= 500,
         message_key=keys[0] if keys else "message",
         has_type="Type" in shape.members,
-        query_code=older.get("code", code) if _tells_query_codes(service_model) else None,
+        query_code=older.get("code", named) if _tells_query_codes(service_model) else None,
         shape=shape,
     )
 

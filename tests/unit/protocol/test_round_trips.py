@@ -55,6 +55,8 @@ SERVICES = (
     "kinesis",
     "events",
     "scheduler",
+    "cloudwatch",
+    "cloudwatch/query",
 )
 # S3's older twins of operations have the same requests; one answer is no structure at all.
 NOT_ROUTED = {
