@@ -88,6 +88,10 @@ async def sequences(tables: Tables, of: Stream) -> list[int]:
     return [each.sequence for each in await tables.db.read(job)]
 
 
+async def trimmed(tables: Tables, of: Stream) -> int:
+    return await tables.db.read(partial(record_rows.trimmed, stream=of))
+
+
 async def test_records_go_after_a_day_and_a_closed_stream_goes_with_them(tmp_path: Path) -> None:
     clock = FakeClock()
     async with opened(tmp_path, clock) as tables:
@@ -106,7 +110,9 @@ async def test_records_go_after_a_day_and_a_closed_stream_goes_with_them(tmp_pat
 
         await until(one_left)
         with pytest.raises(ServiceException, match="read past the oldest stream record"):
-            Iterator(mine.arn, 0, 0, exact=True).check_next(2)
+            Iterator(mine.arn, 0, 0, exact=True).check_next(await trimmed(tables, mine))
+        Iterator(mine.arn, 1, 0, exact=True).check_next(await trimmed(tables, mine))
+        assert await trimmed(tables, mine) == 1
         await tables.delete(table)
         clock.advance(DAY_S + 1)
         tables.upkeep.wake()

@@ -140,22 +140,27 @@ def after(
     return found
 
 
-def oldest(db: sqlite3.Connection, stream: Stream) -> int | None:
-    """Return the sequence of a stream's oldest record, or None."""
-    row = db.execute(
-        "SELECT min(sequence) FROM record WHERE stream_id = ?", (stream.id,)
-    ).fetchone()
-    return None if row[0] is None else int(row[0])
+def trimmed(db: sqlite3.Connection, stream: Stream) -> int:
+    """Return the newest sequence of a stream that is not kept any more, 0 if all are."""
+    row = db.execute("SELECT trimmed_sequence FROM stream WHERE id = ?", (stream.id,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def trim(db: sqlite3.Connection, before_ms: int) -> bool:
     """Remove some records that are older; whether there may be more."""
-    cursor = db.execute(
-        "DELETE FROM record WHERE sequence IN "
-        "(SELECT sequence FROM record WHERE created_ms < ? LIMIT ?)",
+    rows = db.execute(
+        "SELECT sequence, stream_id FROM record WHERE created_ms < ? ORDER BY created_ms LIMIT ?",
         (before_ms, _CHUNK),
+    ).fetchall()
+    db.executemany("DELETE FROM record WHERE sequence = ?", [row[:1] for row in rows])
+    newest: dict[int, int] = {}
+    for sequence, stream_id in rows:
+        newest[stream_id] = max(sequence, newest.get(stream_id, 0))
+    db.executemany(
+        "UPDATE stream SET trimmed_sequence = ?1 WHERE id = ?2 AND trimmed_sequence < ?1",
+        [(sequence, stream_id) for stream_id, sequence in newest.items()],
     )
-    return cursor.rowcount == _CHUNK
+    return len(rows) == _CHUNK
 
 
 def forget(db: sqlite3.Connection, before_ms: int) -> list[int]:

@@ -37,9 +37,9 @@ class Iterator:
         document = json.dumps([self.after, self.issued_ms, self.exact]).encode()
         return f"{self.arn}|1|{base64.b64encode(document).decode()}"
 
-    def check_next(self, oldest: int | None) -> None:
-        """Refuse to skip records that are too old to be kept; `oldest` is of those that are."""
-        if self.exact and oldest is not None and self.after + 1 < oldest:
+    def check_next(self, trimmed: int) -> None:
+        """Refuse to skip records; `trimmed` is the newest sequence that is not kept any more."""
+        if self.exact and self.after < trimmed:
             raise TrimmedDataAccessException(
                 "The operation attempted to read past the oldest stream record in a shard."
             )

@@ -120,8 +120,8 @@ async def get_shard_iterator(context: Context, params: Params) -> Result:
         after = stream.first_sequence - 1
     position = Iterator(stream.arn, after, tables.now_ms(), exact)
     if exact:
-        oldest = await tables.db.read(partial(record_rows.oldest, stream=stream))
-        position.check_next(oldest)
+        trimmed = await tables.db.read(partial(record_rows.trimmed, stream=stream))
+        position.check_next(trimmed)
     return {"ShardIterator": position.text()}
 
 
