@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,24 @@ def test_the_aws_cli_copies_and_synchronises(
     assert (target / "sub/b ü.bin").read_bytes() == BODY * 20
     aws("rm", "--recursive", f"s3://{bucket}")
     assert aws("ls", f"s3://{bucket}") == ""
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(
+    s3: Any, daemon: DaemonProcess, bucket: str
+) -> None:
+    incoming = daemon.data_dir / "neighbours/s3/incoming"
+    address = urlsplit(daemon.endpoint_url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 9000000\r\n"
+        connection.sendall(head.encode() + b"\r\n" + bytes(1_000_000))
+        assert within_a_minute(lambda: any(incoming.iterdir()))
+    assert within_a_minute(lambda: not any(incoming.iterdir()))
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def within_a_minute(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+    return True
