@@ -18,7 +18,7 @@ from lambdad.testing.clock import FakeClock
 DATABASES = Path(__file__).with_name("databases")
 VERSIONS = [
     (schema, version)
-    for schema in ("events", "kinesis", "lambdad", "logs", "scheduler", "sns", "sqs")
+    for schema in ("cloudwatch", "events", "kinesis", "lambdad", "logs", "scheduler", "sns", "sqs")
     for version in range(1, len(migrations(schema)) + 1)
 ]
 
