@@ -145,7 +145,7 @@ class Daemon:
             health=self.health,
             packages=packages,
             queue=self._async.pages,
-            runtimes=RuntimePage(self._catalogue),
+            runtimes=RuntimePage(self._catalogue, lambda: self._prewarm.enabled),
             code_location_key=services.code_location_key,
             authenticator=self._auth.authenticator,
             clock=self._clock,

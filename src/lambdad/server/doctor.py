@@ -57,7 +57,7 @@ class Finding:
     """One line of the diagnosis.
 
     Attributes:
-        section: `sandbox`, `guards`, `runtimes`, `tools` or `services`.
+        section: `sandbox`, `guards`, `runtimes`, `tools`, `features` or `services`.
         detail: how it is done here, or why it is not.
         remedy: what the operator can do; empty when nothing is to be done.
         stops: for a guard: what it keeps a hostile function from.
@@ -69,6 +69,15 @@ class Finding:
     detail: str
     remedy: str = ""
     stops: str = ""
+
+
+_SNAPSTART = Finding(
+    section="features",
+    name="SnapStart",
+    state="missing",
+    detail="published versions are initialised on demand: OptimizationStatus is Off, as copies of "
+    "an initialised process could not be kept apart without giving it powers",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +121,7 @@ async def diagnose(config: Config, clock: Clock) -> Diagnosis:
                 *sandbox,
                 *_runtimes(config, place / "runtimes"),
                 *_tools(),
+                _SNAPSTART,
                 *await examine_services(config.neighbours),
             ),
         )

@@ -30,6 +30,8 @@ def test_the_native_backend_is_examined_and_taken_down(tmp_path):
     guards = {each["name"]: each for each in document["findings"] if each["section"] == "guards"}
     assert guards["seccomp"]["state"] == "ok"
     assert all(each["stops"] for each in guards.values())
+    (feature,) = (each for each in document["findings"] if each["section"] == "features")
+    assert (feature["name"], feature["state"]) == ("SnapStart", "missing")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ import pytest
 from lambdad.domain.functions import LoggingConfig
 from lambdad.domain.runtimes import RESERVED_KEYS
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.environment import environment_of
+from lambdad.runtimes.environment import at_start, can_follow, environment_of
 from lambdad.runtimes.provided import ProvidedProvider
 from lambdad.testing.functions import a_function
 
@@ -113,3 +113,14 @@ def test_a_runtime_the_function_brings_names_its_candidates_in_order():
     runtime = ProvidedProvider().find("provided.al2")
     assert runtime.argv == ()
     assert runtime.entrypoints == ("/var/task/bootstrap", "/opt/bootstrap")
+
+
+@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "DOTNET_gcServer", "COMPlus_x", "RUBYOPT"])
+def test_what_a_runtime_reads_at_its_start_cannot_follow(name):
+    assert can_follow({"MINE": "1"})
+    assert not can_follow({"MINE": "1", name: "1"})
+
+
+def test_a_runtime_started_ahead_knows_the_memory_size_if_it_must():
+    assert "AWS_LAMBDA_FUNCTION_MEMORY_SIZE" not in at_start({})
+    assert at_start({}, 512)["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
