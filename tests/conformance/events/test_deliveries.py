@@ -8,6 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.conformance.events.conftest import client_of
+
+from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -197,3 +200,36 @@ def test_archived_events_come_again(  # noqa: PLR0917
     assert told["EventSourceArn"] == archive["ArchiveArn"]
     assert out.message(wait_s=0) is None
     events.delete_archive(ArchiveName=name)
+
+
+def test_topics_and_streams_are_targets(  # noqa: PLR0917
+    events: Any,
+    daemon: DaemonProcess,
+    queue: Callable[..., Any],
+    route: Callable[..., str],
+    put: Callable[..., Any],
+    unused: Callable[[str], str],
+) -> None:
+    out, name = queue(), unused("target")
+    sns, kinesis = (client_of(each, daemon.endpoint_url) for each in ("sns", "kinesis"))
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=out.arn)
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    stream = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    route(ORDERS, topic, InputPath="$.detail")
+    keyed = {"PartitionKeyPath": "$.detail.customer"}
+    route(ORDERS, stream["StreamARN"], KinesisParameters=keyed, InputPath="$.detail")
+    put({"customer": "c"})
+    assert json.loads(out.body()["Message"]) == {"customer": "c"}
+    shard = kinesis.list_shards(StreamName=name)["Shards"][0]["ShardId"]
+    place = kinesis.get_shard_iterator(
+        StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records: list[Any] = []
+    while not records:
+        got = kinesis.get_records(ShardIterator=place)
+        records, place = got["Records"], got["NextShardIterator"]
+        out.message(wait_s=0 if records else 1)
+    [record] = records
+    assert (record["PartitionKey"], json.loads(record["Data"])) == ("c", {"customer": "c"})

@@ -187,7 +187,7 @@ def is_like(leaf: Any, value: Any) -> bool:  # noqa: C901, PLR0911 - a case for 
     return re.fullmatch(expression, value, flags) is not None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(PATTERNS, EVENTS)
 def test_patterns_match_as_the_naive_implementation_says(pattern: Any, event: Any) -> None:
     try:
