@@ -99,6 +99,14 @@ def test_memory_for_functions_comes_first(tmp_path: Path) -> None:
         assert user.invoke("other").error is None
 
 
+def test_environments_wait_again_after_a_restart(tmp_path: Path) -> None:
+    """For the functions that are there; nobody has to be the first."""
+    with DaemonProcess(tmp_path / "data") as daemon:
+        Deployer(daemon.endpoint_url).deploy("one", TELL)
+    with DaemonProcess(tmp_path / "data") as again:
+        wait_for(lambda: prewarmed(again.endpoint_url).get(RUNTIME, 0) >= 2)
+
+
 def test_nothing_is_left_of_what_waited(tmp_path: Path) -> None:
     """After a stop, and after a kill and the next start."""
     data = tmp_path / "data"

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,6 +167,14 @@ class EnvironmentHost:
             runtime = await self.runtime(function.runtime)
             if self._prewarm is not None and _may_be_ahead(runtime, function):
                 self._prewarm.announce(runtime, function.memory_mb)
+
+    async def announce(self, runtimes: Iterable[tuple[str, int]]) -> None:
+        """Begin to keep environments ready for functions that are there already."""
+        if self._prewarm is None:
+            return
+        for identifier, memory_mb in sorted(runtimes):
+            with contextlib.suppress(HostUnfit):  # said to whoever invokes such a function
+                self._prewarm.announce(await self.runtime(identifier), memory_mb)
 
     async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
         """Build a sandbox with the function's code, its layers and its runtime in it.

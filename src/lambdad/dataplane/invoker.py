@@ -280,6 +280,7 @@ class Invoker:
         for reservation in map(Reservation.of, self._resources.all(RESERVED_KIND)):
             self._ledger.reserve(reservation.key, reservation.limit)
         self._provisioned.resume()
+        self._host.spawn_task(self._host.announce(self._functions.runtimes()))
 
     def digests(self) -> frozenset[str]:
         """Packages and images that environments run, whatever the control plane has now."""

@@ -22,6 +22,10 @@ class FunctionReader(Protocol):
         """Return the stored version, or None."""
         ...
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        """Return the runtimes of all functions, with their memory in MiB."""
+        ...
+
 
 class ResourceReader(Protocol):
     """What routing reads of a `ResourceStore`."""

@@ -74,6 +74,10 @@ class FunctionStore(Protocol):
         """Return `Function.packages` of all versions of all accounts and regions together."""
         ...
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        """Return runtimes of all functions with their memory in MiB; none of container images."""
+        ...
+
     def images(self) -> frozenset[str]:
         """Return `Function.images` of all versions of all accounts and regions together."""
         ...

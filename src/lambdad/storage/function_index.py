@@ -54,6 +54,15 @@ class FunctionIndex:
             or function.status.last_update is UpdateStatus.IN_PROGRESS
         ]
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        """Return the runtimes of all functions, with their memory."""
+        return frozenset(
+            (function.runtime, function.memory_mb)
+            for versions in self._versions.values()
+            for function in versions.values()
+            if function.runtime
+        )
+
     def digests(self) -> frozenset[str]:
         """Return the packages of all versions, and of what still serves in their stead."""
         return frozenset().union(

@@ -46,6 +46,10 @@ class FunctionRecords:
         """Return the packages of all versions."""
         return self._records.functions.digests()
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        """See `FunctionStore`."""
+        return self._records.functions.runtimes()
+
     def images(self) -> frozenset[str]:
         """See `FunctionStore`."""
         return self._records.functions.images()

@@ -195,6 +195,18 @@ class FunctionStoreContract:
         await engine.functions.delete(a_function().key)
         assert engine.functions.digests() == {"cc"}
 
+    async def test_runtimes_are_of_all_functions_but_those_of_images(self, engine: Engine) -> None:
+        """With their memory, each pair once."""
+        for name, runtime, memory_mb in (
+            ("a", "python3.12", 128),
+            ("b", "python3.12", 128),
+            ("c", "java21", 512),
+            ("d", "", 512),
+        ):
+            function = a_function(key=named(name), runtime=runtime, memory_mb=memory_mb)
+            await engine.functions.insert(function)
+        assert engine.functions.runtimes() == {("python3.12", 128), ("java21", 512)}
+
     async def test_digests_are_of_layers_and_of_what_they_make_together(
         self, engine: Engine
     ) -> None:

@@ -40,6 +40,9 @@ class Shelf:
             return None
         return self.function if version == LATEST else self.versions.get(version)
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        return frozenset()
+
 
 class Journal:
     """Keeps what is logged."""

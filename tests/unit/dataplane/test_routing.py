@@ -28,6 +28,9 @@ class Store:
         self.resources = {resource.key: resource for resource in stored}
         self.reads = 0
 
+    def runtimes(self) -> frozenset[tuple[str, int]]:
+        return frozenset()
+
     def get(self, key: FunctionKey | ResourceKey, version: str = LATEST) -> object:
         self.reads += 1
         if isinstance(key, ResourceKey):
