@@ -107,8 +107,10 @@ def prepare(endpoint_url: str) -> None:
 
 
 def check(s3: Any, writer: Writer) -> None:
-    """Every object is what was acknowledged last, unless an answer was cut off after that."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="ledger", Prefix=f"w{writer.number}/")
+    """Every object is what was acknowledged last."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket="ledger", Prefix=f"w{writer.number}/"
+    )
     listed = {each["Key"] for page in pages for each in page.get("Contents", ())}
     assert listed - writer.unknown == writer.stored.keys() - writer.unknown
     for key in listed:
