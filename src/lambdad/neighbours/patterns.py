@@ -15,6 +15,8 @@ Pattern = Mapping[str, Any]
 
 _COMPARISONS = ("=", "<", "<=", ">", ">=")
 _NUMBERS_MAX = 5e9
+# A matcher walks down as deep.
+_DEPTH_MAX = 100
 _CONSECUTIVE = re.compile(r"(?:[^\\]|\\.)*?\*\*", re.DOTALL)
 _BAD_ESCAPE = re.compile(r"(?:[^\\]|\\[*\\])*\\(?![*\\])", re.DOTALL)
 
@@ -45,18 +47,22 @@ def check(pattern: Any) -> None:
     """
     if not isinstance(pattern, dict):
         raise InvalidPattern("Filter is not an object")
-    _check_object(pattern)
+    _check_object(pattern, 0)
 
 
-def _check_object(pattern: Mapping[str, Any]) -> None:
+def _check_object(pattern: Mapping[str, Any], depth: int) -> None:
+    if depth > _DEPTH_MAX:
+        raise InvalidPattern("Rule is too complex - try using fewer levels")
     if not pattern:
         raise InvalidPattern("Empty objects are not allowed")
     for name, value in pattern.items():
-        if name == "$or" and _is_alternatives(value):
+        if name == "$or":
+            if not _is_alternatives(value):
+                raise InvalidPattern("$or must be an array of two or more objects")
             for alternative in value:
-                _check_object(alternative)
+                _check_object(alternative, depth + 1)
         elif isinstance(value, dict):
-            _check_object(value)
+            _check_object(value, depth + 1)
         elif not isinstance(value, list):
             raise InvalidPattern(f'"{name}" must be an object or an array')
         elif not value:
@@ -67,7 +73,6 @@ def _check_object(pattern: Mapping[str, Any]) -> None:
 
 
 def _is_alternatives(value: Any) -> bool:
-    """AWS: `$or` with fewer than two alternatives, or none of objects, is a field of that name."""
     return (
         isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value)
     )

@@ -41,6 +41,9 @@ from lambdad.neighbours.patterns import InvalidPattern, parse
         ('{"a": [{"anything-but": []}]}', "Empty arrays are not allowed"),
         ('{"a": [{"anything-but": ["b", 1]}]}', "Inside anything but list, either all values"),
         ('{"a": [{"anything-but": {"numeric": 1}}]}', "Unsupported anything-but pattern: numeric"),
+        ('{"$or": ["x", "y"]}', "$or must be an array of two or more objects"),
+        ('{"$or": [{"a": ["b"]}]}', "$or must be an array of two or more objects"),
+        ('{"a":' * 900 + '["b"]' + "}" * 900, "Rule is too complex"),
         ('{"$or": [{"a": ["b"]}, {"a": "b"}]}', '"a" must be an object or an array'),
     ],
 )
