@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from tests.conformance.kinesis.conftest import kinesis_client, refused
 
 from lambdad.testing.daemon import DaemonProcess
@@ -152,3 +155,19 @@ def test_channels_are_not_there_and_that_is_said(kinesis: Any) -> None:
         "NotImplementedException",
         "kinesis:ListChannels is not implemented by lambdad yet.",
     )
+
+
+def test_who_speaks_cbor_is_told_how_to_speak_json(daemon: DaemonProcess) -> None:
+    request = urllib.request.Request(  # noqa: S310 - the daemon's address
+        daemon.endpoint_url,
+        data=b"\xa0",
+        headers={
+            "Content-Type": "application/x-amz-cbor-1.1",
+            "X-Amz-Target": "Kinesis_20131202.ListStreams",
+        },
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)  # noqa: S310
+    with caught.value as answer:
+        assert answer.code == 400
+        assert b"CBOR_ENABLED=false" in answer.read()

@@ -13,6 +13,7 @@ from lambdad.neighbours.kinesis import streams as streams
 from lambdad.neighbours.kinesis import tags as tags
 from lambdad.neighbours.kinesis.parts import Streams as Streams
 from lambdad.neighbours.kinesis.service import KINESIS as KINESIS
+from lambdad.neighbours.kinesis.service import answer_json
 
 # Eager: records that are too old are cleared away.
-NEIGHBOUR = Neighbour(service=KINESIS, open=Streams.open, eager=True)
+NEIGHBOUR = Neighbour(service=KINESIS, open=Streams.open, eager=True, handle=answer_json)

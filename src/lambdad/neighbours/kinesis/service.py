@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdad.api.app import answer
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Params, Service
 from lambdad.neighbours.kinesis.errors import (
@@ -17,11 +18,27 @@ from lambdad.neighbours.kinesis.errors import (
 )
 from lambdad.neighbours.kinesis.model import Consumer, Shard, Stream
 from lambdad.neighbours.kinesis.parts import Streams
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.serializer import serialize_error
 
 Context = ServiceContext[Streams]
 
 KINESIS = Service[Streams]("kinesis")
 _SHARD_PREFIX = "shardId-"
+
+
+async def answer_json(request: HttpRequest, context: Context) -> HttpResponse:
+    """Answer a request, but say what to do to a client that speaks CBOR."""
+    if "cbor" not in request.headers.get("content-type", ""):
+        return await answer(KINESIS, request, context)
+    return serialize_error(
+        KINESIS.model,
+        code="SerializationException",
+        message="lambdad reads JSON, not CBOR. Set CBOR_ENABLED=false for version 2 of the AWS SDK "
+        "for Java, AWS_CBOR_DISABLE=true for version 1.",
+        members={},
+        request_id=context.request_id,
+    )
 
 
 def stream_of(context: Context, params: Params) -> Stream:
