@@ -315,7 +315,7 @@ class Daemon:
             await self._sources.drain(self._config.server.drain_timeout_s)
             self._listeners.drain()
             self._neighbours.drain()
-            await self._async.dispatcher.drain(self._config.server.drain_timeout_s)
+            await self._async.dispatcher.drain(max(0.0, deadline - self._clock.monotonic()))
             await self._invoker.drain(max(0.0, deadline - self._clock.monotonic()))
         await self._stack.aclose()
 
