@@ -56,20 +56,24 @@ def _check_object(pattern: Mapping[str, Any], depth: int) -> None:
     if not pattern:
         raise InvalidPattern("Empty objects are not allowed")
     for name, value in pattern.items():
-        if name == "$or":
+        if isinstance(value, dict):
+            _check_object(value, depth + 1)
+        elif name == "$or":
             if not _is_alternatives(value):
                 raise InvalidPattern("$or must be an array of two or more objects")
             for alternative in value:
                 _check_object(alternative, depth + 1)
-        elif isinstance(value, dict):
-            _check_object(value, depth + 1)
-        elif not isinstance(value, list):
-            raise InvalidPattern(f'"{name}" must be an object or an array')
-        elif not value:
-            raise InvalidPattern("Empty arrays are not allowed")
         else:
-            for leaf in value:
-                _check_leaf(leaf)
+            _check_values(name, value)
+
+
+def _check_values(name: str, value: Any) -> None:
+    if not isinstance(value, list):
+        raise InvalidPattern(f'"{name}" must be an object or an array')
+    if not value:
+        raise InvalidPattern("Empty arrays are not allowed")
+    for leaf in value:
+        _check_leaf(leaf)
 
 
 def _is_alternatives(value: Any) -> bool:
