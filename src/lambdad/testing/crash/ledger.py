@@ -136,6 +136,9 @@ def _call(user: Deployer, step: Step, world: World, model: Model) -> Any:
     client = user.lambda_ if step.service == "lambda" else user.logs
     call = getattr(client, xform_name(step.operation))
     try:
+        if step.operation == "CreateEventSourceMapping":
+            # It has to be there, as on AWS; made as often as the mapping is.
+            user.sqs.create_queue(QueueName=world.name)
         return call(**step.params(world, model))
     except botocore.exceptions.ClientError as error:
         raise AssertionError(f"{world.name}: {step.operation} was refused: {error}") from error
