@@ -27,3 +27,10 @@ def await_ready(url: str, identifier: str) -> None:
             return
         time.sleep(_PAUSE_S)
     raise RuntimeError(f"no environment of {identifier} waits; is the backend native?")
+
+
+def is_made_ready(url: str, identifier: str) -> bool:
+    """Whether environments of a runtime are made before they are needed."""
+    with urllib.request.urlopen(f"{url}/_lambdad/runtimes", timeout=60) as answer:  # noqa: S310
+        lines = json.load(answer)["runtimes"]
+    return any(line["identifier"] == identifier and line["prewarmed"] for line in lines)

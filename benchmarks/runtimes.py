@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.load import drive, invoke_path, visit
+from benchmarks.prewarmed import await_ready, is_made_ready
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
@@ -21,7 +22,7 @@ from lambdad.testing.languages import LANGUAGES, Language, NotHere, here, settin
 _FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "runtimes"
 _EVENT = json.dumps({"do": "echo", "value": 1}).encode()
 _MEMORY_MB = 1_024
-# What is made ahead is there by then, on an idle machine.
+# Between cold starts of what is not made ahead.
 _REST_S = 1.5
 
 
@@ -65,8 +66,12 @@ def _measured(
             Timeout=60,
         )
     cold = []
+    waits = is_made_ready(url, runtime)
     for name in names:
-        time.sleep(_REST_S)
+        if waits:
+            await_ready(url, runtime)
+        else:
+            time.sleep(_REST_S)
         cold += visit(url, [invoke_path(name)], body=_EVENT).values
     yield Series(row="S3", name=f"cold, {language.name}, {runtime}", unit="ms", values=cold)
     path = invoke_path(names[0])
