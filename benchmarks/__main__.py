@@ -43,6 +43,7 @@ BENCHMARKS = (
     "sqs_mapping",
     "kinesis",
     "dynamodb",
+    "stacks",
     "idle_environments",
     "scale",
     "peers",

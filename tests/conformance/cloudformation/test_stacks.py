@@ -100,7 +100,6 @@ def test_an_application_is_made_changed_and_removed(account: Account) -> None:
     assert lambda_.list_functions()["Functions"] == []
     assert lambda_.list_event_source_mappings()["EventSourceMappings"] == []
     assert "QueueUrls" not in account.client("sqs").list_queues()
-    assert account.client("logs").describe_log_groups()["logGroups"] == []
     assert refused(account.cfn.describe_stacks, StackName="app") == (
         "ValidationError",
         "Stack with id app does not exist",

@@ -37,6 +37,8 @@ _NOTHING = (
 )
 _REVIEW = "REVIEW_IN_PROGRESS"
 _PAGE = 100
+# Clients look at once and then after half a minute: what is done soon is done at the first look.
+_SOON_S = 5.0
 
 
 @CLOUDFORMATION.operation("CreateChangeSet", lenient=("ResourcesToImport",))
@@ -175,6 +177,7 @@ async def execute_change_set(context: Context, params: Params) -> Result:
     )
     change_set.execution_status = "EXECUTE_COMPLETE"
     await services.put_change_set(change_set)
+    await services.settle(stack, _SOON_S)
     return {}
 
 

@@ -5,8 +5,10 @@ Mutable: both by id, on the event loop alone and together with the database.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
@@ -43,6 +45,7 @@ class Stacks:
         self._stacks: dict[str, Stack] = {}
         self._names: dict[tuple[Owner, str], Stack] = {}
         self._change_sets: dict[str, ChangeSet] = {}
+        self._running: dict[str, asyncio.Event] = {}
 
     @classmethod
     async def open(cls, setup: Setup) -> Self:
@@ -60,7 +63,9 @@ class Stacks:
         return stacks
 
     def drain(self) -> None:
-        """Nobody waits for an answer here; operations go on after the next start."""
+        """Answer whoever waits; operations go on after the next start."""
+        for each in self._running.values():
+            each.set()
 
     async def close(self) -> None:
         """Begin no more calls, then close the database."""
@@ -69,7 +74,22 @@ class Stacks:
 
     def begin(self, stack: Stack) -> None:
         """Run the operation of a stack in the background."""
-        self._spawn(self._engine.run(stack))
+        self._running[stack.id] = asyncio.Event()
+        self._spawn(self._run(stack))
+
+    async def _run(self, stack: Stack) -> None:
+        try:
+            await self._engine.run(stack)
+        finally:
+            self._running.pop(stack.id).set()
+
+    async def settle(self, stack: Stack, seconds: float) -> None:
+        """Wait until the operation of a stack has ended, but not longer than that."""
+        running = self._running.get(stack.id)
+        if running is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await running.wait()
 
     def _know(self, stack: Stack) -> None:
         self._stacks[stack.id] = stack

@@ -12,6 +12,9 @@ from lambdad.neighbours.cloudformation.provisioner import Provisioner
 from lambdad.neighbours.cloudformation.types.base import ResourceFailed
 from lambdad.neighbours.cloudformation.walking import walk
 
+_FUNCTION = "AWS::Lambda::Function"
+_LOG_GROUP = "AWS::Logs::LogGroup"
+
 
 class Removal:
     """See the module."""
@@ -147,3 +150,20 @@ class Removal:
         resource.held, resource.before, resource.pending = before, None, None
         await self._journal.resource(stack, resource, "UPDATE_COMPLETE")
         return True
+
+
+def _needs(stack: Stack, names: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return what needs what among these; users are removed before what they use.
+
+    Every function is taken for a user of every log group, since one that ends still writes: its
+    group would be there again.
+    """
+    groups = frozenset(name for name in names if stack.resources[name].type == _LOG_GROUP)
+    here = frozenset(names)
+    return {
+        name: frozenset()
+        if name in groups
+        else (frozenset(stack.resources[name].needs) & here)
+        | (groups if stack.resources[name].type == _FUNCTION else frozenset())
+        for name in names
+    }
