@@ -51,7 +51,7 @@ class Deployer:
     """A user with an SDK.
 
     Attributes:
-        lambda_, logs, sqs, sts: boto3 clients of the daemon.
+        lambda_, logs, kinesis, sqs, sts: boto3 clients of the daemon.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Deployer:
         session = boto3.session.Session()
         self.lambda_ = session.client("lambda", **options)
         self.logs = session.client("logs", **options)
+        self.kinesis = session.client("kinesis", **options)
         self.sqs = session.client("sqs", **options)
         self.sts = session.client("sts", **options)
 

@@ -6,6 +6,7 @@ after every restart. A call that was not answered was carried out wholly or not 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -136,14 +137,21 @@ def _call(user: Deployer, step: Step, world: World, model: Model) -> Any:
     client = user.lambda_ if step.service == "lambda" else user.logs
     call = getattr(client, xform_name(step.operation))
     try:
+        # What they name has to be there, as on AWS; made as often as they are.
         if step.operation == "CreateEventSourceMapping":
-            # It has to be there, as on AWS; made as often as the mapping is.
             user.sqs.create_queue(QueueName=world.name)
+        elif step.operation == "PutSubscriptionFilter":
+            _ensure_stream(user, world.name)
         return call(**step.params(world, model))
     except botocore.exceptions.ClientError as error:
         raise AssertionError(f"{world.name}: {step.operation} was refused: {error}") from error
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as error:
         raise Unanswered from error
+
+
+def _ensure_stream(user: Deployer, name: str) -> None:
+    with contextlib.suppress(user.kinesis.exceptions.ResourceInUseException):
+        user.kinesis.create_stream(StreamName=name, ShardCount=1)
 
 
 def _check_code(user: Deployer, world: World, found: Model) -> None:

@@ -163,6 +163,18 @@ def _log_group(client: Any, world: World) -> dict[str, Any] | None:
         return {
             "retention": group.get("retentionInDays"),
             "tags": client.list_tags_log_group(logGroupName=world.group)["tags"],
+            "metric_filters": [
+                each["filterName"]
+                for each in client.describe_metric_filters(logGroupName=world.group)[
+                    "metricFilters"
+                ]
+            ],
+            "subscriptions": [
+                each["filterName"]
+                for each in client.describe_subscription_filters(logGroupName=world.group)[
+                    "subscriptionFilters"
+                ]
+            ],
             "streams": {
                 stream["logStreamName"]: _messages(client, world, stream["logStreamName"])
                 for stream in streams

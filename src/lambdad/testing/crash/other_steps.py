@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambdad.testing.crash.world import Model, Params, Step, World, digest, named, package, put
+from lambdad.testing.deploy import ROLE
 
 # A made-up signer; nobody asks AWS whether it exists.
 _SIGNER = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/Profile/"
@@ -79,7 +80,13 @@ def _in_group(facet: str, value: Any) -> Callable[[World, Model], None]:
     return effect
 
 
-_EMPTY_GROUP: Mapping[str, Any] = {"retention": None, "tags": {}, "streams": {}}
+_EMPTY_GROUP: Mapping[str, Any] = {
+    "retention": None,
+    "tags": {},
+    "metric_filters": [],
+    "subscriptions": [],
+    "streams": {},
+}
 
 BESIDES = (
     Step(
@@ -166,6 +173,37 @@ LOGS = (
             ],
         },
         _in_group("streams", {"s": ["line 0", "line 1", "line 2"]}),
+    ),
+    Step(
+        "logs",
+        "PutMetricFilter",
+        _group(
+            filterName="m",
+            filterPattern="ERROR",
+            metricTransformations=[
+                {"metricName": "n", "metricNamespace": "crash", "metricValue": "1"}
+            ],
+        ),
+        _in_group("metric_filters", ["m"]),
+    ),
+    Step("logs", "DeleteMetricFilter", _group(filterName="m"), _in_group("metric_filters", [])),
+    Step(
+        "logs",
+        "PutSubscriptionFilter",
+        lambda world, _: {
+            "logGroupName": world.group,
+            "filterName": "s",
+            "filterPattern": "never",
+            "destinationArn": world.stream,
+            "roleArn": ROLE,
+        },
+        _in_group("subscriptions", ["s"]),
+    ),
+    Step(
+        "logs",
+        "DeleteSubscriptionFilter",
+        _group(filterName="s"),
+        _in_group("subscriptions", []),
     ),
     Step("logs", "DeleteLogStream", _group(logStreamName="s"), _in_group("streams", {})),
     Step("logs", "DeleteLogGroup", _group(), put("log_group", lambda _: None)),

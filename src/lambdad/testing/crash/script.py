@@ -14,7 +14,7 @@ from lambdad.testing.crash.world import Step
 SCRIPT: Sequence[Step] = (*FIRST, *ATTACHMENTS, *BESIDES, *LOGS, *LAST)
 
 # Operations that read; `Invoke` and its like are loads of their own.
-READS = ("Describe", "Filter", "Get", "Invoke", "List")
+READS = ("Describe", "Filter", "Get", "Invoke", "List", "Test")
 
 # Registered only to be refused: lambdad has no capacity providers.
 REFUSED = frozenset({"PutFunctionScalingConfig"})

@@ -68,6 +68,11 @@ class World:
         return f"arn:aws:logs:us-east-1:000000000000:log-group:{self.group}"
 
     @property
+    def stream(self) -> str:
+        """ARN of the stream that the group's events go to."""
+        return f"arn:aws:kinesis:us-east-1:000000000000:stream/{self.name}"
+
+    @property
     def source(self) -> str:
         """ARN of the queue that the mapping polls."""
         return f"arn:aws:sqs:us-east-1:000000000000:{self.name}"
