@@ -302,6 +302,12 @@ def test_protection_lists_and_templates_are_read_back(account: Account) -> None:
     assert summary["ResourceTypes"] == ["AWS::SQS::Queue"]
     [row] = cfn.list_stack_resources(StackName="read")["StackResourceSummaries"]
     assert row["PhysicalResourceId"].rpartition("/")[2].startswith("read-Queue-")
+    detail = cfn.describe_stack_resource(StackName="read", LogicalResourceId="Queue")
+    assert detail["StackResourceDetail"]["ResourceStatus"] == "CREATE_COMPLETE"
+    [one] = cfn.describe_stack_resources(StackName="read")["StackResources"]
+    assert one["PhysicalResourceId"] == row["PhysicalResourceId"]
+    assert len(cfn.list_change_sets(StackName="read")["Summaries"]) == 0
+    assert cfn.list_exports()["Exports"] == []
     cfn.set_stack_policy(StackName="read", StackPolicyBody="{}")
     assert cfn.get_stack_policy(StackName="read")["StackPolicyBody"] == "{}"
     assert refused(cfn.create_stack, StackName="read", TemplateBody=text) == (

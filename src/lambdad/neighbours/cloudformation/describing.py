@@ -132,8 +132,9 @@ async def describe_stack_events(context: Context, params: Params) -> Result:
     return {"StackEvents": events, "NextToken": None if following is None else str(following)}
 
 
-def _resource(stack: Stack, resource: Resource) -> dict[str, Any]:
-    return {
+def _resource(stack: Stack, resource: Resource, *others: str) -> dict[str, Any]:
+    """Return a resource in one of its three forms: without the members that are the others'."""
+    found = {
         "StackName": stack.name,
         "StackId": stack.id,
         "LogicalResourceId": resource.logical_id,
@@ -146,6 +147,7 @@ def _resource(stack: Stack, resource: Resource) -> dict[str, Any]:
         "Metadata": json.dumps(resource.metadata) if resource.metadata else None,
         "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
     }
+    return {name: value for name, value in found.items() if name not in others}
 
 
 @CLOUDFORMATION.operation("DescribeStackResource")
@@ -154,7 +156,7 @@ async def describe_stack_resource(context: Context, params: Params) -> Result:
     stack, name = stack_of(context, params), params["LogicalResourceId"]
     if name not in stack.resources:
         raise ValidationError(f"Resource {name} does not exist for stack {stack.name}")
-    return {"StackResourceDetail": _resource(stack, stack.resources[name])}
+    return {"StackResourceDetail": _resource(stack, stack.resources[name], "Timestamp")}
 
 
 @CLOUDFORMATION.operation("DescribeStackResources")
@@ -177,7 +179,7 @@ async def describe_stack_resources(context: Context, params: Params) -> Result:
     name = params.get("LogicalResourceId")
     return {
         "StackResources": [
-            _resource(stack, each)
+            _resource(stack, each, "LastUpdatedTimestamp", "Metadata")
             for each in stack.resources.values()
             if name in (None, each.logical_id) and physical_id in (None, each.physical_id)
         ]
@@ -198,7 +200,10 @@ async def list_stack_resources(context: Context, params: Params) -> Result:
     except InvalidToken:
         raise ValidationError("The NextToken is not valid.") from None
     return {
-        "StackResourceSummaries": [_resource(stack, each) for each in found],
+        "StackResourceSummaries": [
+            _resource(stack, each, "StackName", "StackId", "Timestamp", "Metadata")
+            for each in found
+        ],
         "NextToken": token,
     }
 
