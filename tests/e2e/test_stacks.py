@@ -127,7 +127,7 @@ def test_an_operation_goes_on_after_the_daemon_was_killed(start: Start) -> None:
         if sum(row["ResourceStatus"] == "CREATE_COMPLETE" for row in rows) >= 4:
             break
     daemon.kill()
-    daemon.start()
+    daemon = start()
     cfn = client(daemon.endpoint_url, "cloudformation")
     cfn.get_waiter("stack_create_complete").wait(
         StackName=stack_id, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
