@@ -43,6 +43,7 @@ def model_of(name: str) -> ServiceModel:
 
 SERVICES = (
     "apigatewayv2",
+    "cloudformation",
     "lambda",
     "logs",
     "sts",
