@@ -227,6 +227,16 @@ def fewest(service: str) -> int:
     return 1 if model_of(service).metadata["protocol"] in ("query", "rest-xml") else 0
 
 
+def told(value: Any) -> Any:
+    """What is left of a value in the query protocol, which says nothing of empty structures."""
+    if isinstance(value, dict):
+        members = {name: told(each) for name, each in value.items()}
+        return {name: each for name, each in members.items() if each not in ({}, [])}
+    if isinstance(value, list):
+        return [each for each in map(told, value) if each not in ({}, [])]
+    return value
+
+
 @pytest.mark.parametrize(("service", "name"), OPERATIONS)
 def test_what_botocore_sends_is_what_is_parsed(service: str, name: str) -> None:
     operation = model_of(service).operation_model(name)
@@ -239,9 +249,13 @@ def test_what_botocore_sends_is_what_is_parsed(service: str, name: str) -> None:
         route = ROUTERS[service].route(request)
         assert route.operation.name == name
         parsed = parse(route.operation, request, route.path_params)
-        assert {
+        kept = {
             name: value for name, value in parsed.items() if name in params or name not in SUPPLIED
-        } == params
+        }
+        if model_of(service).metadata["protocol"] == "query":
+            assert told(kept) == told(params)
+        else:
+            assert kept == params
 
     check()
 
