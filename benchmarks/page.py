@@ -22,6 +22,8 @@ _TITLES = {
     "runtimes": "Every language of this host",
     "burst": "Many at once, from cold",
     "http_api": "HTTP APIs",
+    "event_queue": "Asynchronous events",
+    "events": "EventBridge",
     "functions_scale": "Ten functions against ten thousand",
     "idle_memory": "Memory of idle environments",
     "idle_environments": "A thousand idle environments",
@@ -32,6 +34,7 @@ _TITLES = {
     "sqs_mapping": "From a queue through a function",
     "kinesis": "Kinesis",
     "dynamodb": "DynamoDB",
+    "stacks": "A stack of 150 resources",
 }
 _NOTES = {
     "runtimes": """\
@@ -46,9 +49,8 @@ _INTRODUCTION = """\
 
 <!-- Made by `make performance`; do not edit. -->
 
-One run on one machine: {processors} processors, Linux {kernel}, Python {python}, {when}, load
-{load:.1f} before it began. Milliseconds depend on the machine, ratios less so; that is why floors
-and others are measured in the same run by the same client, a process of its own that costs a tenth
+On one machine: {processors} processors, Linux {kernel}, Python {python}; each section is one run.
+Milliseconds depend on the machine, ratios less so; that is why floors and others are measured in the same run by the same client, a process of its own that costs a tenth
 of what it measures. `make performance` repeats all of it. `make bench BASE=<revision>` compares a
 revision with yours in turns and prints what differs by more than chance: an exact rank-sum test of
 the medians of five rounds.
@@ -63,16 +65,21 @@ that time is not billed.
 
 
 def write(results: Mapping[str, Any]) -> None:
-    """Write the page, the plots and the results they were made from."""
+    """Write the page, the plots and the results they were made from.
+
+    Benchmarks that did not run keep their figures, each section with its own date and load.
+    """
     _IMAGES.mkdir(exist_ok=True)
-    series = results["series"]
+    series = _merged(results)
     plots = dict(_plots(series))
     for name, (_, svg) in plots.items():
         (_IMAGES / f"{name}.svg").write_text(svg)
     conditions = results["conditions"]
-    parts = [_INTRODUCTION.format(**conditions, when=f"{datetime.now(UTC):%d %B %Y}")]
+    parts = [_INTRODUCTION.format(**conditions)]
     for benchmark in dict.fromkeys(each["benchmark"] for each in series):
         parts.append(f"\n## {_TITLES.get(benchmark, benchmark)}\n\n")
+        first = next(each for each in series if each["benchmark"] == benchmark)
+        parts.append(f"{first['when']}, load {first['load']:.1f} before it began.\n\n")
         parts.append(_NOTES.get(benchmark, ""))
         parts += [
             f"![{title}](images/{name}.svg)\n\n"
@@ -85,6 +92,20 @@ def write(results: Mapping[str, Any]) -> None:
     kept = [{key: value for key, value in each.items() if key != "values"} for each in series]
     document = {"conditions": conditions, "series": kept}
     (_IMAGES / "performance.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _merged(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return this run's series and those of benchmarks that only earlier runs had, in order."""
+    now = {"when": f"{datetime.now(UTC):%d %B %Y}", "load": results["conditions"]["load"]}
+    found = [{**each, **now} for each in results["series"]]
+    ran = {each["benchmark"] for each in found}
+    path = _IMAGES / "performance.json"
+    if path.exists():
+        earlier = json.loads(path.read_text())
+        then = {"when": now["when"], "load": earlier["conditions"]["load"]}
+        found += [{**then, **each} for each in earlier["series"] if each["benchmark"] not in ran]
+    order = list(_TITLES)
+    return sorted(found, key=lambda each: order.index(each["benchmark"]))
 
 
 def _row(each: Mapping[str, Any]) -> str:
