@@ -50,10 +50,11 @@ _INTRODUCTION = """\
 <!-- Made by `make performance`; do not edit. -->
 
 On one machine: {processors} processors, Linux {kernel}, Python {python}; each section is one run.
-Milliseconds depend on the machine, ratios less so; that is why floors and others are measured in the same run by the same client, a process of its own that costs a tenth
-of what it measures. `make performance` repeats all of it. `make bench BASE=<revision>` compares a
-revision with yours in turns and prints what differs by more than chance: an exact rank-sum test of
-the medians of five rounds.
+Milliseconds depend on the machine, ratios less so; that is why floors and others are measured
+in the same run by the same client, a process of its own that costs a tenth of what it measures.
+`make performance` repeats all of it. `make bench BASE=<revision>` compares a revision with yours in
+turns and prints what differs by more than chance: an exact rank-sum test of the medians of five
+rounds.
 
 *three hops (floor)*: an HTTP request, a frame over a socket to another process and back, an answer:
 no routing, no identity, no deadline, no freezing, no log.
