@@ -67,10 +67,10 @@ def stocked(user: Deployer) -> Deployer:
         client.create_function_url_config(**alias, AuthType="NONE")
         client.put_function_event_invoke_config(**alias, MaximumRetryAttempts=1)
         client.put_provisioned_concurrency_config(**alias, ProvisionedConcurrentExecutions=1)
-        sqs.create_queue(QueueName=f"queue-{number}")
+        sqs.create_queue(QueueName=f"paged-queue-{number}")
         client.create_event_source_mapping(
             FunctionName="f",
-            EventSourceArn=f"arn:aws:sqs:us-east-1:700000000777:queue-{number}",
+            EventSourceArn=f"arn:aws:sqs:us-east-1:700000000777:paged-queue-{number}",
         )
         if number:
             client.create_function(

@@ -155,6 +155,9 @@ async def complete_multipart_upload(context: Context, params: Params) -> Result:
             partial(upload_rows.parts, upload_row=upload.row)
         )
     }
+    if not there:
+        # Somebody else may have completed it meanwhile.
+        await upload_of(context, bucket, params)
     parts = _chosen(wanted, there)
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
