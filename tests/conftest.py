@@ -20,7 +20,7 @@ BACKEND = os.environ.get("TEST_BACKEND", "auto")
 os.environ["LAMBDAD_SANDBOX_BACKEND"] = BACKEND
 
 # Where a function's files are is a promise of sandboxes with a file system of their own; so is
-# that nobody else has its `/tmp`, its memory and its ports.
+# that nobody else has its `/tmp`, its memory, its ports and the name `sandbox.localdomain`.
 _OF_A_CONFINING_SANDBOX = frozenset(
     {
         "test_a_bootstrap_may_come_from_a_layer",
@@ -28,6 +28,7 @@ _OF_A_CONFINING_SANDBOX = frozenset(
         "test_a_syntax_error_is_located",
         "test_a_wrapper_that_may_not_be_executed_ends_the_init",
         "test_after_a_reset_the_extension_starts_anew_and_the_files_are_kept",
+        "test_all_that_happens_reaches_an_extension_in_go_in_order",
         "test_an_exception_of_the_handler_is_described_and_the_process_goes_on",
         "test_an_exception_of_the_module_is_described",
         "test_context",
@@ -38,9 +39,11 @@ _OF_A_CONFINING_SANDBOX = frozenset(
         "test_the_bootstrap_of_the_function_comes_first",
         "test_the_context_and_the_environment_are_those_of_aws",
         "test_the_environment_is_that_of_aws",
+        "test_the_logs_api_delivers_lines_over_tcp",
         "test_the_logging_module_has_the_form_of_aws",
         "test_the_place_is_that_of_aws",
         "test_what_cannot_be_loaded_is_named",
+        "test_what_ended_badly_is_told_before_the_end_and_the_next_init_is_of_its_invocation",
         "test_what_is_no_handler_is_named",
     }
 )
