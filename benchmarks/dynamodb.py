@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.json_client import JsonClient, rate
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 
 CONNECTIONS = 16
-_HEAD = (
-    "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-    "X-Amz-Target: DynamoDB_20120810.{operation}\r\nAuthorization: AWS4-HMAC-SHA256 "
-    "Credential=test/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0\r\n"
-    "Content-Length: {length}\r\n\r\n"
-)
 _INDEX = {
     "IndexName": "by-kind",
     "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
@@ -39,24 +30,27 @@ def measure(quick: bool) -> Iterator[Series]:
 
 
 async def _measure(url: str, calls: int) -> list[Series]:
-    clients = [await _Client.connect(url) for _ in range(CONNECTIONS)]
+    clients = [
+        await JsonClient.connect(url, service="dynamodb", target="DynamoDB_20120810")
+        for _ in range(CONNECTIONS)
+    ]
     await clients[0].call("CreateTable", **_table("plain"))
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     further = {"GlobalSecondaryIndexes": [_INDEX], "StreamSpecification": stream}
     await clients[0].call("CreateTable", **_table("busy", "kind"), **further)
     numbers = itertools.count()
 
-    def put(table: str) -> Callable[[_Client], Awaitable[None]]:
-        async def call(client: _Client) -> None:
+    def put(table: str) -> Callable[[JsonClient], Awaitable[None]]:
+        async def call(client: JsonClient) -> None:
             await client.call("PutItem", TableName=table, Item=_item(next(numbers)))
 
         return call
 
-    async def get(client: _Client) -> None:
+    async def get(client: JsonClient) -> None:
         key = {"id": {"S": f"item-{next(numbers) % calls}"}}
         assert (await client.call("GetItem", TableName="plain", Key=key))["Item"]
 
-    async def update(client: _Client) -> None:
+    async def update(client: JsonClient) -> None:
         await client.call(
             "UpdateItem",
             TableName="plain",
@@ -67,10 +61,10 @@ async def _measure(url: str, calls: int) -> list[Series]:
         )
 
     return [
-        await _rate(clients, calls, "PutItem, durable, 16 connections", put("plain")),
-        await _rate(clients, calls, "GetItem, 16 connections", get),
-        await _rate(clients, calls, "UpdateItem with a condition, durable", update),
-        await _rate(clients, calls, "PutItem with a stream and an index, durable", put("busy")),
+        await rate(clients, calls, "PutItem, durable, 16 connections", put("plain")),
+        await rate(clients, calls, "GetItem, 16 connections", get),
+        await rate(clients, calls, "UpdateItem with a condition, durable", update),
+        await rate(clients, calls, "PutItem with a stream and an index, durable", put("busy")),
     ]
 
 
@@ -93,46 +87,3 @@ def _item(number: int) -> dict[str, Any]:
         "text": {"S": "x" * 100},
         "place": {"M": {"town": {"S": "Ulm"}, "tags": {"SS": ["a", "b"]}}},
     }
-
-
-async def _rate(
-    clients: list[_Client], calls: int, name: str, call: Callable[[_Client], Awaitable[None]]
-) -> Series:
-    left = iter(range(calls))
-
-    async def work(client: _Client) -> None:
-        for _ in left:
-            await call(client)
-
-    before = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(work(client))
-    took_s = time.perf_counter() - before
-    return Series(row="", name=name, unit="1/s", values=[calls / took_s])
-
-
-class _Client:
-    """One kept connection."""
-
-    def __init__(
-        self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._host, self._reader, self._writer = host, reader, writer
-
-    @classmethod
-    async def connect(cls, url: str) -> _Client:
-        host = urlsplit(url)
-        return cls(host.netloc, *await asyncio.open_connection(host.hostname, host.port))
-
-    async def call(self, operation: str, **params: object) -> dict[str, Any]:
-        body = json.dumps(params).encode()
-        head = _HEAD.format(host=self._host, operation=operation, length=len(body))
-        self._writer.write(head.encode() + body)
-        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-        length = next(int(each[15:]) for each in lines if each.startswith("content-length:"))
-        answer = await self._reader.readexactly(length)
-        if " 200 " not in lines[0]:
-            raise RuntimeError(f"{operation}: {answer.decode()}")
-        document: dict[str, Any] = json.loads(answer or b"{}")
-        return document

@@ -7,17 +7,15 @@ apart. A power-cut-proof write costs what the disk's flush costs, so its floor i
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.json_client import JsonClient, rate
 from benchmarks.series import Series
 from lambdad.domain.clock import SystemClock
 from lambdad.neighbours.sqs import message_rows, queue_rows
@@ -31,12 +29,6 @@ CONNECTIONS = 16
 MANY, FEW = 1_000_000, 1_000
 _ACCOUNT, _REGION = "000000000000", "us-east-1"
 _CHUNK = 5_000
-_HEAD = (
-    "POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-amz-json-1.0\r\n"
-    "X-Amz-Target: AmazonSQS.{operation}\r\nAuthorization: AWS4-HMAC-SHA256 "
-    "Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0\r\n"
-    "Content-Length: {length}\r\n\r\n"
-)
 
 
 def measure(quick: bool) -> Iterator[Series]:
@@ -51,14 +43,16 @@ def measure(quick: bool) -> Iterator[Series]:
 
 
 async def _measure(url: str, calls: int, many: int) -> list[Series]:
-    clients = [await _Client.connect(url) for _ in range(CONNECTIONS)]
+    clients = [
+        await JsonClient.connect(url, service="sqs", target="AmazonSQS") for _ in range(CONNECTIONS)
+    ]
     await clients[0].call("CreateQueue", QueueName="q")
     found = [
-        await _rate(clients, calls, "SendMessage, durable, 16 connections", _send),
-        await _rate(clients, calls, "ReceiveMessage of 1, 16 connections", _receive),
+        await rate(clients, calls, "SendMessage, durable, 16 connections", _send),
+        await rate(clients, calls, "ReceiveMessage of 1, 16 connections", _receive),
     ]
     await clients[0].call("CreateQueue", QueueName="pairs")
-    found.append(await _rate(clients, calls // 2, "send, receive, delete: three calls", _cycle))
+    found.append(await rate(clients, calls // 2, "send, receive, delete: three calls", _cycle))
     times: dict[str, list[float]] = {"few": [], "many": []}
     for _ in range(FEW // 5):
         for name, values in times.items():
@@ -73,63 +67,20 @@ async def _measure(url: str, calls: int, many: int) -> list[Series]:
     return found
 
 
-async def _send(client: _Client) -> None:
+async def _send(client: JsonClient) -> None:
     await client.call("SendMessage", QueueUrl=f"/{_ACCOUNT}/q", MessageBody="x" * 100)
 
 
-async def _receive(client: _Client) -> None:
+async def _receive(client: JsonClient) -> None:
     answer = await client.call("ReceiveMessage", QueueUrl=f"/{_ACCOUNT}/q")
     assert answer["Messages"]
 
 
-async def _cycle(client: _Client) -> None:
+async def _cycle(client: JsonClient) -> None:
     url = f"/{_ACCOUNT}/pairs"
     await client.call("SendMessage", QueueUrl=url, MessageBody="x" * 100)
     (message,) = (await client.call("ReceiveMessage", QueueUrl=url, WaitTimeSeconds=5))["Messages"]
     await client.call("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
-
-async def _rate(
-    clients: list[_Client], calls: int, name: str, call: Callable[[_Client], Awaitable[None]]
-) -> Series:
-    left = iter(range(calls))
-
-    async def work(client: _Client) -> None:
-        for _ in left:
-            await call(client)
-
-    before = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(work(client))
-    took_s = time.perf_counter() - before
-    return Series(row="", name=name, unit="1/s", values=[calls / took_s])
-
-
-class _Client:
-    """One kept connection."""
-
-    def __init__(
-        self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._host, self._reader, self._writer = host, reader, writer
-
-    @classmethod
-    async def connect(cls, url: str) -> _Client:
-        host = urlsplit(url)
-        return cls(host.netloc, *await asyncio.open_connection(host.hostname, host.port))
-
-    async def call(self, operation: str, **params: object) -> dict[str, Any]:
-        body = json.dumps(params).encode()
-        head = _HEAD.format(host=self._host, operation=operation, length=len(body))
-        self._writer.write(head.encode() + body)
-        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
-        length = next(int(each[15:]) for each in lines if each.startswith("content-length:"))
-        answer = await self._reader.readexactly(length)
-        if " 200 " not in lines[0]:
-            raise RuntimeError(f"{operation}: {answer.decode()}")
-        document: dict[str, Any] = json.loads(answer or b"{}")
-        return document
 
 
 def _flushes(directory: Path) -> list[float]:

@@ -18,8 +18,6 @@ from lambdad.protocol.errors import UnknownOperation
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.routes import Route
 
-_MAX_ECHO = 256
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:

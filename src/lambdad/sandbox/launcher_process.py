@@ -28,7 +28,6 @@ from lambdad.sandbox.zygote import PACKAGE_ROOT, PROGRAM
 
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 30.0
-_STOP_TIMEOUT_S = 10.0
 _PACKAGE = Mount(source=Path(lambdad.__file__).parent.parent, target=PACKAGE_ROOT)
 # The place of the package comes as an argument; the launcher wipes its arguments when it is up.
 _START = (

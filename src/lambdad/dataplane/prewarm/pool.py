@@ -28,7 +28,6 @@ _LOGGER = logging.getLogger(__name__)
 # Every function has at least so much of these; more memory is given with the function.
 EPHEMERAL_STORAGE_MB = 512
 _MEMORY_MB = 256
-_MIB = 1024 * 1024
 # Between a cold start and the making of its replacement, so that a wave gets through first.
 _PAUSE_S = 0.02
 # Then one is made in spite of a load that does not end.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -25,7 +24,6 @@ from lambdad.storage.uploads import UploadWriter
 # Smaller ones share the database's flush instead of taking one of their own.
 INLINE_MAX = 64 * 1024
 PIECE_BYTES = 256 * 1024
-_LOGGER = logging.getLogger(__name__)
 
 
 class Bodies:

@@ -163,11 +163,9 @@ class HttpApiFront:
 
     def _check_permission(self, api: Api, stage: str, route: Document, target: Target) -> None:
         method, _, path = route["RouteKey"].partition(" ")
-        method = "*" if method in ("ANY", DEFAULT) else method
-        place = f"{stage}/{method}{path or '/*'}"
-        arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{place}"
-        if route["RouteKey"] == DEFAULT:
-            arn = arn.removesuffix(f"{place}") + f"{stage}/{DEFAULT}"
+        place = DEFAULT if method == DEFAULT else f"{'*' if method == 'ANY' else method}{path}"
+        api_arn = f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}"
+        arn = f"{api_arn}/{stage}/{place}"
         context = {"aws:SourceArn": arn, "aws:SourceAccount": api.account_id}
         action = "lambda:InvokeFunction"
         decided = self._permissions.decide(target, _SERVICE, action, context)
