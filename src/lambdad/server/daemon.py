@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -120,7 +121,12 @@ class Daemon:
         self._stack.push_async_callback(self._backend.close)
         self.warnings = (*notes, *_weaknesses(self._backend))
         services, packages = await self._planes(store, data_dir, port)
-        site = Site(
+        await self._listen(self._site(services, packages), listener, data_dir)
+        self._begin(services, store)
+
+    def _site(self, services: Services, packages: FilePackageStore) -> Site:
+        permissions = services.functions.permissions
+        return Site(
             App(
                 offered=_OFFERED,
                 services=services,
@@ -129,7 +135,7 @@ class Daemon:
             ),
             function_urls=FunctionUrlTrigger(
                 urls=services.attachments.function_urls,
-                permissions=services.functions.permissions,
+                permissions=permissions,
                 invoker=self._invoker,
                 authenticator=self._auth.authenticator,
                 clock=self._clock,
@@ -138,7 +144,7 @@ class Daemon:
             http_apis=HttpApiFront(
                 partial(self._neighbours.parts, "apigatewayv2"),
                 invoker=self._invoker,
-                permissions=services.functions.permissions,
+                permissions=permissions,
                 clock=self._clock,
                 request_ids=request_ids(),
             ),
@@ -150,7 +156,9 @@ class Daemon:
             authenticator=self._auth.authenticator,
             clock=self._clock,
         )
-        receive = neighbours_wiring.object_uploads(config.neighbours, data_dir)
+
+    async def _listen(self, site: Site, listener: socket.socket, data_dir: Path) -> None:
+        receive = neighbours_wiring.object_uploads(self._config.neighbours, data_dir)
         if receive is not None:
             self._stack.callback(receive.close)
         self._listeners = Listeners(
@@ -159,6 +167,9 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
+
+    def _begin(self, services: Services, store: Engine) -> None:
+        """Begin what is done without being called."""
         self._sources.begin(services.attachments.event_source_mappings, self._async.dispatcher)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
@@ -172,13 +183,45 @@ class Daemon:
     async def _planes(
         self, store: Engine, data_dir: Path, port: int
     ) -> tuple[Services, FilePackageStore]:
+        packages = FilePackageStore(data_dir / "code")
+        self._images = ImageStore(data_dir / "images", self._config.images)
+        self._data_plane(store, data_dir, packages, port)
+        functions, attachments = await self._control_plane(store, packages)
+        self._async = connect(
+            store,
+            self._invoker,
+            self._clock,
+            self._config,
+            endpoint_url=self.endpoint_url,
+            own_key=self._auth.authenticator.daemon_key,
+        )
+        self._stack.callback(self._async.courier.close)
+        self._connect_neighbours(store, data_dir, functions)
+        urls = self._config.function_urls
+        services = Services(
+            functions=functions,
+            attachments=attachments,
+            invoker=self._invoker,
+            events=self._async.invocations,
+            log_store=store.logs,
+            log_filters=self._subscriptions.filters,
+            subscriptions=self._subscriptions.shipping,
+            clock=self._clock,
+            sessions=self._auth.sessions,
+            code_location_key=lasting_key(data_dir / "code-location.key"),
+            function_url_scheme=urls.scheme,
+            function_url_domain=urls.domain or f"localhost:{port}",
+        )
+        return services, packages
+
+    def _data_plane(
+        self, store: Engine, data_dir: Path, packages: FilePackageStore, port: int
+    ) -> None:
         config = self._config
         logs = LogWriter(store.logs, self._clock, config.logs)
         self._tasks.spawn(logs.run())
         self._tasks.spawn(LogRetention(store.logs, self._clock).run())
         self._stack.push_async_callback(logs.close)
-        packages = FilePackageStore(data_dir / "code")
-        self._images = ImageStore(data_dir / "images", config.images)
         self._catalogue = catalogue = Catalogue(
             config.runtimes,
             data_dir / "runtimes",
@@ -192,11 +235,16 @@ class Daemon:
         self._invoker = Invoker(
             store.functions, store.resources, host, config.dataplane, capacity=capacity
         )
+
+    async def _control_plane(
+        self, store: Engine, packages: FilePackageStore
+    ) -> tuple[Functions, Attachments]:
+        config = self._config
         functions = await self._stack.enter_async_context(
             Functions(
                 engine=store,
                 packages=packages,
-                runtimes=catalogue,
+                runtimes=self._catalogue,
                 clock=self._clock,
                 observer=self._invoker,
                 objects=self._objects(config.neighbours.s3),
@@ -224,18 +272,12 @@ class Daemon:
                 pollers=self._sources.pollers,
             )
         )
-        self._async = connect(
-            store,
-            self._invoker,
-            self._clock,
-            config,
-            endpoint_url=self.endpoint_url,
-            own_key=self._auth.authenticator.daemon_key,
-        )
-        self._stack.callback(self._async.courier.close)
+        return functions, attachments
+
+    def _connect_neighbours(self, store: Engine, data_dir: Path, functions: Functions) -> None:
         targets = FunctionTargets(functions, self._async.invocations)
         self._neighbours = neighbours_wiring.connect(
-            config.neighbours,
+            self._config.neighbours,
             [service.model for service in _OFFERED],
             store,
             data_dir=data_dir,
@@ -255,21 +297,6 @@ class Daemon:
             access_key=self._auth.authenticator.daemon_key,
         )
         self._stack.callback(self._subscriptions.close)
-        services = Services(
-            functions=functions,
-            attachments=attachments,
-            invoker=self._invoker,
-            events=self._async.invocations,
-            log_store=store.logs,
-            log_filters=self._subscriptions.filters,
-            subscriptions=self._subscriptions.shipping,
-            clock=self._clock,
-            sessions=self._auth.sessions,
-            code_location_key=lasting_key(data_dir / "code-location.key"),
-            function_url_scheme=config.function_urls.scheme,
-            function_url_domain=config.function_urls.domain or f"localhost:{port}",
-        )
-        return services, packages
 
     def _environment_host(
         self,
