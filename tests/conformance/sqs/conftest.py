@@ -36,7 +36,7 @@ def queue(sqs: Any) -> Callable[..., str]:
     """Makes queues that nobody else uses; returns the URL."""
 
     def make(*, fifo: bool = False, **attributes: str) -> str:
-        name = f"q-{next(_NUMBERS)}{'.fifo' if fifo else ''}"
+        name = f"of-sqs-tests-{next(_NUMBERS)}{'.fifo' if fifo else ''}"
         given = {**attributes, **({"FifoQueue": "true"} if fifo else {})}
         url: str = sqs.create_queue(QueueName=name, Attributes=given)["QueueUrl"]
         return url
