@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from lambdad import __version__
 from lambdad.api import lambda_, logs, sts
 from lambdad.api.app import App
 from lambdad.api.context import Services
-from lambdad.api.request_ids import request_ids
 from lambdad.config.sections import Config
 from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
@@ -37,7 +35,7 @@ from lambdad.observability.retention import LogRetention
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
-from lambdad.server import auth_wiring, neighbours_wiring
+from lambdad.server import auth_wiring, front_doors, neighbours_wiring
 from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.auth_wiring import AuthParts
 from lambdad.server.capacity import host_capacity
@@ -53,8 +51,6 @@ from lambdad.storage.base import Engine
 from lambdad.storage.keys import lasting_key
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
-from lambdad.triggers.function_url import FunctionUrlTrigger
-from lambdad.triggers.http_api.serving import HttpApiFront
 
 _OFFERED = (lambda_.LAMBDA, logs.LOGS, sts.STS)
 
@@ -125,7 +121,6 @@ class Daemon:
         self._begin(services, store)
 
     def _site(self, services: Services, packages: FilePackageStore) -> Site:
-        permissions = services.functions.permissions
         return Site(
             App(
                 offered=_OFFERED,
@@ -133,20 +128,13 @@ class Daemon:
                 elsewhere=self._neighbours,
                 authenticator=self._auth.authenticator,
             ),
-            function_urls=FunctionUrlTrigger(
-                urls=services.attachments.function_urls,
-                permissions=permissions,
+            front_doors=front_doors.connect(
+                self._neighbours,
+                services.attachments,
                 invoker=self._invoker,
+                permissions=services.functions.permissions,
                 authenticator=self._auth.authenticator,
                 clock=self._clock,
-                request_ids=request_ids(),
-            ),
-            http_apis=HttpApiFront(
-                partial(self._neighbours.parts, "apigatewayv2"),
-                invoker=self._invoker,
-                permissions=permissions,
-                clock=self._clock,
-                request_ids=request_ids(),
             ),
             health=self.health,
             packages=packages,

@@ -16,12 +16,10 @@ from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.protocol.sigv4_refusals import SignatureRefused
+from lambdad.server.front_doors import FrontDoors
 from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
-from lambdad.triggers.function_url import FunctionUrlTrigger, address_of
-from lambdad.triggers.http_api.serving import HttpApiFront
-from lambdad.triggers.http_api.serving import address_of as http_api_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,8 +34,7 @@ class Site:
         self,
         app: App,
         *,
-        function_urls: FunctionUrlTrigger,
-        http_apis: HttpApiFront,
+        front_doors: FrontDoors,
         health: Callable[[], Awaitable[Mapping[str, Any]]],
         packages: PackageStore,
         queue: QueuePages,
@@ -47,8 +44,7 @@ class Site:
         clock: Clock,
     ) -> None:
         self._app = app
-        self._function_urls = function_urls
-        self._http_apis = http_apis
+        self._front_doors = front_doors
         self._health = health
         self._packages = packages
         self._queue = queue
@@ -67,11 +63,9 @@ class Site:
 
     async def _answer(self, request: HttpRequest, *, guest: bool) -> HttpResponse:
         try:
-            address = address_of(request)
-            if address is not None:
-                return await self._function_urls.handle(request, address, guest=guest)
-            if (api := http_api_of(request)) is not None:
-                return await self._http_apis.handle(request, api)
+            answering = self._front_doors.answer(request, guest=guest)
+            if answering is not None:
+                return await answering
             if request.path.startswith(_OWN):
                 return await self._own(request, guest=guest)
             base_url = f"http://{request.headers.get('host', 'localhost')}"

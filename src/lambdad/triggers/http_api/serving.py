@@ -1,8 +1,4 @@
-"""Requests of an HTTP API's own callers: routed, invoked, answered.
-
-`http://<api id>.execute-api.<region>.localhost:4566/<stage>/<path>`, or below
-`/_aws/execute-api/<api id>/` where names cannot be resolved.
-"""
+"""Requests of an HTTP API's own callers: routed, invoked, answered."""
 
 from __future__ import annotations
 
@@ -23,34 +19,14 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit, ServiceException, TooManyRequestsException
 from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.triggers import cors
+from lambdad.triggers import cors, execute_api
+from lambdad.triggers.execute_api import Address
 from lambdad.triggers.http_api.model import Api, Document
 from lambdad.triggers.http_api.routing import DEFAULT, Match, match
 from lambdad.triggers.http_events import Arrival, InvalidResponse, event_v2, response_of
 
-PATH_PREFIX = "/_aws/execute-api/"
-_HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
-_PATH = re.compile(re.escape(PATH_PREFIX) + r"([a-z0-9]{10})(/.*)?")
 _FUNCTION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/[^/]+/functions/(.+)/invocations")
 _SERVICE = Principal(service="apigateway.amazonaws.com")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Which API a request is for, and the raw path below it."""
-
-    api_id: str
-    path: str
-
-
-def address_of(request: HttpRequest) -> Address | None:
-    """Find the API in the host name, or in the path form; None when it is not for one."""
-    named = request.headers.get("host", "")
-    host = _HOST.fullmatch(named) if ".execute-api." in named else None
-    if host is not None:
-        return Address(api_id=host[1].lower(), path=request.path)
-    path = _PATH.fullmatch(request.path) if request.path.startswith(PATH_PREFIX) else None
-    return None if path is None else Address(api_id=path[1], path=path[2] or "/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +45,7 @@ class Unanswerable(Exception):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
-        body = json.dumps({"message": message}, separators=(",", ":")).encode()
-        headers = {"content-type": "application/json"}
-        self.response = HttpResponse(status=status, headers=headers, body=body)
+        self.response = execute_api.message(status, message)
 
 
 class HttpApis(Protocol):
@@ -100,8 +74,15 @@ class HttpApiFront:
         self._clock = clock
         self._request_ids = request_ids
 
-    async def handle(self, request: HttpRequest, address: Address) -> HttpResponse:
+    async def serves(self, api_id: str) -> bool:
+        """Whether there is an HTTP API with that identifier."""
+        return await self._find(api_id) is not None
+
+    async def handle(
+        self, request: HttpRequest, address: Address, *, guest: bool = False
+    ) -> HttpResponse:
         """Answer one request."""
+        del guest  # its own callers' permissions are judged, not the network's
         request_id = next(self._request_ids)
         api = await self._find(address.api_id)
         config = None if api is None else api.document.get("CorsConfiguration")

@@ -1,0 +1,80 @@
+"""Which API a request is for, and which kind of API that is.
+
+`http://<api id>.execute-api.<region>.localhost:4566/<stage>/<path>`, or below
+`/_aws/execute-api/<api id>/` where names cannot be resolved. Refuses to know how an API of either
+kind answers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambdad.protocol.http import HttpRequest, HttpResponse
+
+PATH_PREFIX = "/_aws/execute-api/"
+_HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
+_PATH = re.compile(re.escape(PATH_PREFIX) + r"([a-z0-9]{10})(/.*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Which API a request is for, and the raw path below it.
+
+    Attributes:
+        path: begins with the stage, unless `stage` says which it is.
+        stage: which a domain name's mapping leads to; None for an address of the API's own.
+    """
+
+    api_id: str
+    path: str
+    stage: str | None = None
+
+
+def address_of(request: HttpRequest) -> Address | None:
+    """Find the API in the host name, or in the path form; None when it is not for one."""
+    named = request.headers.get("host", "")
+    host = _HOST.fullmatch(named) if ".execute-api." in named else None
+    if host is not None:
+        return Address(api_id=host[1].lower(), path=request.path)
+    path = _PATH.fullmatch(request.path) if request.path.startswith(PATH_PREFIX) else None
+    return None if path is None else Address(api_id=path[1], path=path[2] or "/")
+
+
+class ApiFront(Protocol):
+    """Serves all APIs of one kind."""
+
+    async def serves(self, api_id: str) -> bool:
+        """Whether there is an API of this kind with that identifier."""
+        ...
+
+    async def handle(
+        self, request: HttpRequest, address: Address, *, guest: bool = False
+    ) -> HttpResponse:
+        """Answer a request for one of its APIs; `guest` if it comes from inside a sandbox."""
+        ...
+
+
+class ExecuteApi:
+    """Hands each request to the front that serves its API."""
+
+    def __init__(self, fronts: Sequence[ApiFront]) -> None:
+        self._fronts = fronts
+
+    async def handle(
+        self, request: HttpRequest, address: Address, *, guest: bool = False
+    ) -> HttpResponse:
+        """Answer one request; 404 if there is no such API."""
+        for front in self._fronts:
+            if await front.serves(address.api_id):
+                return await front.handle(request, address, guest=guest)
+        return message(404, "Not Found")
+
+
+def message(status: int, text: str) -> HttpResponse:
+    """Return what API Gateway itself answers, not the function."""
+    body = json.dumps({"message": text}, separators=(",", ":")).encode()
+    return HttpResponse(status=status, headers={"content-type": "application/json"}, body=body)
