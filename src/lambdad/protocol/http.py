@@ -36,6 +36,7 @@ class HttpRequest:
         query: raw query string, without `?`.
         headers: names in lower case; of repeated headers the values joined by `,`.
         upload: the body, where it came into a file; `body` is empty then.
+        head: request line and headers as they came; empty where there was no connection.
     """
 
     method: str
@@ -44,6 +45,18 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     upload: Upload | None = None
+    head: bytes = field(default=b"", compare=False, repr=False)
+
+    def header_lines(self) -> list[tuple[str, str]]:
+        """Return name and value of each header: names as they were written, repeated ones apart.
+
+        Costs a pass over the head; whoever can use `headers` does.
+        """
+        if not self.head:
+            return list(self.headers.items())
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        parted = (line.partition(":") for line in lines if line)
+        return [(name, value.strip(" \t")) for name, _, value in parted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +65,7 @@ class HttpResponse:
 
     Attributes:
         cookies: values of `Set-Cookie`, a header each.
+        repeated: name and value of further headers, a line each.
         pieces: a body that comes bit by bit; `body` is empty then. Who sends it closes it.
         length: of a body in pieces if it is known, or of the one that HEAD does not get; bytes.
     """
@@ -60,6 +74,7 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cookies: tuple[str, ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
     pieces: AsyncGenerator[bytes, None] | None = None
     length: int | None = None
 

@@ -94,6 +94,7 @@ class RequestParser:
         "_failure",
         "_framing_bytes",
         "_head",
+        "_head_lines",
         "_header_count",
         "_headers",
         "_keeps_open",
@@ -125,6 +126,7 @@ class RequestParser:
     def _reset(self) -> None:
         self._reading_head = True
         self._headers: dict[str, str] = {}
+        self._head_lines = b""
         self._header_count = 0
         self._target = b""
         self._body: bytes | bytearray = b""
@@ -190,6 +192,7 @@ class RequestParser:
             query=self._query,
             headers=self._headers,
             body=body if type(body) is bytes else bytes(body),
+            head=self._head_lines,
         )
         self.keep_alive = self._keeps_open
         self.wants_continue = False
@@ -250,6 +253,7 @@ class RequestParser:
         except httptools.HttpParserError as error:
             raise self._refusal(error) from error
         self._reading_head = False
+        self._head_lines = head
         self._method = self._parse_method(head)
         target = split_target(self._target)
         if target is None:

@@ -58,6 +58,9 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
             text = value if value.isprintable() else _CONTROL.sub(" ", value)
             lines.append(prefix + text)
     lines.extend(f"Set-Cookie: {_CONTROL.sub(' ', cookie)}" for cookie in response.cookies)
+    for name, value in response.repeated:
+        if prefix := _prefix(name):
+            lines.append(prefix + _CONTROL.sub(" ", value))
     if response.pieces is not None and response.length is None:
         lines.append("Transfer-Encoding: chunked")
     elif not bodiless:
