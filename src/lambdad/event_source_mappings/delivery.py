@@ -6,33 +6,38 @@ What happens after each call is decided by `retrying`. What is done is stored be
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from lambdad.event_source_mappings import discards, metric_names
 from lambdad.event_source_mappings.backoff import Backoff
 from lambdad.event_source_mappings.base import FUNCTION_FAILED
-from lambdad.event_source_mappings.batching import event_of
+from lambdad.event_source_mappings.batching import EVENT_BYTES_MAX
 from lambdad.event_source_mappings.calls import Call, Verdict
 from lambdad.event_source_mappings.retrying import (
     AGE_EXCEEDED,
     ATTEMPTS_EXHAUSTED,
+    TOO_LARGE,
     Piece,
     Policy,
     Records,
     after,
     expired,
 )
-from lambdad.event_source_mappings.shard_state import ShardState, Work
+from lambdad.event_source_mappings.shard_state import Ordered, Work
 
 _LOGGER = logging.getLogger(__name__)
+
+# After so many failures in a row it is worth asking whether the source still has the records.
+_SUSPECT = 4
 
 
 class Delivery:
     """Of one lane of a shard. Mutable: the failures in a row."""
 
-    def __init__(self, work: Work, shard: ShardState) -> None:
+    def __init__(self, work: Work, shard: Ordered) -> None:
         self._work = work
         self._shard = shard
-        self._policy = Policy.of(work.mapping.settings)
+        self._policy = Policy.of(work.mapping.settings, work.form)
         self._failed = Backoff(0.1, 30.0)
         self._refused = Backoff(0.1, 10.0)
 
@@ -71,18 +76,31 @@ class Delivery:
             await self._work.stopping.pause(self._failed.failed())
 
     async def _young(self, piece: Piece) -> Piece | None:
-        """Give up what is too old; returns the rest."""
+        """Give up what is too old or too large; returns the rest."""
+        if len(piece.records) == 1 and len(piece.records[0].document) > EVENT_BYTES_MAX:
+            await self._give_up(piece, TOO_LARGE, None)
+            return None
         old, rest = expired(piece, self._policy, self._work.clock.time())
         if old is not None:
             await self._give_up(old, AGE_EXCEEDED, None)
-        return rest
+        return rest if rest is None else await self._kept(rest)
+
+    async def _kept(self, piece: Piece) -> Piece | None:
+        """Give up what the source has given up while the function failed; returns the rest."""
+        oldest = await self._shard.oldest() if self._failed.failures >= _SUSPECT else None
+        if oldest is None or int(piece.records[0].sequence) >= oldest:
+            return piece
+        count = sum(int(record.sequence) < oldest for record in piece.records)
+        gone, rest = piece.records[:count], piece.records[count:]
+        await self._give_up(replace(piece, records=gone), AGE_EXCEEDED, None)
+        return replace(piece, records=rest) if rest else None
 
     async def _call(self, piece: Piece, *, final: bool = False, early: bool = False) -> Call | None:
         """Call until the function runs; None when polling stops, or records became too old."""
         work = self._work
         while not work.stopping.stopped:
             event = self._event(piece, final=final, early=early)
-            if piece.records:
+            if piece.records and work.form.aged:
                 work.counting.age(metric_names.ITERATOR_AGE_MS, piece.records[-1].arrived_s)
             call = await work.calls.make(work.mapping, event, None)
             if call.ran:
@@ -103,7 +121,7 @@ class Delivery:
     def _event(self, piece: Piece, *, final: bool, early: bool) -> bytes:
         window = self._shard.window
         if window is None:
-            return event_of(piece.records)
+            return self._work.form.event(piece.records)
         return window.event(
             piece.records,
             shard_id=self._shard.shard_id,
@@ -130,18 +148,19 @@ class Delivery:
         work.counting.add(metric_names.DROPPED, len(piece.records))
         target = discards.destination_of(work.mapping)
         if target is not None:
-            event = discards.report(
+            events = discards.reports(
                 work.mapping,
                 target,
                 piece,
                 condition=condition,
                 call=call,
                 shard_id=self._shard.shard_id,
-                stream=work.stream,
+                form=work.form,
                 now_s=work.clock.time(),
             )
             # Before the checkpoint: what is lost in between is told twice, not never.
-            await work.send(event)
+            for event in events:
+                await work.send(event)
             work.counting.add(metric_names.DELIVERED, len(piece.records))
         _LOGGER.warning(
             "mapping %s gave up %d records of %s: %s",

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdad.event_source_mappings.batching import EVENT_BYTES_MAX
 from lambdad.event_source_mappings.delivery import Delivery
-from lambdad.event_source_mappings.shard_state import ShardState, Work
+from lambdad.event_source_mappings.shard_state import Ordered, Work
 from lambdad.event_source_mappings.streams import StreamRecord
 from lambdad.event_source_mappings.windows import Window
 
@@ -22,7 +22,7 @@ def lane_of(key: str, lanes: int) -> int:
 class Lane:
     """Mutable: the records that wait, and whether others will come."""
 
-    def __init__(self, work: Work, shard: ShardState) -> None:
+    def __init__(self, work: Work, shard: Ordered) -> None:
         settings = work.mapping.settings
         self._work = work
         self._shard = shard

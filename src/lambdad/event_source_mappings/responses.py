@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 REPORTS = "ReportBatchItemFailures"
 
 
-def failed_items(payload: bytes, identifiers: Collection[str]) -> frozenset[str] | None:
+Identify = Callable[[object], str | None]
+
+
+def as_text(identifier: object) -> str | None:
+    """Return an identifier that is a text; None if it is something else."""
+    return identifier if isinstance(identifier, str) else None
+
+
+def failed_items(
+    payload: bytes, identifiers: Collection[str], identify: Identify = as_text
+) -> frozenset[str] | None:
     """Return which items failed; None when the answer makes the whole batch fail.
 
     No answer, `null`, `""`, `{}` and no or an empty list of failures say that all went well. An
@@ -23,16 +33,19 @@ def failed_items(payload: bytes, identifiers: Collection[str]) -> frozenset[str]
     if not isinstance(answer, dict):
         return None
     failures = answer.get("batchItemFailures")
-    return frozenset() if failures is None else _named(failures, identifiers)
+    return frozenset() if failures is None else _named(failures, identifiers, identify)
 
 
-def _named(failures: object, identifiers: Collection[str]) -> frozenset[str] | None:
+def _named(
+    failures: object, identifiers: Collection[str], identify: Identify
+) -> frozenset[str] | None:
     if not isinstance(failures, list):
         return None
     found = set()
     for failure in failures:
-        identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
-        if not isinstance(identifier, str) or identifier not in identifiers:
+        named = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+        identifier = identify(named)
+        if identifier is None or identifier not in identifiers:
             return None
         found.add(identifier)
     return frozenset(found)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdad.event_source_mappings.calls import Call, Verdict
-from lambdad.event_source_mappings.responses import REPORTS, failed_items
-from lambdad.event_source_mappings.streams import StreamRecord
+from lambdad.event_source_mappings.responses import REPORTS, Identify, as_text, failed_items
+from lambdad.event_source_mappings.streams import Form, StreamRecord
 
 Records = Sequence[StreamRecord]
 
 ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
 AGE_EXCEEDED = "RecordAgeExceeded"
+TOO_LARGE = "MaximumPayloadSizeExceeded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +28,21 @@ class Policy:
     age_max_s: float
     bisects: bool
     reports: bool
+    identify: Identify = as_text
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Policy:
+    def of(cls, settings: Mapping[str, Any], form: Form) -> Policy:
         """Read it off a mapping's settings."""
+        attempts_max = int(settings.get("MaximumRetryAttempts", -1))
+        destination = (settings.get("DestinationConfig") or {}).get("OnFailure") or {}
+        if attempts_max < 0 and destination.get("Destination"):
+            attempts_max = form.patience
         return cls(
-            attempts_max=int(settings.get("MaximumRetryAttempts", -1)),
+            attempts_max=attempts_max,
             age_max_s=float(settings.get("MaximumRecordAgeInSeconds", -1)),
             bisects=bool(settings.get("BisectBatchOnFunctionError", False)),
             reports=REPORTS in (settings.get("FunctionResponseTypes") or ()),
+            identify=form.identify,
         )
 
 
@@ -106,7 +113,7 @@ def _first_failure(records: Records, call: Call, policy: Policy) -> int | None:
         return 0
     if not policy.reports:
         return None
-    failed = failed_items(call.payload, {record.sequence for record in records})
+    failed = failed_items(call.payload, {record.sequence for record in records}, policy.identify)
     if failed is None:
         return 0
     return next((n for n, record in enumerate(records) if record.sequence in failed), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lambdad.domain.async_events import AsyncEvent
 from lambdad.domain.clock import Clock
@@ -15,7 +16,7 @@ from lambdad.event_source_mappings.counting import Counting
 from lambdad.event_source_mappings.progress import Progress
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
-from lambdad.event_source_mappings.streams import Stream
+from lambdad.event_source_mappings.streams import Form, Stream
 from lambdad.event_source_mappings.windows import Window
 
 Send = Callable[[AsyncEvent], Awaitable[None]]
@@ -23,23 +24,54 @@ Send = Callable[[AsyncEvent], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a mapping of a stream is worked on with."""
+    """What records that keep their order are worked on with."""
 
     mapping: EventSourceMapping
-    stream: Stream
+    form: Form
     calls: Calls
     counting: Counting
     results: Shown
-    checkpoints: Checkpoints
     send: Send
     clock: Clock
     stopping: Stopping
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamWork(Work):
+    """What a mapping of a stream is worked on with."""
+
+    stream: Stream
+    checkpoints: Checkpoints
+
+
+class Ordered(Protocol):
+    """How far records that keep their order are done with: of a shard, or of a partition.
+
+    Attributes:
+        window: the tumbling window that is open, if there is one.
+    """
+
+    progress: Progress
+    window: Window | None
+
+    @property
+    def shard_id(self) -> str:
+        """Which shard it is."""
+        ...
+
+    async def save(self) -> None:
+        """Store durably how far it is, if that has changed."""
+        ...
+
+    async def oldest(self) -> int | None:
+        """Return the sequence of the oldest record that the source still has, if it says so."""
+        ...
+
+
 class ShardState:
     """How far one shard is. Mutable: progress, window, and what was stored last."""
 
-    def __init__(self, work: Work, lease: Lease, checkpoint: Checkpoint) -> None:
+    def __init__(self, work: StreamWork, lease: Lease, checkpoint: Checkpoint) -> None:
         self._work = work
         self._lease = lease
         self._saving = asyncio.Lock()
@@ -54,6 +86,10 @@ class ShardState:
     def shard_id(self) -> str:
         """Which shard it is."""
         return self.checkpoint.shard_id
+
+    async def oldest(self) -> int | None:
+        """See `Ordered`. What a stream has lost is noticed when it is read."""
+        return None
 
     async def save(self, *, done: bool = False) -> None:
         """Store how far it is, if that has changed; what comes meanwhile is stored together.

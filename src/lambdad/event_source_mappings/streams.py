@@ -66,6 +66,32 @@ class Position:
     timestamp_s: float | None = None
 
 
+class Form(Protocol):
+    """How records become events, and how a destination is told of those that were given up.
+
+    Attributes:
+        aged: whether `IteratorAge` is counted.
+        patience: retries where the mapping sets no limit but has a destination; -1 without end.
+    """
+
+    aged: bool
+    patience: int
+
+    def event(self, records: Sequence[StreamRecord]) -> bytes:
+        """Return the event with these records."""
+        ...
+
+    def batch(
+        self, shard_id: str, records: Sequence[StreamRecord], *, alone: bool = False
+    ) -> Mapping[str, Any]:
+        """Return what a destination is told of a batch; `alone`: of one record by itself."""
+        ...
+
+    def identify(self, identifier: object) -> str | None:
+        """Return the sequence that a function names in its answer; None when it names none."""
+        ...
+
+
 class Stream(Protocol):
     """A stream that is read for one mapping.
 

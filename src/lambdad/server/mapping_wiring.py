@@ -28,7 +28,8 @@ from lambdad.event_source_mappings.pollers.dynamodb import DynamoDbStream
 from lambdad.event_source_mappings.pollers.kinesis import KinesisStream
 from lambdad.event_source_mappings.pollers.sqs import QueuePoller
 from lambdad.event_source_mappings.pollers.stream import StreamPoller
-from lambdad.event_source_mappings.shard_state import Work
+from lambdad.event_source_mappings.shard_form import ShardForm
+from lambdad.event_source_mappings.shard_state import StreamWork
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.event_source_mappings.streams import Stream
@@ -100,8 +101,9 @@ class EventSources:
             if mapping.kind is SourceKind.DYNAMODB
             else KinesisStream(api, arn, partial(self._role_of, mapping))
         )
-        work = Work(
+        work = StreamWork(
             mapping=mapping,
+            form=ShardForm(stream, arn),
             stream=stream,
             calls=self._calls,
             counting=Counting(mapping, self._metrics, self._clock),

@@ -18,7 +18,8 @@ from lambdad.event_source_mappings.calls import Calls
 from lambdad.event_source_mappings.checkpoints import Checkpoint, Checkpoints
 from lambdad.event_source_mappings.counting import Counting
 from lambdad.event_source_mappings.pollers.stream import StreamPoller
-from lambdad.event_source_mappings.shard_state import Work
+from lambdad.event_source_mappings.shard_form import ShardForm
+from lambdad.event_source_mappings.shard_state import StreamWork
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.observability.metrics import Metrics
@@ -65,8 +66,9 @@ class World:
         async def send(event: AsyncEvent) -> None:
             self.sent.append(event)
 
-        work = Work(
+        work = StreamWork(
             mapping=mapping,
+            form=ShardForm(self.stream, mapping.settings["EventSourceArn"]),
             stream=self.stream,
             calls=Calls(self.door),
             counting=Counting(mapping, self.metrics, self.clock),

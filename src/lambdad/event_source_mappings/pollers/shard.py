@@ -13,7 +13,7 @@ from lambdad.event_source_mappings.backoff import Backoff
 from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable
 from lambdad.event_source_mappings.filtering import Filters
 from lambdad.event_source_mappings.lanes import Lane, lane_of
-from lambdad.event_source_mappings.shard_state import ShardState, Work
+from lambdad.event_source_mappings.shard_state import ShardState, StreamWork
 from lambdad.event_source_mappings.streams import (
     AFTER,
     AT_TIMESTAMP,
@@ -32,7 +32,7 @@ _PAGE_MIN = 100
 class ShardReader:
     """Of one shard, from where its checkpoint is to its end."""
 
-    def __init__(self, work: Work, shard: ShardState, *, fresh: bool) -> None:
+    def __init__(self, work: StreamWork, shard: ShardState, *, fresh: bool) -> None:
         """`fresh`: its checkpoint was made just now, so that `LATEST` means what comes from now."""
         settings = work.mapping.settings
         self._work = work

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from lambdad.domain.event_source_mappings import EventSourceMapping
 from lambdad.event_source_mappings.backoff import Backoff
 from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable
 from lambdad.event_source_mappings.checkpoints import Checkpoint, Lease, LeaseLost
 from lambdad.event_source_mappings.pollers.shard import ShardReader
-from lambdad.event_source_mappings.shard_state import ShardState, Work
+from lambdad.event_source_mappings.shard_state import ShardState, StreamWork
 from lambdad.event_source_mappings.streams import AT_TIMESTAMP, LATEST, TRIM_HORIZON, Shard
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,13 +23,11 @@ _LOGGER = logging.getLogger(__name__)
 DISCOVERY_S = 10.0
 _LEASE_PAUSE_S = 5.0
 
-MakeWork = Callable[[EventSourceMapping], Work]
-
 
 class StreamPoller:
     """See `base.Poller`."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: StreamWork) -> None:
         self._work = work
         self._mapping = work.mapping
         self._reading: set[str] = set()
