@@ -15,9 +15,9 @@ from typing import Any
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True, weakref_slot=True)
 class Snapshot:
-    """What was deployed. Never changed after it was made.
+    """What was deployed. Never changed after it was made; each is itself alone.
 
     Attributes:
         deployment_id: of the deployment that made it.
