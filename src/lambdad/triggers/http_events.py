@@ -19,6 +19,10 @@ from lambdad.protocol.http import HttpRequest, HttpResponse
 _TEXTUAL_TYPES = frozenset(
     {"application/json", "application/javascript", "application/xml", "application/graphql"}
 )
+# What is said to the next hop is not said to the function.
+_OF_THE_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
+)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 
 
@@ -51,7 +55,7 @@ class Arrival:
 
 def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, Any]:
     """Return the event of a request; `path` is raw and below the stage."""
-    headers = dict(request.headers)
+    headers = {name: text for name, text in request.headers.items() if name not in _OF_THE_HOP}
     cookies = headers.pop("cookie", None)
     headers["x-amzn-trace-id"] = arrival.trace_header
     headers.setdefault("x-forwarded-for", arrival.source_ip)

@@ -252,7 +252,7 @@ class Engine:
     ) -> None:
         resource.pending = properties
         if not resumed:
-            resource.token = uuid4().hex
+            resource.token = str(uuid4())
             resource.fresh = True
             await self._journal.resource(stack, resource, "CREATE_IN_PROGRESS")
         made = await self._provisioner.create(stack, resource, attempted=resumed)
@@ -280,7 +280,7 @@ class Engine:
         resource.pending = properties
         resource.before = resource.before or held
         if not resumed:
-            resource.token = uuid4().hex
+            resource.token = str(uuid4())
             await self._journal.resource(stack, resource, "UPDATE_IN_PROGRESS", _REPLACING)
         made = await self._provisioner.create(stack, resource, attempted=resumed)
         resource.held = Held(
@@ -293,7 +293,7 @@ class Engine:
         held = resource.held
         assert held is not None  # noqa: S101 - said by the caller
         if resource.pending is None:
-            resource.pending, resource.token = properties, uuid4().hex
+            resource.pending, resource.token = properties, str(uuid4())
             resource.before = resource.before or held
             await self._journal.resource(stack, resource, "UPDATE_IN_PROGRESS")
         made = await self._provisioner.update(stack, resource, held, properties)

@@ -63,7 +63,7 @@ class Removal:
             return
         resource.held = held
         if resource.status != "DELETE_IN_PROGRESS":
-            resource.token = uuid4().hex
+            resource.token = str(uuid4())
             await self._journal.resource(stack, resource, "DELETE_IN_PROGRESS")
         try:
             await self._provisioner.delete(stack, resource, held, resource.token)
@@ -110,7 +110,7 @@ class Removal:
                 stack, resource, "DELETE_SKIPPED", physical_id=old.physical_id
             )
             return
-        token = uuid4().hex
+        token = str(uuid4())
         await self._journal.resource(
             stack, resource, "DELETE_IN_PROGRESS", physical_id=old.physical_id
         )
@@ -135,7 +135,7 @@ class Removal:
                 resource.held, resource.before, resource.pending = before, None, None
                 await self._remove_old(stack, resource, now, kept=False)
             elif now is not None:
-                resource.token = uuid4().hex
+                resource.token = str(uuid4())
                 await self._journal.resource(stack, resource, "UPDATE_IN_PROGRESS")
                 attempted = resource.pending if resource.pending is not None else now.properties
                 current = Held(
