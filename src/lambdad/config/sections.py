@@ -244,6 +244,18 @@ class NeighboursConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloudFormationConfig:
+    """What stacks may have.
+
+    Attributes:
+        unknown_types: what becomes of resources whose types lambdad does not know: `fail` refuses
+            the template; `warn` makes nothing of them and says so in the stack's events.
+    """
+
+    unknown_types: str = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All sections.
 
@@ -265,4 +277,5 @@ class Config:
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
+    cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
     filesystems: Mapping[str, Path] = field(default_factory=dict)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Service
+from lambdad.config.sections import CloudFormationConfig
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -52,6 +53,7 @@ class Setup:
             service is not lambdad's own here, so whoever can should use the AWS API instead.
         endpoint_url: lambdad's own AWS endpoint, `http://127.0.0.1:4566`.
         access_key: an account's access key id and secret for that endpoint.
+        stacks: what the configuration says of CloudFormation.
     """
 
     directory: Path
@@ -62,6 +64,7 @@ class Setup:
     neighbour: Callable[[str], Awaitable[Any]]
     endpoint_url: str
     access_key: Callable[[str], tuple[str, str]]
+    stacks: CloudFormationConfig = field(default_factory=CloudFormationConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

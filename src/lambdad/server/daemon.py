@@ -274,6 +274,7 @@ class Daemon:
             functions=targets,
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
+            stacks=self._config.cloudformation,
         )
         self._stack.push_async_callback(self._neighbours.close)
         self._subscriptions = Subscriptions(

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.model import ServiceModel
 
-from lambdad.config.sections import NeighboursConfig
+from lambdad.config.sections import CloudFormationConfig, NeighboursConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.borrowed.server import Moto, installed
@@ -40,8 +40,18 @@ def connect(
     functions: FunctionPush,
     endpoint_url: str,
     access_key: Callable[[str], tuple[str, str]],
+    stacks: CloudFormationConfig,
 ) -> Neighbours:
-    """Connect every service with its server; nothing is opened yet."""
+    """Connect every service with its server; nothing is opened yet.
+
+    Raises:
+        HostUnfit: a setting has a value that it cannot have.
+    """
+    if stacks.unknown_types not in ("fail", "warn"):
+        raise HostUnfit(
+            f"cloudformation.unknown_types = {stacks.unknown_types!r} is not known.",
+            "Write fail or warn.",
+        )
     servers: dict[str, Server] = {}
     for name in NEIGHBOURS:
         kind = choice(config, name)
@@ -55,6 +65,7 @@ def connect(
                 neighbour=_finder(servers),
                 endpoint_url=endpoint_url,
                 access_key=access_key,
+                stacks=stacks,
             )
             servers[name] = Builtin(Hosted(name, setup))
         elif kind != BUILTIN:

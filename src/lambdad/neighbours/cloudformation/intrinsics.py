@@ -51,13 +51,13 @@ class Scope:
     zones: Callable[[str], list[str]] = lambda region: [f"{region}{each}" for each in "abc"]
     decided: dict[str, bool | None] = field(default_factory=dict)
 
-    def holds(self, name: str) -> bool:
+    def holds(self, name: Any) -> bool:
         """Whether a condition of the template holds.
 
         Raises:
             ValidationError: there is no such condition, or it depends on itself.
         """
-        if name not in self.conditions:
+        if not isinstance(name, str) or name not in self.conditions:
             raise ValidationError(
                 f"Template format error: Unresolved condition dependency {name} in the Conditions "
                 "block of the template"
@@ -359,3 +359,19 @@ _FUNCTIONS: Mapping[str, Callable[[Any, Scope], Any]] = {
     "Fn::ToJsonString": _to_json_string,
     "Ref": _ref,
 }
+SUPPORTED = sorted(_FUNCTIONS)
+
+
+def unsupported(value: Any) -> str | None:
+    """Return the name of a function in a value that there is not, or None."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, list):
+            pending += each
+        elif isinstance(each, dict):
+            for name in each:
+                if name.startswith("Fn::") and name not in _FUNCTIONS:
+                    return str(name)
+            pending += each.values()
+    return None

@@ -66,6 +66,31 @@ def _check_declaration(name: str, each: Any) -> None:
         )
     if not isinstance(each["Type"], str) or not _TYPES.fullmatch(each["Type"]):
         raise ValidationError(f"Template format error: Unrecognized parameter type: {each['Type']}")
+    if not isinstance(each.get("AllowedValues", []), list):
+        raise ValidationError(
+            f"Template format error: AllowedValues of parameter {name} must be a list."
+        )
+    for limit in ("MinLength", "MaxLength", "MinValue", "MaxValue"):
+        if limit in each and not _is_number(each[limit]):
+            raise ValidationError(
+                f"Template format error: {limit} of parameter {name} must be a number."
+            )
+    if not isinstance(each.get("AllowedPattern", ""), str):
+        raise ValidationError(
+            f"Template format error: Every AllowedPattern member must be a string. ({name})"
+        )
+    if isinstance(each.get("Default"), dict | list):
+        raise ValidationError(
+            f"Template format error: Every Default member must be a string. ({name})"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(value, bool)
 
 
 def _value(name: str, declared: Mapping[str, Any], text: str, stored: Callable[[str], Any]) -> Any:
@@ -104,9 +129,9 @@ def _problem(declared: Mapping[str, Any], text: str, *, number: bool) -> str | N
     pattern = declared.get("AllowedPattern")
     if pattern is not None and not _matches(str(pattern), text):
         return f"must match pattern {pattern}"
-    if len(text) < int(declared.get("MinLength", 0)):
+    if len(text) < float(declared.get("MinLength", 0)):
         return f"must contain at least {declared['MinLength']} characters"
-    if "MaxLength" in declared and len(text) > int(declared["MaxLength"]):
+    if "MaxLength" in declared and len(text) > float(declared["MaxLength"]):
         return f"must contain at most {declared['MaxLength']} characters"
     return None
 

@@ -39,7 +39,8 @@ class Stacks:
         self.journal = Journal(db, setup.clock)
         self.custom = CustomResources(db, setup.endpoint_url)
         self.api = AwsApi(setup.endpoint_url, setup.access_key)
-        self.provisioner = Provisioner(self.api, self.custom)
+        self.lenient = setup.stacks.unknown_types == "warn"
+        self.provisioner = Provisioner(self.api, self.custom, lenient=self.lenient)
         self._engine = Engine(self.journal, self.provisioner, self.exports_of, self._check_exports)
         self._spawn: SpawnTask = setup.spawn
         self._stacks: dict[str, Stack] = {}
@@ -138,6 +139,16 @@ class Stacks:
     def exports_of(self, stack: Stack) -> Mapping[str, str]:
         """Return what a stack may import."""
         return {name: value for name, (_, value) in self.exports(stack.owner).items()}
+
+    def macros_of(self, stack: Stack) -> Mapping[str, str]:
+        """Return the functions of the macros in a stack's account, by name."""
+        return {
+            str(each.held.properties["Name"]): str(each.held.properties["FunctionName"])
+            for other in self._stacks.values()
+            if other.owner == stack.owner and not other.deleted
+            for each in other.resources.values()
+            if each.type == "AWS::CloudFormation::Macro" and each.held is not None
+        }
 
     def importers(self, owner: Owner, name: str) -> list[str]:
         """Return names of the stacks that import an export."""

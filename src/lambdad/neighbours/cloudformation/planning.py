@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from lambdad.neighbours.cloudformation.calls import CallFailed, Calls
 from lambdad.neighbours.cloudformation.errors import (
     InsufficientCapabilitiesException,
     ValidationError,
 )
+from lambdad.neighbours.cloudformation.fetching import fetched
 from lambdad.neighbours.cloudformation.graph import dependencies
+from lambdad.neighbours.cloudformation.macros import Macros
 from lambdad.neighbours.cloudformation.model import Plan, Stack
 from lambdad.neighbours.cloudformation.parameters import resolve_parameters
+from lambdad.neighbours.cloudformation.rules import check_rules
 from lambdad.neighbours.cloudformation.scopes import base_scope, chosen, pseudo
 from lambdad.neighbours.cloudformation.template import Template, checked
 from lambdad.neighbours.cloudformation.template_text import read_template
-from lambdad.neighbours.cloudformation.transforms import SERVERLESS, transformed
+from lambdad.neighbours.cloudformation.transforms import transformed
 from lambdad.neighbours.cloudformation.types import TYPES, is_known
 
 _BODY_MAX = 51_200
-_URL_MAX = 1_000_000
 
 
 def template_text(params: Mapping[str, Any], calls: Calls) -> str | None:
@@ -43,37 +44,7 @@ def template_text(params: Mapping[str, Any], calls: Calls) -> str | None:
                 f"constraint: Member must have length less than or equal to {_BODY_MAX}"
             )
         return str(body)
-    return _fetch(str(url), calls) if url else None
-
-
-def _fetch(url: str, calls: Calls) -> str:
-    bucket, key = bucket_and_key(url)
-    try:
-        answer = calls.call("s3", "GetObject", {"Bucket": bucket, "Key": key})
-    except CallFailed as error:
-        raise ValidationError(f"S3 error: {error} ({url})") from error
-    if int(answer["ContentLength"]) > _URL_MAX:
-        raise ValidationError(f"Template may not exceed {_URL_MAX} bytes in size.")
-    return str(answer["Body"].read().decode("utf-8", "replace"))
-
-
-def bucket_and_key(url: str) -> tuple[str, str]:
-    """Return where an URL of S3 points to, whatever host and style it has.
-
-    Raises:
-        ValidationError: it is none.
-    """
-    parts = urlsplit(url)
-    path = unquote(parts.path.lstrip("/"))
-    host = parts.hostname or ""
-    virtual, found, _ = host.partition(".s3")
-    if found and virtual and not virtual.startswith("s3"):
-        bucket, key = virtual, path
-    else:
-        bucket, _, key = path.partition("/")
-    if parts.scheme not in ("http", "https", "s3") or not bucket or not key:
-        raise ValidationError("TemplateURL must be a supported URL.")
-    return bucket, key
+    return fetched(str(url), calls) if url else None
 
 
 def make_plan(
@@ -83,10 +54,14 @@ def make_plan(
     calls: Calls,
     *,
     exports: Mapping[str, str],
+    macros: Mapping[str, str],
     lenient: bool = False,
     former: Plan | None = None,
 ) -> Plan:
     """Return what a request wants a stack to be.
+
+    `macros` are the functions of the account's macros by name; `lenient` lets types pass that are
+    not known.
 
     Raises:
         ValidationError: with CloudFormation's text.
@@ -96,7 +71,8 @@ def make_plan(
     given = given_parameters(params, former)
     texts, values = resolve_parameters(template, given, stored=lambda name: _ssm_value(calls, name))
     values |= pseudo(stack)
-    document = dict(transformed(template, values, region=stack.region))
+    applied = Macros(calls, macros, values, template.section("Mappings"))
+    document = dict(transformed(template, values, applied, region=stack.region))
     whole = checked(document)
     plan = Plan(
         text=text,
@@ -107,10 +83,12 @@ def make_plan(
         capabilities=list(params.get("Capabilities") or ()),
     )
     scope = base_scope(plan, exports)
+    check_rules(whole.section("Rules"), scope)
     wanted = chosen(plan, scope)
     dependencies(wanted)
     _check_types(whole, lenient=lenient)
-    _check_capabilities(template, wanted, plan.capabilities)
+    direct = "ChangeSetName" not in params
+    _check_capabilities(wanted, plan.capabilities, rewritten=direct and template.is_rewritten)
     return plan
 
 
@@ -157,8 +135,8 @@ def _check_types(template: Template, *, lenient: bool) -> None:
         )
 
 
-def _check_capabilities(template: Template, wanted: Mapping[str, Any], given: list[str]) -> None:
-    needed = needed_capabilities(template, wanted)
+def _check_capabilities(wanted: Mapping[str, Any], given: list[str], *, rewritten: bool) -> None:
+    needed = needed_capabilities(wanted, rewritten=rewritten)
     missing = [each for each in needed if each not in given]
     if "CAPABILITY_NAMED_IAM" in given:
         missing = [each for each in missing if each != "CAPABILITY_IAM"]
@@ -166,8 +144,11 @@ def _check_capabilities(template: Template, wanted: Mapping[str, Any], given: li
         raise InsufficientCapabilitiesException(f"Requires capabilities : [{', '.join(missing)}]")
 
 
-def needed_capabilities(template: Template, wanted: Mapping[str, Any]) -> list[str]:
-    """Return what callers have to acknowledge for these resources."""
+def needed_capabilities(wanted: Mapping[str, Any], *, rewritten: bool) -> list[str]:
+    """Return what callers have to acknowledge for these resources.
+
+    `rewritten` says that transforms made them, and nobody looks at them before they are deployed.
+    """
     found = set()
     for each in wanted.values():
         known = TYPES.get(each["Type"])
@@ -175,6 +156,6 @@ def needed_capabilities(template: Template, wanted: Mapping[str, Any]) -> list[s
             found.add(needed)
     if "CAPABILITY_NAMED_IAM" in found:
         found.discard("CAPABILITY_IAM")
-    if SERVERLESS in template.transforms:
+    if rewritten:
         found.add("CAPABILITY_AUTO_EXPAND")
     return sorted(found)

@@ -68,7 +68,8 @@ async def planned(
     context: Context, params: Params, stack: Stack, *, former: Plan | None = None
 ) -> Plan:
     """Return what a request wants a stack to be; see `planning.make_plan`."""
-    calls, exports = calls_of(context), context.services.exports_of(stack)
+    calls, services = calls_of(context), context.services
+    exports, macros = services.exports_of(stack), services.macros_of(stack)
 
     def plan() -> Plan:
         text = template_text(params, calls)
@@ -76,9 +77,18 @@ async def planned(
             text = former.text
         if text is None:
             raise ValidationError("Either Template URL or Template Body must be specified.")
-        return make_plan(text, params, stack, calls, exports=exports, former=former)
+        return make_plan(
+            text,
+            params,
+            stack,
+            calls,
+            exports=exports,
+            macros=macros,
+            lenient=services.lenient,
+            former=former,
+        )
 
-    found: Plan = await context.services.off_loop(plan)
+    found: Plan = await services.off_loop(plan)
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambdad.neighbours.cloudformation.errors import ValidationError
-from lambdad.neighbours.cloudformation.intrinsics import VARIABLE
+from lambdad.neighbours.cloudformation.intrinsics import SUPPORTED, VARIABLE, unsupported
 
 SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -40,7 +40,7 @@ PSEUDO = {
 }
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
 _TYPE = re.compile(r"[A-Za-z0-9]+::[A-Za-z0-9@_-]+(::[A-Za-z0-9@_-]+)*")
-_RESOURCES_MAX = 500
+_AT_MOST = {"Resources": 500, "Parameters": 200, "Mappings": 200, "Outputs": 200}
 _DESCRIPTION_MAX = 1_024
 _ATTRIBUTES = {
     "Condition",
@@ -54,6 +54,7 @@ _ATTRIBUTES = {
     "UpdateReplacePolicy",
     "Version",
 }
+_OBJECTS = ("Conditions", "Mappings", "Metadata", "Outputs", "Parameters", "Resources", "Rules")
 _POLICIES = {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
 
 
@@ -73,16 +74,44 @@ class Template:
         return self.section("Resources")
 
     @property
+    def definitions(self) -> Mapping[str, Any]:
+        """Resources but for those that transforms have yet to make."""
+        return {
+            name: each
+            for name, each in self.resources.items()
+            if isinstance(each, dict) and isinstance(each.get("Type"), str)
+        }
+
+    @property
     def description(self) -> str | None:
         """What it says of itself."""
         return self.document.get("Description")
 
     @property
-    def transforms(self) -> list[str]:
+    def transforms(self) -> list[Any]:
         """Names of the transforms that it declares."""
         found = self.document.get("Transform") or []
         names = found if isinstance(found, list) else [found]
-        return [each if isinstance(each, str) else str(each.get("Name")) for each in names]
+        return [each.get("Name") if isinstance(each, dict) else each for each in names]
+
+    @property
+    def has_snippets(self) -> bool:
+        """Whether `Fn::Transform` stands anywhere in it."""
+        pending: list[Any] = [self.document]
+        while pending:
+            each = pending.pop()
+            if isinstance(each, list):
+                pending += each
+            elif isinstance(each, dict):
+                if "Fn::Transform" in each:
+                    return True
+                pending += each.values()
+        return False
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether transforms make another template of it."""
+        return bool(self.transforms) or self.has_snippets
 
 
 def checked(document: Mapping[str, Any], *, transformed: bool = True) -> Template:
@@ -93,37 +122,56 @@ def checked(document: Mapping[str, Any], *, transformed: bool = True) -> Templat
     Raises:
         ValidationError: with CloudFormation's text.
     """
-    unknown = sorted(set(document) - SECTIONS)
+    unknown = sorted(set(document) - SECTIONS - (set() if transformed else {"Fn::Transform"}))
     if unknown:
         raise ValidationError(f"Invalid template property or properties [{', '.join(unknown)}]")
     _check_nulls(document)
     template = Template(document)
-    for name in ("Conditions", "Mappings", "Metadata", "Outputs", "Parameters", "Resources"):
+    for name in _OBJECTS:
         if not isinstance(document.get(name, {}), dict):
             raise ValidationError(
                 f"Template format error: {name} section must be an object of members."
             )
+    _check_head(template)
+    raw = not transformed and template.is_rewritten
+    _check_numbers(template, raw=raw)
+    for logical_id, resource in template.resources.items():
+        if not (raw and logical_id.startswith("Fn::")):
+            _check_resource(logical_id, resource, raw=raw)
+    for name, output in template.section("Outputs").items():
+        if not (raw and name.startswith("Fn::")):
+            _check_output(name, output)
+    if transformed:
+        _check_functions(template)
+        _check_references(template)
+    return template
+
+
+def _check_numbers(template: Template, *, raw: bool) -> None:
+    if not template.resources and not raw:
+        raise ValidationError(
+            "Template format error: At least one Resources member must be defined."
+        )
+    for section, most in _AT_MOST.items():
+        number = len(template.section(section))
+        if number > most:
+            raise ValidationError(
+                f"Template format error: Number of {section.lower()}, {number}, is greater than "
+                f"maximum allowed, {most}"
+            )
+
+
+def _check_head(template: Template) -> None:
+    document = template.document
     text = document.get("Description", "")
     if not isinstance(text, str) or len(text.encode()) > _DESCRIPTION_MAX:
         raise ValidationError(
             "Template format error: Description must be a string of at most 1024 bytes."
         )
-    if not template.resources:
-        raise ValidationError(
-            "Template format error: At least one Resources member must be defined."
-        )
-    if len(template.resources) > _RESOURCES_MAX:
-        raise ValidationError(
-            f"Template format error: Number of resources, {len(template.resources)}, is greater "
-            f"than maximum allowed, {_RESOURCES_MAX}"
-        )
-    for logical_id, resource in template.resources.items():
-        _check_resource(logical_id, resource)
-    for name, output in template.section("Outputs").items():
-        _check_output(name, output)
-    if transformed:
-        _check_references(template)
-    return template
+    if not isinstance(document.get("Transform", []), str | list | dict) or not all(
+        isinstance(each, str) for each in template.transforms
+    ):
+        raise ValidationError("Template format error: Transform must be a name or a list of names.")
 
 
 def _check_nulls(document: Mapping[str, Any]) -> None:
@@ -138,7 +186,7 @@ def _check_nulls(document: Mapping[str, Any]) -> None:
             pending += [(f"{path}/{index}", each) for index, each in enumerate(value)]
 
 
-def _check_resource(logical_id: str, resource: Any) -> None:
+def _check_resource(logical_id: str, resource: Any, *, raw: bool) -> None:
     if not _LOGICAL_ID.fullmatch(logical_id):
         raise ValidationError(
             f"Template format error: Resource name {logical_id} is non alphanumeric."
@@ -146,6 +194,8 @@ def _check_resource(logical_id: str, resource: Any) -> None:
     where = f"Template format error: [/Resources/{logical_id}]"
     if not isinstance(resource, dict):
         raise ValidationError(f"{where} Every Resources member must be an object.")
+    if raw and "Fn::Transform" in resource:
+        return
     kind = resource.get("Type")
     if kind is None:
         raise ValidationError(f"{where} Every Resources object must contain a Type member.")
@@ -156,14 +206,38 @@ def _check_resource(logical_id: str, resource: Any) -> None:
     unknown = sorted(set(resource) - _ATTRIBUTES)
     if unknown:
         raise ValidationError(f"Invalid template resource property '{unknown[0]}'")
+    _check_attributes(logical_id, resource, raw=raw)
+
+
+def _check_attributes(logical_id: str, resource: Mapping[str, Any], *, raw: bool) -> None:
+    names = resource.get("DependsOn", [])
+    if not isinstance(names, str) and not (
+        isinstance(names, list) and all(isinstance(each, str) for each in names)
+    ):
+        raise ValidationError(
+            f"Template format error: DependsOn of resource {logical_id} must be a string or list "
+            "of strings."
+        )
+    _check_condition(resource, f"resource {logical_id}")
     if not isinstance(resource.get("Properties", {}), dict):
-        raise ValidationError(f"{where} Properties must be an object.")
+        raise ValidationError(
+            f"Template format error: [/Resources/{logical_id}] Properties must be an object."
+        )
     for name in ("DeletionPolicy", "UpdateReplacePolicy"):
         policy = resource.get(name, "Delete")
+        if not isinstance(policy, str) and not raw:
+            raise ValidationError(f"Template format error: Every {name} member must be a string.")
         if isinstance(policy, str) and policy not in _POLICIES:
             raise ValidationError(
                 f"Template error: Unrecognized {name} {policy} for resource {logical_id}"
             )
+
+
+def _check_condition(part: Mapping[str, Any], where: str) -> None:
+    if not isinstance(part.get("Condition", ""), str):
+        raise ValidationError(
+            f"Template format error: Every Condition member must be a string. ({where})"
+        )
 
 
 def _check_output(name: str, output: Any) -> None:
@@ -173,11 +247,22 @@ def _check_output(name: str, output: Any) -> None:
         raise ValidationError(
             f"Template format error: Every Outputs member must contain a Value object ({name})."
         )
+    _check_condition(output, f"output {name}")
     export = output.get("Export")
     if export is not None and not (isinstance(export, dict) and "Name" in export):
         raise ValidationError(
             f"Template format error: Export of output {name} must contain a Name."
         )
+
+
+def _check_functions(template: Template) -> None:
+    for section in ("Conditions", "Outputs", "Resources"):
+        found = unsupported(list(template.section(section).values()))
+        if found is not None:
+            raise ValidationError(
+                f"Template error: Encountered unsupported function: {found} Supported functions "
+                f"are: [{', '.join(SUPPORTED)}]"
+            )
 
 
 def _check_references(template: Template) -> None:
@@ -250,7 +335,7 @@ def _mentioned(function: str, argument: Any) -> Iterator[str]:
         given: Any = ()
         if isinstance(argument, list) and len(argument) == 2:
             argument, given = argument
-        if isinstance(argument, str):
+        if isinstance(argument, str) and isinstance(given, dict | tuple):
             for match in VARIABLE.finditer(argument):
                 name = match[2].strip()
                 if not match[1] and name not in given:

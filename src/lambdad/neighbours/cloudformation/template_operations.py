@@ -49,7 +49,7 @@ async def _template(context: Context, params: Params) -> Template:
         if text is None:
             raise ValidationError("Either Template URL or Template Body must be specified.")
         template = Template(read_template(text))
-        return checked(template.document, transformed=SERVERLESS not in template.transforms)
+        return checked(template.document, transformed=not template.is_rewritten)
 
     found: Template = await context.services.off_loop(read)
     return found
@@ -64,14 +64,14 @@ def _text(value: Any) -> str:
 
 
 def _capabilities(template: Template) -> dict[str, Any]:
-    needed = needed_capabilities(template, template.resources)
+    needed = needed_capabilities(template.definitions, rewritten=template.is_rewritten)
     if SERVERLESS in template.transforms:
         needed = sorted({*needed, "CAPABILITY_IAM"})
     names = ", ".join(
         sorted(
             {
                 each["Type"]
-                for each in template.resources.values()
+                for each in template.definitions.values()
                 if each["Type"].startswith("AWS::IAM::")
             }
         )
@@ -126,7 +126,7 @@ async def get_template_summary(context: Context, params: Params) -> Result:
             for name, each in template.section("Parameters").items()
         ],
         "Description": template.description,
-        "ResourceTypes": sorted({each["Type"] for each in template.resources.values()}),
+        "ResourceTypes": sorted({each["Type"] for each in template.definitions.values()}),
         "Version": _text(template.document.get("AWSTemplateFormatVersion", "2010-09-09")),
         "ResourceIdentifierSummaries": [],
         **_capabilities(template),

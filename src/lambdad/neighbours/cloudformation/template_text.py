@@ -55,7 +55,7 @@ def _json(text: str) -> Any:
                 "Template format error: JSON not well-formed. "
                 f"(line {error.lineno}, column {error.colno})"
             ) from error
-    _check_depth(value)
+    check_depth(value)
     return value
 
 
@@ -68,7 +68,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """Refuse what nests too deep to be worked on.
+
+    Raises:
+        ValidationError: see there.
+    """
     level, depth = [value], 0
     while level:
         depth += 1

@@ -1,7 +1,6 @@
-"""Macros of AWS that rewrite a template before it is deployed.
+"""What rewrites a template before it is deployed, in which order.
 
-`AWS::Serverless-2016-10-31` is AWS's own `aws-sam-translator`, an optional package; the functions
-of `AWS::LanguageExtensions` are evaluated like all others.
+`AWS::Serverless-2016-10-31` is AWS's own `aws-sam-translator`, an optional package.
 """
 
 from __future__ import annotations
@@ -11,14 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdad.neighbours.cloudformation.errors import ValidationError
+from lambdad.neighbours.cloudformation.extensions import extended
+from lambdad.neighbours.cloudformation.macros import Macros
 from lambdad.neighbours.cloudformation.template import Template
 
 SERVERLESS = "AWS::Serverless-2016-10-31"
-_KNOWN = {SERVERLESS, "AWS::LanguageExtensions"}
+EXTENSIONS = "AWS::LanguageExtensions"
 _MANAGED = "arn:aws:iam::aws:policy/"
 
 
-def transformed(template: Template, values: Mapping[str, Any], *, region: str) -> Mapping[str, Any]:
+def transformed(
+    template: Template, values: Mapping[str, Any], macros: Macros, *, region: str
+) -> Mapping[str, Any]:
     """Return the document of a template with its transforms applied.
 
     `values` are of parameters and pseudo parameters.
@@ -26,15 +29,26 @@ def transformed(template: Template, values: Mapping[str, Any], *, region: str) -
     Raises:
         ValidationError: a transform is not known, fails, or needs a package that is missing.
     """
-    names = template.transforms
-    unknown = [name for name in names if name not in _KNOWN]
+    declared = template.document.get("Transform") or []
+    asked = declared if isinstance(declared, list) else [declared]
+    unknown = [
+        name
+        for name in template.transforms
+        if name not in (SERVERLESS, EXTENSIONS) and not macros.knows(name)
+    ]
     if unknown:
         raise ValidationError(f"No transform named {unknown[0]} found.")
-    if SERVERLESS not in names:
-        return {key: each for key, each in template.document.items() if key != "Transform"}
-    document = copy.deepcopy(dict(template.document))
-    document.pop("Transform")
-    return _serverless(document, values, region)
+    document = {key: each for key, each in template.document.items() if key != "Transform"}
+    if template.has_snippets:
+        document = macros.snippets(document)
+    for name, each in zip(template.transforms, asked, strict=True):
+        if name == EXTENSIONS:
+            document = extended(document, values)
+        elif name == SERVERLESS:
+            document = dict(_serverless(copy.deepcopy(document), values, region))
+        else:
+            document = macros.whole(each, document)
+    return document
 
 
 def _serverless(
