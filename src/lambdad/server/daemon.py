@@ -121,6 +121,16 @@ class Daemon:
         self._begin(services, store)
 
     def _site(self, services: Services, packages: FilePackageStore) -> Site:
+        doors = front_doors.connect(
+            self._neighbours,
+            services.attachments,
+            invoker=self._invoker,
+            permissions=services.functions.permissions,
+            authenticator=self._auth.authenticator,
+            clock=self._clock,
+            endpoint_url=self.endpoint_url,
+        )
+        self._stack.callback(doors.close)
         return Site(
             App(
                 offered=_OFFERED,
@@ -128,14 +138,7 @@ class Daemon:
                 elsewhere=self._neighbours,
                 authenticator=self._auth.authenticator,
             ),
-            front_doors=front_doors.connect(
-                self._neighbours,
-                services.attachments,
-                invoker=self._invoker,
-                permissions=services.functions.permissions,
-                authenticator=self._auth.authenticator,
-                clock=self._clock,
-            ),
+            front_doors=doors,
             health=self.health,
             packages=packages,
             queue=self._async.pages,

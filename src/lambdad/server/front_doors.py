@@ -12,19 +12,31 @@ from lambdad.controlplane.permissions import Permissions
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.front import Neighbours
+from lambdad.neighbours.web import OwnCalls, WebClient
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers import execute_api, function_url
+from lambdad.triggers.authorizers.jwt import IssuerKeys
 from lambdad.triggers.execute_api import ExecuteApi
 from lambdad.triggers.function_url import FunctionUrlTrigger
+from lambdad.triggers.http_api.authorization import Authorization
+from lambdad.triggers.http_api.integrations import Integrations
 from lambdad.triggers.http_api.serving import HttpApiFront
+from lambdad.triggers.invoking import FunctionCalls
 
 
 class FrontDoors:
     """Every way to a function by plain HTTP."""
 
-    def __init__(self, function_urls: FunctionUrlTrigger, apis: ExecuteApi) -> None:
+    def __init__(
+        self, function_urls: FunctionUrlTrigger, apis: ExecuteApi, calls: OwnCalls
+    ) -> None:
         self._function_urls = function_urls
         self._apis = apis
+        self._calls = calls
+
+    def close(self) -> None:
+        """Begin no more calls of services."""
+        self._calls.close()
 
     def answer(self, request: HttpRequest, *, guest: bool) -> Awaitable[HttpResponse] | None:
         """Answer a request; None when it is for none of the front doors."""
@@ -45,12 +57,21 @@ def connect(
     permissions: Permissions,
     authenticator: Authenticator,
     clock: Clock,
+    endpoint_url: str,
 ) -> FrontDoors:
     """Connect every front door with what it serves."""
+    web = WebClient()
+    calls = OwnCalls(endpoint_url, authenticator.daemon_key)
+    functions = FunctionCalls(invoker, permissions)
     http_apis = HttpApiFront(
         partial(neighbours.parts, "apigatewayv2"),
-        invoker=invoker,
-        permissions=permissions,
+        authorization=Authorization(
+            authenticator=authenticator,
+            functions=functions,
+            keys=IssuerKeys(web, clock),
+            clock=clock,
+        ),
+        integrations=Integrations(functions, web, calls),
         clock=clock,
         request_ids=request_ids(),
     )
@@ -65,4 +86,5 @@ def connect(
         ),
         # In this order each is asked whether an API is its own.
         ExecuteApi([http_apis]),
+        calls,
     )

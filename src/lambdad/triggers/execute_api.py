@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,11 @@ class Address:
     api_id: str
     path: str
     stage: str | None = None
+
+    @property
+    def mapped(self) -> bool:
+        """Whether a domain name's mapping led here."""
+        return self.stage is not None
 
 
 def address_of(request: HttpRequest) -> Address | None:
@@ -74,7 +79,8 @@ class ExecuteApi:
         return message(404, "Not Found")
 
 
-def message(status: int, text: str) -> HttpResponse:
+def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return what API Gateway itself answers, not the function."""
     body = json.dumps({"message": text}, separators=(",", ":")).encode()
-    return HttpResponse(status=status, headers={"content-type": "application/json"}, body=body)
+    kind = {"content-type": "application/json"}
+    return HttpResponse(status=status, headers={**kind, **(headers or {})}, body=body)

@@ -35,6 +35,7 @@ from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 from lambdad.triggers import cors
+from lambdad.triggers.authorizers.iam import event_identity
 from lambdad.triggers.http_events import (
     Arrival,
     InvalidResponse,
@@ -201,7 +202,7 @@ class FunctionUrlTrigger:
             scheme="http",
             moment=self._clock.now(),
             trace_header=trace,
-            authorizer=None if caller is None else {"iam": _identity(caller)},
+            authorizer=None if caller is None else {"iam": event_identity(caller)},
         )
         event = event_v2(request, arrival, path=address.path)
         return Invocation(
@@ -210,18 +211,6 @@ class FunctionUrlTrigger:
             invoked_arn=url.function_arn,
             trace_header=trace,
         )
-
-
-def _identity(caller: Caller) -> dict[str, str | None]:
-    return {
-        "accessKey": caller.access_key,
-        "accountId": caller.account_id,
-        "callerId": caller.user_id,
-        "cognitoIdentity": None,
-        "principalOrgId": None,
-        "userArn": caller.arn,
-        "userId": caller.user_id,
-    }
 
 
 async def _streamed_response(streamed: StreamedInvocation) -> HttpResponse:

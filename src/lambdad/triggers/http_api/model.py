@@ -8,8 +8,16 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
-# In the order in which they may name one another.
-PARTS = ("authorizer", "integration", "route", "deployment", "stage")
+PARTS = (
+    "authorizer",
+    "deployment",
+    "integration",
+    "integrationresponse",
+    "model",
+    "route",
+    "routeresponse",
+    "stage",
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -32,3 +40,13 @@ class Api:
     def api_id(self) -> str:
         """Ten characters, unique among all APIs."""
         return str(self.document["ApiId"])
+
+    @property
+    def protocol(self) -> str:
+        """`HTTP` or `WEBSOCKET`."""
+        return str(self.document["ProtocolType"])
+
+    @property
+    def execute_arn(self) -> str:
+        """What callers call, as policies name it: stage, method and path follow."""
+        return f"arn:aws:execute-api:{self.region}:{self.account_id}:{self.api_id}"

@@ -1,0 +1,171 @@
+"""What answers a request of an HTTP API: a function, a web server, or another service."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from urllib.parse import quote, unquote
+
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.triggers.http_api import services
+from lambdad.triggers.http_api.calls import Call, Unanswerable
+from lambdad.triggers.http_api.model import Document
+from lambdad.triggers.http_api.parameter_mapping import mapped_request, mapped_response, resolved
+from lambdad.triggers.http_api.routing import DEFAULT
+from lambdad.triggers.http_events import InvalidResponse, event_v2, response_of
+from lambdad.triggers.http_events_v1 import event_v1, response_v1
+from lambdad.triggers.invoking import CallFailed, Failure, FunctionCall, FunctionCalls
+from lambdad.triggers.outgoing import CallRefused, ServiceCalls, Unreachable, Web
+
+_UNAVAILABLE = frozenset({Failure.TIMEOUT, Failure.THROTTLED})
+_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
+_PATH_VARIABLE = re.compile(r"\{(\w+)\+?\}")
+_NOT_PASSED_ON = frozenset({"host", "connection", "upgrade", "keep-alive", "transfer-encoding"})
+_LIMIT_MS = 30_000
+
+
+class Integrations:
+    """Answers calls by whatever their route leads to."""
+
+    def __init__(self, functions: FunctionCalls, web: Web, calls: ServiceCalls) -> None:
+        self._functions = functions
+        self._web = web
+        self._calls = calls
+
+    async def answer(self, call: Call, integration: Document) -> HttpResponse:
+        """Answer a call that is allowed.
+
+        Raises:
+            Unanswerable: it cannot be answered.
+        """
+        if integration.get("IntegrationSubtype"):
+            response = await self._service(call, integration)
+        else:
+            changes = integration.get("RequestParameters")
+            request = mapped_request(call, changes) if changes else call.request
+            if integration["IntegrationType"] == "HTTP_PROXY":
+                response = await self._forwarded(call, request, integration)
+            else:
+                response = await self._function(call, request, integration)
+        answered = integration.get("ResponseParameters")
+        return mapped_response(call, response, answered) if answered else response
+
+    async def _function(
+        self, call: Call, request: HttpRequest, integration: Document
+    ) -> HttpResponse:
+        first = integration.get("PayloadFormatVersion") == "1.0"
+        event = event_of(call, request, first=first)
+        try:
+            payload = await self._functions.call(
+                FunctionCall(
+                    uri=_with_stage_variables(call, str(integration["IntegrationUri"])),
+                    source_arn=call.route_arn,
+                    account_id=call.api.account_id,
+                    request_id=call.arrival.request_id,
+                    payload=json.dumps(event, separators=(",", ":")).encode(),
+                    trace_header=call.arrival.trace_header,
+                    limit_s=_limit_s(integration),
+                )
+            )
+            return response_v1(payload) if first else response_of(payload)
+        except CallFailed as failed:
+            if failed.failure in _UNAVAILABLE:
+                raise Unanswerable(503, "Service Unavailable") from failed
+            raise Unanswerable(500, "Internal Server Error") from failed
+        except InvalidResponse as error:
+            raise Unanswerable(500, "Internal Server Error") from error
+
+    async def _forwarded(
+        self, call: Call, request: HttpRequest, integration: Document
+    ) -> HttpResponse:
+        method = str(integration.get("IntegrationMethod") or "ANY")
+        kept = {k: v for k, v in request.headers.items() if k not in _NOT_PASSED_ON}
+        arrival = call.arrival
+        kept["forwarded"] = (
+            f"by=127.0.0.1;for={arrival.source_ip};host={arrival.domain};proto={arrival.scheme}"
+        )
+        kept["via"] = "HTTP/1.1 AmazonAPIGateway"
+        sent = replace(
+            request, method=request.method if method == "ANY" else method, headers=kept, head=b""
+        )
+        try:
+            answer = await self._web.send(
+                sent, _url(call, request, integration), timeout_s=_limit_s(integration)
+            )
+        except (TimeoutError, Unreachable) as error:
+            raise Unanswerable(503, "Service Unavailable") from error
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return replace(answer, headers=headers)
+
+    async def _service(self, call: Call, integration: Document) -> HttpResponse:
+        subtype = str(integration["IntegrationSubtype"])
+        parameters = resolved(call, integration.get("RequestParameters") or {})
+        region = parameters.pop("Region", call.api.region)
+        try:
+            request = services.request_of(subtype, parameters)
+        except ValueError as error:
+            raise Unanswerable(400, str(error)) from error
+        try:
+            answer = await self._calls.call(
+                request.service, call.api.account_id, region, request.operation, **request.params
+            )
+        except CallRefused as refused:
+            status = refused.status if 400 <= refused.status <= 599 else 500
+            raise Unanswerable(status, str(refused)) from refused
+        return services.response_of(subtype, answer, call.arrival.request_id)
+
+
+def event_of(call: Call, request: HttpRequest, *, first: bool) -> dict[str, object]:
+    """Return the event of a call, in format 1.0 if it is the `first`."""
+    arrival = call.arrival
+    if call.authorizer is not None:
+        arrival = replace(arrival, authorizer=call.authorizer)
+    if first:
+        given = call.authorizer or {}
+        # AWS: the first format has a function's context and a token's claims without a name.
+        if "lambda" in given:
+            arrival = replace(arrival, authorizer=given["lambda"] or {})
+        elif "jwt" in given:
+            arrival = replace(arrival, authorizer=given["jwt"])
+        return event_v1(
+            request,
+            arrival,
+            path=unquote(call.path),
+            resource=call.route_key.rpartition(" ")[2],
+            stage=call.stage,
+            path_parameters=call.variables,
+            stage_variables=call.stage_variables,
+        )
+    path = call.path if request is call.request else request.path
+    event = event_v2(request, arrival, path=path)
+    event["routeKey"] = event["requestContext"]["routeKey"] = call.route_key
+    event["requestContext"]["stage"] = call.stage
+    if call.variables:
+        event["pathParameters"] = dict(call.variables)
+    if variables := call.stage_variables:
+        event["stageVariables"] = dict(variables)
+    return event
+
+
+def _limit_s(integration: Document) -> float:
+    return int(integration.get("TimeoutInMillis", _LIMIT_MS)) / 1000
+
+
+def _with_stage_variables(call: Call, text: str) -> str:
+    if "${" not in text:
+        return text
+    variables = call.stage_variables
+    return _STAGE_VARIABLE.sub(lambda found: variables.get(found[1], ""), text)
+
+
+def _url(call: Call, request: HttpRequest, integration: Document) -> str:
+    """Return where a request goes: path variables filled in, or the path that a mapping gave it."""
+    uri = _with_stage_variables(call, str(integration["IntegrationUri"]))
+    url = _PATH_VARIABLE.sub(lambda found: quote(call.variables.get(found[1], ""), safe="/"), uri)
+    if request is not call.request and request.path != call.request.path:
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}{request.path}"
+    if call.route_key == DEFAULT:
+        return f"{url.rstrip('/')}{call.below_stage}"
+    return url
