@@ -260,7 +260,7 @@ class Engine:
             physical_id=made.physical_id, properties=properties, attributes=dict(made.attributes)
         )
         resource.pending = None
-        await self._journal.resource(stack, resource, "CREATE_COMPLETE")
+        await self._journal.resource(stack, resource, "CREATE_COMPLETE", made.note)
 
     async def _replace(
         self, stack: Stack, resource: Resource, properties: dict[str, Any], *, resumed: bool

@@ -17,8 +17,14 @@ from botocore.exceptions import WaiterError
 from lambdad.neighbours.cloudformation.calls import AwsApi, CallFailed, Calls
 from lambdad.neighbours.cloudformation.custom import CustomResources
 from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
+from lambdad.neighbours.cloudformation.schemas import problem_of
 from lambdad.neighbours.cloudformation.types import TYPES, is_custom
-from lambdad.neighbours.cloudformation.types.base import Made, ResourceFailed, Work
+from lambdad.neighbours.cloudformation.types.base import (
+    Made,
+    ResourceFailed,
+    ResourceType,
+    Work,
+)
 
 T = TypeVar("T")
 _THREADS = 24
@@ -70,14 +76,12 @@ class Provisioner:
         found = TYPES.get(resource.type)
         if found is None:
             if self._lenient:
-                return Made(physical_id=work.name)
+                return Made(
+                    physical_id=work.name,
+                    note=f"Nothing was made: lambdad does not know the type {resource.type}.",
+                )
             raise ResourceFailed(f"Unrecognized resource type: {resource.type}")
-        missing = [each for each in found.required if work.get(each) is None]
-        if missing:
-            raise ResourceFailed(
-                f"Properties validation failed for resource {resource.logical_id} with message: "
-                + "\n".join(f"[#: required key [{each}] not found]" for each in missing)
-            )
+        await self.run(lambda: _check(found, work))
         try:
             return await self.run(lambda: found.create(work))
         except ResourceFailed as error:
@@ -97,6 +101,7 @@ class Provisioner:
         if found is None or found.update is None:
             return Made(physical_id=held.physical_id, attributes=held.attributes)
         update = found.update
+        await self.run(lambda: _check(found, work))
         return await self.run(lambda: update(work))
 
     async def delete(self, stack: Stack, resource: Resource, held: Held, token: str) -> None:
@@ -141,6 +146,16 @@ class Provisioner:
             attempted=attempted,
             name=found.named(stack.name, resource.logical_id, properties, token),
         )
+
+
+def _check(found: ResourceType, work: Work) -> None:
+    """Refuse properties before anything is called: what is there already stays untouched."""
+    missing = [each for each in found.required if work.get(each) is None]
+    if missing:
+        raise ResourceFailed(f"Property {missing[0]} cannot be empty.")
+    problem = problem_of(found.name, work.properties)
+    if problem is not None:
+        raise ResourceFailed(problem)
 
 
 def _mentions(value: Any) -> bool:

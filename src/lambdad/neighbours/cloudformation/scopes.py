@@ -8,6 +8,7 @@ from typing import Any
 from lambdad.neighbours.cloudformation.errors import ValidationError
 from lambdad.neighbours.cloudformation.intrinsics import Scope
 from lambdad.neighbours.cloudformation.model import Held, Plan, Stack
+from lambdad.neighbours.cloudformation.types import is_known
 
 UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
@@ -77,6 +78,8 @@ def stack_scope(
         if unknown(name):
             return UNKNOWN
         attributes = held(name).attributes
+        if not is_known(stack.resources[name].type):
+            return f"{held(name).physical_id}.{wanted}"
         if wanted in attributes:
             return attributes[wanted]
         raise ValidationError(

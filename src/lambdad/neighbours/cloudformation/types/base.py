@@ -43,10 +43,11 @@ class Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a resource is after it was made or changed."""
+    """What a resource is after it was made or changed; `note` is for whoever reads the events."""
 
     physical_id: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
