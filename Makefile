@@ -8,7 +8,7 @@ BIN   := .venv/bin
 ARGS  ?=
 BASE  ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt check unit test crash chaos backends docs lock changelog bench performance clean venv
+.PHONY: help setup demo fmt check unit test acceptance crash chaos backends docs lock changelog bench performance clean venv
 
 help:      ## Show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -53,6 +53,10 @@ backends: venv ## Run the suites of runtimes, extensions, invocation and failure
 		tests/conformance/logs tests/conformance/lambda_/test_invoke.py \
 		tests/conformance/lambda_/test_response_stream.py tests/conformance/lambda_/test_logging.py \
 		tests/conformance/lambda_/test_concurrency.py tests/conformance/triggers $(ARGS)
+
+acceptance: venv ## Install the deploy tools (Serverless, SAM, CDK, ...) and deploy with each
+	@scripts/install_tools
+	TEST_EVERY_TOOL=1 $(BIN)/pytest -rs tests/e2e/tools $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py

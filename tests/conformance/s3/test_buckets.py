@@ -146,7 +146,20 @@ def test_settings_are_read_back_as_they_were_set(
     put(Bucket=bucket, **{member: document})
     found = get(Bucket=bucket)
     found.pop("ResponseMetadata")
+    found.pop("TransitionDefaultMinimumObjectSize", None)
     assert (found if flat else found[member]) == document
+
+
+def test_a_lifecycle_says_what_is_too_small_to_be_moved(s3: Any, bucket: str) -> None:
+    rule = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    lifecycle = {"Bucket": bucket, "LifecycleConfiguration": {"Rules": [rule]}}
+    member = "TransitionDefaultMinimumObjectSize"
+    size = "all_storage_classes_128K"
+    assert s3.put_bucket_lifecycle_configuration(**lifecycle)[member] == size
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)[member] == size
+    size = "varies_by_storage_class"
+    s3.put_bucket_lifecycle_configuration(**lifecycle, **{member: size})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)[member] == size
 
 
 def test_what_was_deleted_is_gone(s3: Any, bucket: str) -> None:

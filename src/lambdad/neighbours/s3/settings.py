@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lambdad.api.dispatch import Answer, Params, Result
@@ -32,6 +32,8 @@ class Setting:
         missing: code and text of the error when it is not set; None answers with `default`.
         whole: answers have it in a member, not its members in their place.
         deleted: suffix of the operation that deletes it, if there is one.
+        beside: request members beside the document, with their defaults; they belong to the
+            setting, and every answer has them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Setting:
     default: Mapping[str, Any] | None = None
     whole: str | None = None
     deleted: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Mapping[str, Any]], None] | None = None
 
 
@@ -102,6 +105,7 @@ SETTINGS = (
         member="LifecycleConfiguration",
         missing=("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
         deleted="BucketLifecycle",
+        beside={"TransitionDefaultMinimumObjectSize": "all_storage_classes_128K"},
         check=_check_rules,
     ),
     Setting(
@@ -183,8 +187,9 @@ def _register(setting: Setting) -> None:
             raise malformed_xml()
         if setting.check is not None:
             setting.check(document)
-        await context.services.configure(bucket, setting.name, document)
-        return {}
+        beside = {name: params.get(name, value) for name, value in setting.beside.items()}
+        await context.services.configure(bucket, setting.name, {**document, **beside})
+        return beside
 
     @operation(f"Get{setting.suffix}")
     async def get(context: Context, params: Params) -> Result:
