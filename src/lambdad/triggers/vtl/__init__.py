@@ -1,0 +1,1 @@
+"""The Velocity Template Language, as mapping templates of API Gateway need it."""
