@@ -209,6 +209,18 @@ class LogsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """What functions do, as metrics in CloudWatch.
+
+    Attributes:
+        flush_interval_s: how long measurements wait to be written together, in seconds; alarms
+            see them then.
+    """
+
+    flush_interval_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursConfig:
     """What serves the other AWS services behind the same port.
 
@@ -279,3 +291,4 @@ class Config:
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
     filesystems: Mapping[str, Path] = field(default_factory=dict)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)

@@ -11,6 +11,8 @@ for; the account's limit holds even then, and what was dealt out waits until the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from lambdad.dataplane.rates import FunctionRates, Rates
@@ -29,15 +31,18 @@ class AccountConcurrency:
         running: of all functions.
         claimed: dealt out as reservations and allotments.
         excess: running on the shared rest.
+        peak, excess_peak: the most of either since somebody asked.
     """
 
-    __slots__ = ("__weakref__", "claimed", "excess", "limit", "running")
+    __slots__ = ("__weakref__", "claimed", "excess", "excess_peak", "limit", "peak", "running")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.running = 0
         self.claimed = 0
         self.excess = 0
+        self.peak = 0
+        self.excess_peak = 0
 
 
 class FunctionConcurrency:
@@ -51,7 +56,16 @@ class FunctionConcurrency:
         rates: how fast it is invoked and grows.
     """
 
-    __slots__ = ("__weakref__", "account", "allotted", "excess", "rates", "reserved", "running")
+    __slots__ = (
+        "__weakref__",
+        "account",
+        "allotted",
+        "excess",
+        "peak",
+        "rates",
+        "reserved",
+        "running",
+    )
 
     def __init__(self, account: AccountConcurrency, rates: Rates) -> None:
         self.account = account
@@ -60,6 +74,7 @@ class FunctionConcurrency:
         self.running = 0
         self.allotted = 0
         self.excess = 0
+        self.peak = 0
 
     def admit(self, *, beyond: bool) -> None:
         """Count one more, or refuse it; `beyond` its version's allotment or within."""
@@ -76,6 +91,9 @@ class FunctionConcurrency:
         self.running += 1
         if beyond:
             self._add_excess(1)
+            account.excess_peak = max(account.excess_peak, account.excess)
+        self.peak = max(self.peak, self.running)
+        account.peak = max(account.peak, account.running)
 
     def dismiss(self, *, beyond: bool) -> None:
         """Count one less."""
@@ -111,14 +129,17 @@ class VersionConcurrency:
     Attributes:
         running: invocations of it at this moment.
         allotted: how many of them may run whatever else does.
+        peak: the most of them that ran within the allotment since somebody asked.
+        within, beyond: invocations since then, where there is an allotment.
     """
 
-    __slots__ = ("__weakref__", "allotted", "function", "running")
+    __slots__ = ("__weakref__", "allotted", "beyond", "function", "peak", "running", "within")
 
     def __init__(self, function: FunctionConcurrency) -> None:
         self.function = function
         self.running = 0
         self.allotted = 0
+        self.peak = self.within = self.beyond = 0
 
     def acquire(self) -> None:
         """Count one more.
@@ -128,6 +149,12 @@ class VersionConcurrency:
         """
         self.function.admit(beyond=self.running >= self.allotted)
         self.running += 1
+        if self.allotted:
+            self.peak = max(self.peak, min(self.running, self.allotted))
+            if self.running > self.allotted:
+                self.beyond += 1
+            else:
+                self.within += 1
 
     def request(self, now: float) -> None:
         """Count a synchronous request; those of events are not limited.
@@ -160,6 +187,29 @@ class VersionConcurrency:
     def excess(self) -> int:
         """How many run beyond the allotment."""
         return max(0, self.running - self.allotted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """What ran at once at most, for a while.
+
+    Attributes:
+        function: None for all of the account.
+        version: None for all of the function.
+        most: invocations.
+        unreserved: of the account on its shared rest; else None.
+        allotted: of the version; `within` and `beyond` count its invocations. Else 0.
+    """
+
+    account_id: str
+    region: str
+    function: FunctionKey | None = None
+    version: str | None = None
+    most: int = 0
+    unreserved: int | None = None
+    allotted: int = 0
+    within: int = 0
+    beyond: int = 0
 
 
 class ConcurrencyLedger:
@@ -215,6 +265,37 @@ class ConcurrencyLedger:
             self._allotted[key, version] = count
         else:
             self._allotted.pop((key, version), None)
+
+    def peaks(self) -> Iterator[Peak]:
+        """Yield what ran at most since the last time, of whatever ran at all."""
+        for (account_id, region), account in list(self._accounts.items()):
+            if account.peak:
+                yield Peak(
+                    account_id=account_id,
+                    region=region,
+                    most=account.peak,
+                    unreserved=account.excess_peak,
+                )
+            account.peak, account.excess_peak = account.running, account.excess
+        for key, function in list(self._functions.items()):
+            if function.peak:
+                yield Peak(
+                    account_id=key.account_id, region=key.region, function=key, most=function.peak
+                )
+            function.peak = function.running
+        for (key, number), version in list(self._allotted.items()):
+            yield Peak(
+                account_id=key.account_id,
+                region=key.region,
+                function=key,
+                version=number,
+                most=version.peak,
+                allotted=version.allotted,
+                within=version.within,
+                beyond=version.beyond,
+            )
+            version.peak = min(version.running, version.allotted)
+            version.within = version.beyond = 0
 
     def _function(self, key: FunctionKey) -> FunctionConcurrency:
         found = self._functions.get(key)

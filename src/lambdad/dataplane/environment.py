@@ -74,7 +74,7 @@ class ExecutionEnvironment(Occupant):
         self.renew_at = host.clock.monotonic() + RENEWAL_S
         self._owner = owner
         self._environment_id = host.new_environment_id()
-        self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
+        self._log = EnvironmentLog(function, host.clock, host.logs, initialization, host.metrics)
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
         self._processes = Processes(function, host, self._log, self)

@@ -25,6 +25,7 @@ from lambdad.observability.extension_records import extension_event, extension_l
 from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
+from lambdad.observability.metrics import Metrics
 from lambdad.observability.platform_events import Course, Initialisation, PlatformEvent
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
@@ -45,8 +46,12 @@ class EnvironmentLog:
         clock: Clock,
         logs: LogWriter,
         initialization: InitializationType = InitializationType.ON_DEMAND,
+        metrics: Metrics | None = None,
     ) -> None:
+        """What becomes of invocations is counted in `metrics`, too."""
         key = function.key
+        self._metrics = metrics
+        self._invoked_arn = ""
         self._function = function
         self._clock = clock
         self._logs = logs
@@ -146,6 +151,7 @@ class EnvironmentLog:
             self._init_events(duration_ms, None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
         self._runtime_done = False
+        self._invoked_arn = invocation.invoked_arn
         self._trace_header = trace = invocation.trace_header
         version = self._function.version
         self._platform(
@@ -211,6 +217,14 @@ class EnvironmentLog:
             report.report_line(usage, outcome=outcome),
             lambda: platform_events.report(usage, ended, trace),
         )
+        if self._metrics is not None:
+            self._metrics.ended(
+                self._invoked_arn,
+                usage.version,
+                begun_ms=usage.timestamp_ms,
+                duration_ms=usage.duration_ms,
+                failed=error is not None,
+            )
         tail, self._tail = self._tail, None
         return tail.content() if tail is not None else None
 

@@ -39,6 +39,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.domain.functions import Function
 from lambdad.domain.images import ImageProblem
 from lambdad.observability.logs import LogWriter
+from lambdad.observability.metrics import Metrics
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import can_follow, environment_of, for_extensions
 from lambdad.runtimes.wrapper import wrapped
@@ -93,6 +94,7 @@ class EnvironmentHost:
     ) -> None:
         self.clock = clock
         self.logs = logs
+        self.metrics = Metrics()
         self.spawn_task = spawn_task
         self.freezer = Freezer()
         self.init_timeout_s = config.init_timeout_s

@@ -22,7 +22,6 @@ from lambdad.dataplane.tracing import trace_header
 from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservation
-from lambdad.domain.environments import InitializationType
 from lambdad.domain.errors import (
     EFSMountFailureException,
     HostUnfit,
@@ -33,7 +32,6 @@ from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
 from lambdad.domain.tenancy import check_tenant
-from lambdad.observability.metrics import Metrics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,6 +44,7 @@ class Invoker:
     Attributes:
         capacity: what environments count in.
         metrics: what is counted by function, here and by whoever queues events.
+        peaks: see `ConcurrencyLedger.peaks`.
     """
 
     def __init__(
@@ -68,9 +67,10 @@ class Invoker:
         self._draw = draw
         self._host = host
         self._idle_timeout_s = config.idle_timeout_s
-        self.metrics = Metrics()
+        self.metrics = host.metrics
         rates = Rates(environments=config.scaling_rate, requests=config.request_rate)
         self._ledger = ConcurrencyLedger(config.concurrency, rates)
+        self.peaks = self._ledger.peaks
         self._provisioned = ProvisionedConcurrency(
             functions=functions, resources=resources, host=host, owner=self, ledger=self._ledger
         )
@@ -124,7 +124,11 @@ class Invoker:
         trace = trace_header(invocation.trace_header, self._host.clock.time(), lineage=lineage)
         invocation = invocation.traced(trace)
         fleet = self.fleet_of(function)
-        environment = self._admit(fleet, invocation)
+        try:
+            environment = self._admit(fleet, invocation)
+        except TooManyRequestsException:
+            self.metrics.throttled(invocation.invoked_arn, self._host.clock.time())
+            raise
         self._quiet.clear()
         done = asyncio.get_running_loop().create_future()
         work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
@@ -185,7 +189,7 @@ class Invoker:
             fleet.memory,
             environment.memory,
             name=fleet.function.arn,
-            kept=_is_provisioned(environment),
+            kept=environment.initialization.provisioned,
         )
 
     async def make_room(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
@@ -224,7 +228,7 @@ class Invoker:
             self.discard(environment)
         elif environment.claim is not None:
             environment.claim.rest()
-        if fleet is not None and current and _is_provisioned(environment):
+        if fleet is not None and current and environment.initialization.provisioned:
             self._provisioned.reconcile(fleet)
         self._note_quiet()
 
@@ -235,7 +239,7 @@ class Invoker:
             fleet = self.find_fleet(environment.function.key, environment.function.version)
         if fleet is not None:
             fleet.lose(environment)
-            if _is_provisioned(environment):
+            if environment.initialization.provisioned:
                 self._provisioned.reconcile(fleet)
         self._note_quiet()
 
@@ -393,7 +397,3 @@ class Invoker:
     def _note_quiet(self) -> None:
         if not self._busy and not self._closing:
             self._quiet.set()
-
-
-def _is_provisioned(environment: ExecutionEnvironment) -> bool:
-    return environment.initialization is InitializationType.PROVISIONED

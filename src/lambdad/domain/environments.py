@@ -22,6 +22,11 @@ class InitializationType(StrEnum):
     ON_DEMAND = "on-demand"
     PROVISIONED = "provisioned-concurrency"
 
+    @property
+    def provisioned(self) -> bool:
+        """Whether it was before anybody wanted it."""
+        return self is InitializationType.PROVISIONED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:

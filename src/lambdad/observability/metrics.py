@@ -1,24 +1,64 @@
-"""Counters under CloudWatch's names, by function, since the daemon started.
+"""Counters under CloudWatch's names, by function, since the daemon started and since last taken.
 
 Mutable: the counters. Bounded: functions beyond the first :data:`FUNCTIONS_MAX` share one name.
+Who counts does so behind answers: a sum each time; everything else is done by whoever takes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FUNCTIONS_MAX = 10_000
 OTHERS = "*"
 
+# Durations are told apart to two hundredths of themselves, for percentiles.
+_STEPS = 50.0
+_LEAST_MS = 0.01
+
 
 @dataclass(slots=True)
 class Statistic:
-    """What CloudWatch calls a statistic set; minima are left out."""
+    """What CloudWatch calls a statistic set."""
 
     count: int = 0
     sum: float = 0.0
+    minimum: float = math.inf
     maximum: float = 0.0
+
+    def add(self, value: float) -> None:
+        """Take a value in."""
+        self.count += 1
+        self.sum += value
+        self.minimum = min(self.minimum, value)
+        self.maximum = max(self.maximum, value)
+
+
+@dataclass(slots=True)
+class Calls:
+    """Invocations of one function, by one name and version, that began in one minute.
+
+    Attributes:
+        throttled: refused, in none of the others.
+        durations: in milliseconds.
+        spread: how many took how long, by steps; see :func:`duration_of`.
+    """
+
+    count: int = 0
+    failed: int = 0
+    throttled: int = 0
+    durations: Statistic = field(default_factory=Statistic)
+    spread: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallsKey:
+    """Whose `Calls`: the ARN as the caller qualified it, the version that ran, epoch minutes."""
+
+    arn: str
+    version: str
+    minute: int
 
 
 class Metrics:
@@ -26,16 +66,31 @@ class Metrics:
 
     def __init__(self) -> None:
         self._statistics: dict[str, dict[str, Statistic]] = {}
+        self._fresh: dict[tuple[str, str], Statistic] = {}
+        self._calls: dict[tuple[str, str, int], Calls] = {}
 
     def add(self, name: str, function_arn: str, value: float = 1.0) -> None:
         """Count `value` towards a metric of a function."""
         by_function = self._statistics.setdefault(name, {})
         if function_arn not in by_function and len(by_function) >= FUNCTIONS_MAX:
             function_arn = OTHERS
-        statistic = by_function.setdefault(function_arn, Statistic())
-        statistic.count += 1
-        statistic.sum += value
-        statistic.maximum = max(statistic.maximum, value)
+        by_function.setdefault(function_arn, Statistic()).add(value)
+        self._fresh.setdefault((name, function_arn), Statistic()).add(value)
+
+    def ended(
+        self, arn: str, version: str, *, begun_ms: int, duration_ms: float, failed: bool
+    ) -> None:
+        """Count an invocation that is over; about a microsecond."""
+        calls = self._of(arn, version, begun_ms // 60_000)
+        calls.count += 1
+        calls.failed += failed
+        calls.durations.add(duration_ms)
+        step = int(_STEPS * math.log(duration_ms if duration_ms > _LEAST_MS else _LEAST_MS))
+        calls.spread[step] = calls.spread.get(step, 0) + 1
+
+    def throttled(self, arn: str, at_s: float) -> None:
+        """Count an invocation that there was no room for."""
+        self._of(arn, "", int(at_s) // 60).throttled += 1
 
     def total(self, name: str) -> float:
         """Return the sum of a metric over all functions."""
@@ -44,3 +99,27 @@ class Metrics:
     def statistics(self, name: str) -> Mapping[str, Statistic]:
         """Return a metric's statistics by function ARN."""
         return dict(self._statistics.get(name, {}))
+
+    def take(self) -> Mapping[tuple[str, str], Statistic]:
+        """Return what was added since the last time, by metric and ARN."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def take_calls(self) -> Mapping[CallsKey, Calls]:
+        """Return the invocations that ended since the last time."""
+        calls, self._calls = self._calls, {}
+        return {CallsKey(*key): each for key, each in calls.items()}
+
+    def _of(self, arn: str, version: str, minute: int) -> Calls:
+        key = (arn, version, minute)
+        calls = self._calls.get(key)
+        if calls is None:
+            if len(self._calls) >= FUNCTIONS_MAX:
+                key = (OTHERS, "", minute)
+            calls = self._calls.setdefault(key, Calls())
+        return calls
+
+
+def duration_of(step: int) -> float:
+    """Return the milliseconds that a step of `Calls.spread` stands for."""
+    return math.exp((step + 0.5) / _STEPS)

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from lambdad.server.listeners import Listeners, bind
 from lambdad.server.mapping_wiring import EventSources
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
+from lambdad.server.metric_wiring import MetricPublisher
 from lambdad.server.subscriptions_wiring import Subscriptions
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
@@ -168,6 +170,15 @@ class Daemon:
         self._tasks.spawn(self._neighbours.start())
         self._subscriptions.shipping.start()
         self._tasks.spawn(
+        publisher = MetricPublisher(
+            self._invoker,
+            self._subscriptions.metrics,
+            self._clock,
+            self._config.metrics,
+            partial(self._neighbours.parts, "cloudwatch"),
+        )
+        self._tasks.spawn(publisher.run())
+        self._stack.push_async_callback(publisher.flush)
             collect_packages(services.functions, self._invoker, self._images, store.functions)
         )
 

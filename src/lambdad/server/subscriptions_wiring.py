@@ -8,6 +8,7 @@ from typing import Any
 from lambdad.controlplane.log_filters import LogFilters
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.delivery.clients import AwsCalls
+from lambdad.neighbours.log_metrics.watching import LogMetrics
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.neighbours.subscriptions.destinations import Destinations
 from lambdad.neighbours.subscriptions.shipping import Shipping
@@ -31,6 +32,8 @@ class Subscriptions:
         self._calls = AwsCalls(endpoint_url, access_key, "logs")
         destinations = Destinations(functions, self._calls, clock)
         self.shipping = Shipping(store.logs, self.filters, destinations, clock, spawn)
+        self.metrics = LogMetrics(self.filters)
+        store.logs.watch(self.metrics.appended)
 
     def close(self) -> None:
         """Send no more."""

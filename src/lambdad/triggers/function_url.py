@@ -111,7 +111,7 @@ class FunctionUrlTrigger:
         self, request: HttpRequest, address: Address, *, guest: bool = False
     ) -> HttpResponse:
         """Answer a request to a function URL; `guest` says that a function made it."""
-        request_id = next(self._request_ids)
+        request_id, begun = next(self._request_ids), self._clock.monotonic()
         url = self._urls.by_id(address.url_id)
         if url is None:
             response = _forbidden(None)
@@ -121,7 +121,17 @@ class FunctionUrlTrigger:
             response = await self._run(request, address, url, request_id, guest=guest)
             headers = cors.response_headers(url.cors, request, response.headers)
             response = replace(response, headers=headers)
+        if url is not None:
+            self._count(url.function.arn(), response.status, self._clock.monotonic() - begun)
         return replace(response, headers={**response.headers, "x-amzn-RequestId": request_id})
+
+    def _count(self, function_arn: str, status: int, duration_s: float) -> None:
+        metrics = self._invoker.metrics
+        metrics.add("UrlRequestCount", function_arn)
+        metrics.add("UrlRequestLatency", function_arn, duration_s * 1_000)
+        for name, least in (("Url4xxCount", 400), ("Url5xxCount", 500)):
+            if least <= status < least + 100:
+                metrics.add(name, function_arn)
 
     async def _run(
         self,

@@ -1,4 +1,7 @@
-"""Metric filters: stored, described and tried out. They count nothing yet."""
+"""Metric filters: stored, described and tried out.
+
+What they count is in CloudWatch within seconds; `neighbours.log_metrics` sees to that.
+"""
 
 from __future__ import annotations
 
