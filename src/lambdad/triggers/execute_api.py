@@ -49,6 +49,20 @@ def address_of(request: HttpRequest) -> Address | None:
     return None if path is None else Address(api_id=path[1], path=path[2] or "/")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """Where a path of a custom domain name leads to.
+
+    Attributes:
+        api_id: empty where no mapping fits.
+        path: below the mapping.
+    """
+
+    api_id: str
+    stage: str
+    path: str
+
+
 class ApiFront(Protocol):
     """Serves all APIs of one kind."""
 

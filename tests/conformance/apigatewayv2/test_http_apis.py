@@ -211,9 +211,30 @@ def test_parts_are_listed_changed_and_deleted(front: Front, api: str) -> None:
     ("operation", "parameters"),
     [
         ("create_api", {"Name": "x", "ProtocolType": "WEBSOCKET"}),
+        ("create_integration", {"IntegrationType": "MOCK"}),
+        ("create_integration", {"IntegrationType": "AWS_PROXY", "PayloadFormatVersion": "3.0"}),
+        (
+            "create_integration",
+            {"IntegrationType": "AWS_PROXY", "IntegrationSubtype": "StepFunctions-StartExecution"},
+        ),
         ("create_route", {"RouteKey": "FETCH /x"}),
         ("create_route", {"RouteKey": "GET /x", "AuthorizationType": "JWT"}),
-        ("create_integration", {"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x"}),
+        (
+            "create_integration",
+            {
+                "IntegrationType": "HTTP_PROXY",
+                "IntegrationUri": "http://x",
+                "ConnectionType": "VPC_LINK",
+            },
+        ),
+        (
+            "create_integration",
+            {
+                "IntegrationType": "HTTP_PROXY",
+                "IntegrationUri": "http://x",
+                "RequestParameters": {"overwrite:header.host": "y"},
+            },
+        ),
         (
             "create_authorizer",
             {"AuthorizerType": "JWT", "Name": "x", "IdentitySource": ["$request.header.A"]},

@@ -12,31 +12,19 @@ from lambdad.neighbours.paging import InvalidToken, page
 from lambdad.triggers.http_api.model import Api
 
 _PAGE = 100
+_QUICK = frozenset({"RouteKey", "Target", "CredentialsArn"})
 
 
 @HTTP_APIS.operation("CreateApi")
 async def create_api(context: Context, params: Params) -> Result:
     """Make an API; with a target, also a route to that and a stage that is always up to date."""
-    if params["ProtocolType"] != "HTTP":
-        raise BadRequestException(
-            "WebSocket APIs are not served here yet; an HTTP API or a function URL may do."
-        )
+    protocol = params["ProtocolType"]
+    if protocol == "WEBSOCKET" and not params.get("RouteSelectionExpression"):
+        raise BadRequestException("RouteSelectionExpression is required for WEBSOCKET protocol")
     apis = context.services
-    api_id = apis.new_id()
-    endpoint = urlsplit(context.base_url)
-    port = f":{endpoint.port}" if endpoint.port else ""
-    quick = {"RouteKey", "Target", "CredentialsArn", "Version"}
-    document = {
-        "ApiEndpoint": f"http://{api_id}.execute-api.{context.region}.localhost{port}",
-        "ApiId": api_id,
-        "ApiKeySelectionExpression": "$request.header.x-api-key",
-        "CreatedDate": apis.clock.now(),
-        "DisableExecuteApiEndpoint": False,
-        "IpAddressType": "ipv4",
-        "RouteSelectionExpression": "$request.method $request.path",
-        "Tags": {},
-        **{name: value for name, value in params.items() if name not in quick},
-    }
+    document = new_api(context, protocol)
+    document |= {name: value for name, value in params.items() if name not in _QUICK}
+    document["ProtocolType"] = protocol
     api = Api(context.account_id, context.region, document)
     await apis.put(api, document)
     if params.get("Target"):
@@ -44,16 +32,37 @@ async def create_api(context: Context, params: Params) -> Result:
     return answered(api.document)
 
 
+def new_api(context: Context, protocol: str) -> dict[str, Any]:
+    """Return what an API is before anybody says anything of it."""
+    api_id = context.services.new_id()
+    endpoint = urlsplit(context.base_url)
+    port = f":{endpoint.port}" if endpoint.port else ""
+    scheme = "ws" if protocol == "WEBSOCKET" else "http"
+    return {
+        "ApiEndpoint": f"{scheme}://{api_id}.execute-api.{context.region}.localhost{port}",
+        "ApiId": api_id,
+        "ApiKeySelectionExpression": "$request.header.x-api-key",
+        "CreatedDate": context.services.clock.now(),
+        "DisableExecuteApiEndpoint": False,
+        "IpAddressType": "ipv4",
+        "RouteSelectionExpression": "$request.method $request.path",
+        "ProtocolType": protocol,
+        "Tags": {},
+    }
+
+
 async def _create_quickly(context: Context, api: Api, params: Params) -> None:
     apis = context.services
     integration_id, route_id = apis.new_id(7), apis.new_id(7)
+    target = str(params["Target"])
+    web = target.startswith(("http://", "https://"))
     integration = {
         "ConnectionType": "INTERNET",
         "IntegrationId": integration_id,
-        "IntegrationMethod": "POST",
-        "IntegrationType": "AWS_PROXY",
-        "IntegrationUri": params["Target"],
-        "PayloadFormatVersion": "2.0",
+        "IntegrationMethod": "ANY" if web else "POST",
+        "IntegrationType": "HTTP_PROXY" if web else "AWS_PROXY",
+        "IntegrationUri": target,
+        "PayloadFormatVersion": "1.0" if web else "2.0",
         "TimeoutInMillis": 30_000,
     }
     await apis.put_part(api, "integration", integration_id, integration)

@@ -5,26 +5,25 @@ All have the same five operations, which are made here from a table.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.apigatewayv2.apis import listed
-from lambdad.neighbours.apigatewayv2.errors import (
-    BadRequestException,
-    ConflictException,
-    NotFoundException,
+from lambdad.neighbours.apigatewayv2.checks import (
+    check_authorizer,
+    check_integration,
+    check_model,
+    check_route,
+    check_stage,
 )
+from lambdad.neighbours.apigatewayv2.errors import BadRequestException, ConflictException
 from lambdad.neighbours.apigatewayv2.service import HTTP_APIS, Context, answered, api_of, changed
 from lambdad.triggers.http_api.model import Api
 
-_METHODS = "ANY|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
-_ROUTE_KEY = re.compile(rf"\$default|(?:{_METHODS}) /\S*")
-_TIMEOUT_MS = (50, 30_000)
-
 Check = Callable[[Api, Mapping[str, Any]], None]
+Derived = Callable[[Api, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,7 @@ class Member:
         plural: as in the operation that lists them.
         identifier: member that names one.
         defaults: members that nobody has to give.
+        derived: further such members, which depend on what is given.
         check: refuses what cannot be served.
         dated: whether it says when it was made.
     """
@@ -44,6 +44,7 @@ class Member:
     plural: str
     identifier: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    derived: Derived = lambda api, given: {}
     check: Check = lambda api, document: None
     dated: bool = False
 
@@ -53,51 +54,15 @@ class Member:
         return self.name.lower()
 
 
-def _check_route(api: Api, route: Mapping[str, Any]) -> None:
-    key = route["RouteKey"]
-    if _ROUTE_KEY.fullmatch(key) is None:
-        raise BadRequestException(
-            "The provided route key is not formatted properly for HTTP protocol. "
-            'Format should be "<HTTP METHOD> /<RESOURCE PATH>" or "$default"'
-        )
-    for other in api.parts["route"].values():
-        if other["RouteKey"] == key and other["RouteId"] != route.get("RouteId"):
-            raise ConflictException(f"Route with key {key} already exists for this API")
-    target = str(route.get("Target") or "")
-    integration = target.partition("integrations/")[2]
-    if target and integration not in api.parts["integration"]:
-        raise NotFoundException(f"Invalid Integration identifier specified {integration}")
-    if route.get("AuthorizationType", "NONE") != "NONE":
-        raise BadRequestException(
-            f"AuthorizationType {route['AuthorizationType']} is not served here yet; use NONE and "
-            "let the function decide."
-        )
-
-
-def _check_integration(api: Api, integration: Mapping[str, Any]) -> None:
-    del api
-    if integration["IntegrationType"] != "AWS_PROXY" or integration.get("IntegrationSubtype"):
-        raise BadRequestException(
-            "Only integrations of type AWS_PROXY with a Lambda function are served here yet."
-        )
-    if integration.get("PayloadFormatVersion", "2.0") != "2.0":
-        raise BadRequestException("Only payload format version 2.0 is served here yet.")
-    low, high = _TIMEOUT_MS
-    if not low <= int(integration.get("TimeoutInMillis", high)) <= high:
-        raise BadRequestException(
-            f"Timeout should be between {low} ms and {high} ms for an HTTP API"
-        )
-
-
-def _check_stage(api: Api, stage: Mapping[str, Any]) -> None:
-    deployment = stage.get("DeploymentId")
-    if deployment and deployment not in api.parts["deployment"]:
-        raise NotFoundException(f"Invalid Deployment identifier specified {deployment}")
-
-
-def _refuse_authorizer(api: Api, authorizer: Mapping[str, Any]) -> None:
-    del api, authorizer
-    raise BadRequestException("Authorizers are not served here yet; let the function decide.")
+def _integration_defaults(api: Api, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = given["IntegrationType"] == "AWS_PROXY" and not given.get("IntegrationSubtype")
+    http = api.protocol == "HTTP"
+    method = {"IntegrationMethod": "POST" if function else "ANY"}
+    version = {"PayloadFormatVersion": "2.0" if function and http else "1.0"}
+    if given["IntegrationType"] == "MOCK" or given.get("IntegrationSubtype"):
+        method = {}
+    other = {} if http else {"PassthroughBehavior": "WHEN_NO_MATCH"}
+    return {**method, **version, **other, "TimeoutInMillis": 30_000 if http else 29_000}
 
 
 MEMBERS = (
@@ -105,20 +70,16 @@ MEMBERS = (
         name="Integration",
         plural="Integrations",
         identifier="IntegrationId",
-        defaults={
-            "ConnectionType": "INTERNET",
-            "IntegrationMethod": "POST",
-            "PayloadFormatVersion": "2.0",
-            "TimeoutInMillis": 30_000,
-        },
-        check=_check_integration,
+        defaults={"ConnectionType": "INTERNET"},
+        derived=_integration_defaults,
+        check=check_integration,
     ),
     Member(
         name="Route",
         plural="Routes",
         identifier="RouteId",
         defaults={"ApiKeyRequired": False, "AuthorizationType": "NONE"},
-        check=_check_route,
+        check=check_route,
     ),
     Member(
         name="Deployment",
@@ -138,16 +99,29 @@ MEMBERS = (
             "StageVariables": {},
             "Tags": {},
         },
-        check=_check_stage,
+        check=check_stage,
         dated=True,
     ),
     Member(
         name="Authorizer",
         plural="Authorizers",
         identifier="AuthorizerId",
-        check=_refuse_authorizer,
+        check=check_authorizer,
+    ),
+    Member(
+        name="Model",
+        plural="Models",
+        identifier="ModelId",
+        defaults={"ContentType": "application/json"},
+        check=check_model,
     ),
 )
+
+
+def with_defaults(name: str, api: Api, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a part with those that nobody has to give."""
+    member = next(each for each in MEMBERS if each.name == name)
+    return {**member.defaults, **member.derived(api, given), **given}
 
 
 def _register_creation(member: Member) -> None:
@@ -163,9 +137,15 @@ def _register_creation(member: Member) -> None:
         if named_by_user:
             dates["LastUpdatedDate"] = dates["CreatedDate"]
         given = {name: value for name, value in params.items() if name != "ApiId"}
-        document = {**member.defaults, **dates, **given, member.identifier: identifier}
+        document = with_defaults(member.name, api, given)
+        document = {**document, **dates, member.identifier: identifier}
         member.check(api, document)
-        if member.kind == "deployment" and (stage := document.pop("StageName", None)):
+        stage = None
+        if member.kind == "deployment":
+            _check_deployable(api)
+            stage = document.pop("StageName", None)
+            document |= api.snapshot()
+        if stage:
             found = apis.part(api, "stage", stage)
             await apis.put_part(api, "deployment", identifier, document)
             await apis.put_part(api, "stage", stage, {**found, "DeploymentId": identifier})
@@ -204,13 +184,30 @@ def _register_changes(member: Member) -> None:
         api, apis = api_of(context, params), context.services
         identifier = params[member.identifier]
         apis.part(api, member.kind, identifier)
-        targets = [route.get("Target") for route in api.parts["route"].values()]
-        if member.kind == "integration" and f"integrations/{identifier}" in targets:
-            raise ConflictException(
-                f"Cannot delete Integration '{identifier}', Route(s) are still attached to it."
-            )
+        _check_unused(api, member, identifier)
         await apis.remove_part(api, member.kind, identifier)
         return {}
+
+
+def _check_deployable(api: Api) -> None:
+    if not api.parts["route"]:
+        raise BadRequestException("At least one route is required before deploying the Api.")
+
+
+def _check_unused(api: Api, member: Member, identifier: str) -> None:
+    """Refuse to take away what routes lead to, or what a stage serves."""
+    for route in api.parts["route"].values():
+        if (member.kind, f"integrations/{identifier}") == ("integration", route.get("Target")) or (
+            (member.kind, identifier) == ("authorizer", route.get("AuthorizerId"))
+        ):
+            raise ConflictException(
+                f"Cannot delete {member.name} '{identifier}', Route(s) are still attached to it."
+            )
+    for stage in api.parts["stage"].values():
+        if (member.kind, identifier) == ("deployment", stage.get("DeploymentId")):
+            raise ConflictException(
+                "Active stages pointing to this deployment must be moved or deleted"
+            )
 
 
 for _member in MEMBERS:

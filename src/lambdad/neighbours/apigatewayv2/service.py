@@ -1,4 +1,4 @@
-"""API Gateway's HTTP APIs: where operations register, and what is common to them."""
+"""API Gateway's HTTP and WebSocket APIs: where operations register, and what is common to them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def api_of(context: Context, params: Params) -> Api:
 
 
 def answered(document: Document) -> dict[str, Any]:
-    """Return a stored document as an operation answers it."""
+    """Return a stored document as an operation answers it; members of ours begin with `_`."""
     times = {name for name in ("CreatedDate", "LastUpdatedDate") if name in document}
     return {
         name: datetime.fromisoformat(value) if name in times else value
         for name, value in document.items()
+        if name[0] != "_"
     }
 
 

@@ -73,7 +73,7 @@ class Authorization:
         if kind == "AWS_IAM":
             call.authorizer = {"iam": self._signer(call)}
             return
-        authorizer = call.api.parts["authorizer"].get(str(call.route.get("AuthorizerId")))
+        authorizer = call.served["authorizer"].get(str(call.route.get("AuthorizerId")))
         if authorizer is None:
             raise Unanswerable(500, "Internal Server Error")
         if kind == "JWT":
@@ -158,6 +158,7 @@ def _identity(call: Call, authorizer: Document) -> list[str] | None:
 def _cache_key(call: Call, authorizer: Document, identity: Sequence[str] | None) -> tuple[Any, ...]:
     return (
         call.api.api_id,
+        call.api.authorizers_epoch,
         authorizer["AuthorizerId"],
         authorizer["AuthorizerUri"],
         authorizer.get("AuthorizerPayloadFormatVersion"),

@@ -28,6 +28,7 @@ class Call:
     Attributes:
         path: raw, as it was asked for, stage and all; `below_stage` what routes are for.
         stage: its name.
+        served: parts of the API as the stage has them.
         variables: of the route's path, decoded.
         authorizer: who calls, as events have it; set once that is known.
         guest: it comes from inside a sandbox.
@@ -35,6 +36,7 @@ class Call:
 
     api: Api
     stage: str
+    served: Mapping[str, Mapping[str, Document]]
     route: Document
     variables: Mapping[str, str]
     path: str

@@ -18,6 +18,9 @@ PARTS = (
     "routeresponse",
     "stage",
 )
+# What a deployment keeps as it was.
+DEPLOYED = ("authorizer", "integration", "integrationresponse", "model", "route", "routeresponse")
+_SERVED = "_served"
 
 
 @dataclass(eq=False, slots=True)
@@ -27,6 +30,7 @@ class Api:
     Attributes:
         document: members of the API, as GetApi answers them.
         parts: members of routes, stages, ... by kind and identifier.
+        authorizers_epoch: grows when what authorizers answered is to be forgotten.
     """
 
     account_id: str
@@ -35,11 +39,27 @@ class Api:
     parts: dict[str, dict[str, Document]] = field(
         default_factory=lambda: {kind: {} for kind in PARTS}
     )
+    authorizers_epoch: int = 0
 
     @property
     def api_id(self) -> str:
         """Ten characters, unique among all APIs."""
         return str(self.document["ApiId"])
+
+    def snapshot(self) -> Document:
+        """Return what a deployment made now is to serve, as members of its document."""
+        return {_SERVED: {kind: dict(self.parts[kind]) for kind in DEPLOYED}}
+
+    def served(self, stage: str) -> Mapping[str, Mapping[str, Document]]:
+        """Return the parts that a stage serves: those of now, or of its deployment."""
+        document = self.parts["stage"][stage]
+        if document.get("AutoDeploy"):
+            return self.parts
+        deployment = self.parts["deployment"].get(str(document.get("DeploymentId")))
+        if deployment is None:
+            return {kind: {} for kind in DEPLOYED}
+        found: Mapping[str, Mapping[str, Document]] = deployment.get(_SERVED) or self.parts
+        return found
 
     @property
     def protocol(self) -> str:

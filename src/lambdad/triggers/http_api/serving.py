@@ -84,7 +84,8 @@ class HttpApiFront:
         self, api: Api, request: HttpRequest, address: Address, request_id: str, *, guest: bool
     ) -> Call:
         stage, path = _stage_of(api, address)
-        found = match(api.parts["route"].values(), request.method, path)
+        served = api.served(stage)
+        found = match(served["route"].values(), request.method, path)
         if found is None or not found.route.get("Target"):
             raise Unanswerable(404, "Not Found")
         host, _, port = request.headers.get("host", "").partition(":")
@@ -102,6 +103,7 @@ class HttpApiFront:
         return Call(
             api=api,
             stage=stage,
+            served=served,
             route=found.route,
             variables=found.variables,
             path=request.path if address.mapped else address.path,
@@ -118,7 +120,7 @@ class HttpApiFront:
             raise Unanswerable(413, "Request Entity Too Large")
         await self._authorization.check(call)
         integration_id = str(call.route["Target"]).removeprefix("integrations/")
-        return await self._integrations.answer(call, call.api.parts["integration"][integration_id])
+        return await self._integrations.answer(call, call.served["integration"][integration_id])
 
     def _passes(self, call: Call) -> bool:
         stage = call.api.parts["stage"][call.stage]
