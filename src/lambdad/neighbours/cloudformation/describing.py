@@ -8,6 +8,7 @@ from typing import Any
 
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.cloudformation import rows
+from lambdad.neighbours.cloudformation.drift import resource_drift, stack_drift
 from lambdad.neighbours.cloudformation.errors import ValidationError
 from lambdad.neighbours.cloudformation.model import Resource, Stack
 from lambdad.neighbours.cloudformation.parameters import shown
@@ -49,7 +50,7 @@ def _described(stack: Stack) -> dict[str, Any]:
         "RoleARN": stack.role_arn,
         "Tags": pairs(stack.plan.tags),
         "EnableTerminationProtection": stack.termination_protection,
-        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": stack_drift(stack),
     }
 
 
@@ -96,7 +97,7 @@ async def list_stacks(context: Context, params: Params) -> Result:
                 "DeletionTime": moment(each.deleted_ms),
                 "StackStatus": each.status,
                 "StackStatusReason": each.reason or None,
-                "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+                "DriftInformation": stack_drift(each),
             }
             for each in stacks
         ],
@@ -145,7 +146,7 @@ def _resource(stack: Stack, resource: Resource, *others: str) -> dict[str, Any]:
         "ResourceStatus": resource.status,
         "ResourceStatusReason": resource.reason or None,
         "Metadata": json.dumps(resource.metadata) if resource.metadata else None,
-        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": resource_drift(resource),
     }
     return {name: value for name, value in found.items() if name not in others}
 

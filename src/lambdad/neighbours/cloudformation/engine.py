@@ -286,7 +286,7 @@ class Engine:
         resource.held = Held(
             physical_id=made.physical_id, properties=properties, attributes=dict(made.attributes)
         )
-        resource.pending = None
+        resource.pending = resource.drift = None
         await self._journal.resource(stack, resource, "UPDATE_COMPLETE")
 
     async def _change(self, stack: Stack, resource: Resource, properties: dict[str, Any]) -> None:
@@ -302,7 +302,7 @@ class Engine:
             properties=properties,
             attributes=dict(made.attributes) or held.attributes,
         )
-        resource.pending = None
+        resource.pending = resource.drift = None
         await self._journal.resource(stack, resource, "UPDATE_COMPLETE")
 
 

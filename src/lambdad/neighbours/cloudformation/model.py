@@ -32,6 +32,7 @@ class Resource:
         needs: resources that it refers to.
         keep: it stays when the stack or its place in the template goes (`DeletionPolicy`).
         keep_replaced: what it replaces stays (`UpdateReplacePolicy`).
+        drift: what was last found: `status`, `at_ms`, and both sides with their `differences`.
     """
 
     logical_id: str
@@ -48,6 +49,7 @@ class Resource:
     keep: bool = False
     keep_replaced: bool = False
     metadata: dict[str, Any] | None = None
+    drift: dict[str, Any] | None = None
 
     @property
     def physical_id(self) -> str:
@@ -99,6 +101,7 @@ class Stack:
             `undo` (what a rollback removes); empty when none runs.
         retain: logical ids that DeleteStack leaves.
         token: ClientRequestToken of the last operation.
+        detections: of drift, the latest last: `id`, `status`, `at_ms`, `names`, `drifted`.
     """
 
     id: str
@@ -123,6 +126,7 @@ class Stack:
     timeout_minutes: int | None = None
     policy: str | None = None
     change_set_id: str | None = None
+    detections: list[dict[str, Any]] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -61,6 +61,10 @@ class Stacks:
         for stack in found:
             if stack.busy:
                 stacks.begin(stack)
+            # Whoever asked for it can ask again.
+            for each in stack.detections:
+                if each["status"] == "DETECTION_IN_PROGRESS":
+                    each |= {"status": "DETECTION_FAILED", "reason": "The daemon was restarted."}
         return stacks
 
     def drain(self) -> None:
@@ -72,6 +76,10 @@ class Stacks:
         """Begin no more calls, then close the database."""
         self.provisioner.close()
         await self.db.close()
+
+    def spawn(self, task: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background."""
+        self._spawn(task)
 
     def begin(self, stack: Stack) -> None:
         """Run the operation of a stack in the background."""

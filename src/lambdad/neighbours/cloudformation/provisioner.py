@@ -25,6 +25,7 @@ from lambdad.neighbours.cloudformation.types.base import (
     ResourceType,
     Work,
 )
+from lambdad.neighbours.cloudformation.types.reading import READERS
 
 T = TypeVar("T")
 _THREADS = 24
@@ -113,6 +114,23 @@ class Provisioner:
         found = TYPES.get(resource.type)
         if found is not None:
             await self.run(lambda: found.delete(work))
+
+    async def read(self, stack: Stack, resource: Resource, held: Held) -> Mapping[str, Any] | None:
+        """Return the properties that a resource has now, or None if it is gone.
+
+        Its type has to be one of `types.reading.READERS`.
+
+        Raises:
+            ResourceFailed: they cannot be read.
+        """
+        work = self._work(stack, resource, held.properties, held, attempted=False)
+        try:
+            return await self.run(lambda: READERS[resource.type](work))
+        except ResourceFailed as error:
+            cause = error.__cause__
+            if isinstance(cause, CallFailed) and cause.gone:
+                return None
+            raise
 
     async def resolved(self, stack: Stack, properties: Any) -> Any:
         """Return properties with dynamic references replaced by what they stand for."""
