@@ -73,3 +73,24 @@ def test_a_service_that_somebody_else_runs_is_handed_its_requests(tmp_path: Path
             (got,) = client(there, "sqs").receive_message(QueueUrl=queue)["Messages"]
             assert len(got["Body"]) == 1_000_000
         assert not (tmp_path / "here" / "neighbours" / "sqs").exists()
+
+
+@pytest.mark.slow
+def test_iam_takes_policies_without_a_version_and_has_those_of_aws(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, "--backend", "process") as daemon:
+        iam = client(daemon, "iam")
+        iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+        statement = '{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}'
+        for number, version in enumerate(("", '"Version": "2008-10-17", ')):
+            document = f'{{{version}"Statement": [{statement}]}}'
+            iam.put_role_policy(RoleName="r", PolicyName=f"p{number}", PolicyDocument=document)
+        with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
+            iam.put_role_policy(
+                RoleName="r",
+                PolicyName="p",
+                PolicyDocument=f'{{"Version": "2000-01-01", "Statement": [{statement}]}}',
+            )
+        arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+        iam.attach_role_policy(RoleName="r", PolicyArn=arn)
+        [attached] = iam.list_attached_role_policies(RoleName="r")["AttachedPolicies"]
+        assert attached["PolicyArn"] == arn

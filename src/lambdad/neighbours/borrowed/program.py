@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from lambdad.neighbours.borrowed import time_travel
+from lambdad.neighbours.borrowed import corrections, time_travel
 from lambdad.neighbours.borrowed.journal import Entry, Journal
 
 _PR_SET_PDEATHSIG = 1
@@ -180,6 +180,7 @@ def main(descriptor: int, journal: Path, parent: int) -> None:
         def log(self, type: str, message: str, *args: Any) -> None:
             """Nothing."""
 
+    corrections.install()
     _seeded_urandom(mock_random)
     application = Journalled(DomainDispatcherApplication(create_backend_app), kept, mock_random)
     application.replay()
