@@ -13,6 +13,7 @@ from lambdad.neighbours.cloudformation.errors import (
     InvalidChangeSetStatusException,
     ValidationError,
 )
+from lambdad.neighbours.cloudformation.importing import as_imports, check_changes, identified
 from lambdad.neighbours.cloudformation.model import ChangeSet, Plan, Stack
 from lambdad.neighbours.cloudformation.parameters import shown
 from lambdad.neighbours.cloudformation.service import (
@@ -45,8 +46,11 @@ _SOON_S = 5.0
 async def create_change_set(context: Context, params: Params) -> Result:
     """Find out what a request would change; the answer is ready with the call."""
     services, kind = context.services, params.get("ChangeSetType") or "UPDATE"
-    if kind == "IMPORT":
-        raise ValidationError("Importing resources is not supported by lambdad.")
+    if params.get("ImportExistingResources"):
+        raise ValidationError(
+            "ImportExistingResources is not supported by lambdad: name what is to be imported in "
+            "ResourcesToImport of a change set of type IMPORT."
+        )
     stack, plan = await _stack_and_plan(context, params, kind)
     exports = services.exports_of(stack)
     for each in services.change_sets(stack):
@@ -56,6 +60,12 @@ async def create_change_set(context: Context, params: Params) -> Result:
                 "existing attribute Template"
             )
     changes = await services.off_loop(lambda: changes_of(stack, plan, exports))
+    imports: dict[str, str] = {}
+    if kind == "IMPORT":
+        imports = identified(params.get("ResourcesToImport") or [], plan, stack)
+        services.check_free(stack, imports)
+        check_changes(changes, imports)
+        changes = as_imports(changes, imports)
     empty = kind == "UPDATE" and changes_nothing(stack, plan, changes, exports)
     change_set = ChangeSet(
         id=f"arn:aws:cloudformation:{context.region}:{context.account_id}:changeSet/"
@@ -73,6 +83,7 @@ async def create_change_set(context: Context, params: Params) -> Result:
         on_failure=params.get("OnStackFailure") or "ROLLBACK",
         notification_arns=list(params.get("NotificationARNs") or ()),
         role_arn=params.get("RoleARN"),
+        imports=imports,
     )
     await services.put_change_set(change_set)
     return {"Id": change_set.id, "StackId": stack.id}
@@ -81,7 +92,7 @@ async def create_change_set(context: Context, params: Params) -> Result:
 async def _stack_and_plan(context: Context, params: Params, kind: str) -> tuple[Stack, Plan]:
     services, name = context.services, params["StackName"]
     stack = services.get(owner_of(context), name)
-    if kind == "CREATE":
+    if kind == "CREATE" or (kind == "IMPORT" and (stack is None or stack.status == _REVIEW)):
         if stack is not None and stack.status != _REVIEW:
             raise ValidationError(
                 f"Stack [{name}] already exists and cannot be created again with the changeSet "
@@ -166,9 +177,19 @@ async def execute_change_set(context: Context, params: Params) -> Result:
         failure = on_failure(params)
     stack.token = params.get("ClientRequestToken") or ""
     stack.change_set_id = change_set.id
-    if stack.status == _REVIEW:
+    if stack.status == _REVIEW and change_set.kind == "IMPORT":
+        stack.plan, stack.phase, stack.imports = change_set.plan, "import", change_set.imports
+        await services.journal.stack(stack, "IMPORT_IN_PROGRESS", "User Initiated")
+        services.begin(stack)
+    elif stack.status == _REVIEW:
         stack.plan, stack.on_failure, stack.phase = change_set.plan, failure, "create"
         await services.journal.stack(stack, "CREATE_IN_PROGRESS", "User Initiated")
+        services.begin(stack)
+    elif change_set.kind == "IMPORT":
+        check_updatable(stack)
+        stack.former, stack.plan, stack.phase = stack.plan, change_set.plan, "import"
+        stack.imports = dict(change_set.imports)
+        await services.journal.stack(stack, "IMPORT_IN_PROGRESS", "User Initiated")
         services.begin(stack)
     else:
         await begin_update(context, stack, change_set.plan, failure)

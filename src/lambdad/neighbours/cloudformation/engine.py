@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from lambdad.neighbours.cloudformation.errors import ValidationError
 from lambdad.neighbours.cloudformation.graph import dependencies
+from lambdad.neighbours.cloudformation.importing import Importing
 from lambdad.neighbours.cloudformation.intrinsics import Scope, evaluate
 from lambdad.neighbours.cloudformation.journal import Journal
 from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
@@ -46,6 +47,7 @@ class Engine:
         self._exports = exports
         self._check_exports = check_exports
         self._removal = Removal(journal, provisioner)
+        self._importing = Importing(journal, provisioner)
 
     async def run(self, stack: Stack) -> None:
         """Finish the operation of a stack, from whatever phase it is in."""
@@ -142,6 +144,45 @@ class Engine:
         stack.phase = ""
         self._settle(stack)
         await self._journal.stack(stack, "UPDATE_ROLLBACK_COMPLETE", also=True)
+
+    async def _import(self, stack: Stack) -> None:
+        """Take in what exists already."""
+        failures: dict[str, str] = {}
+        scope = stack_scope(stack, stack.plan, self._exports(stack))
+        wanted = chosen(stack.plan, scope)
+        needs = dependencies(wanted)
+
+        async def act(name: str) -> bool:
+            resource = stack.resources.get(name)
+            if name not in stack.imports or (resource is not None and resource.held is not None):
+                return True
+            resource = stack.resources[name] = self._fresh(name, wanted[name])
+            _describe(resource, wanted[name], sorted(needs[name]))
+            try:
+                await self._importing.take(stack, resource, wanted[name], scope)
+            except (ResourceFailed, ValidationError) as error:
+                failures[name] = str(error)
+                await self._journal.resource(stack, resource, "IMPORT_FAILED", str(error))
+            return name not in failures
+
+        await walk(needs, act)
+        if failures:
+            stack.phase = "release"
+            reason = f"The following resource(s) failed to import: [{', '.join(sorted(failures))}]."
+            await self._journal.stack(stack, "IMPORT_ROLLBACK_IN_PROGRESS", reason)
+            return
+        stack.phase, stack.imports = "", {}
+        self._settle(stack)
+        await self._journal.stack(stack, "IMPORT_COMPLETE", also=True)
+
+    async def _release(self, stack: Stack) -> None:
+        """Give up what an import that failed took in."""
+        await self._importing.give_up(stack)
+        if stack.former is not None:
+            stack.plan = stack.former
+        stack.phase, stack.imports = "", {}
+        self._settle(stack)
+        await self._journal.stack(stack, "IMPORT_ROLLBACK_COMPLETE", also=True)
 
     def _settle(self, stack: Stack) -> None:
         """Forget what was kept for the way back."""

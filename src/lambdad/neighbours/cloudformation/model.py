@@ -98,9 +98,11 @@ class Stack:
         plan: what it is, or becomes by the operation that runs.
         former: what it was before that.
         phase: of the running operation: `create`, `update`, `delete`, `rollback`, `cleanup`,
-            `undo` (what a rollback removes); empty when none runs.
+            `undo` (what a rollback removes), `import`, `release` (what an import took in); empty
+            when none runs.
         retain: logical ids that DeleteStack leaves.
         token: ClientRequestToken of the last operation.
+        imports: physical ids of what the running operation takes in, by logical id.
         detections: of drift, the latest last: `id`, `status`, `at_ms`, `names`, `drifted`.
     """
 
@@ -127,6 +129,7 @@ class Stack:
     policy: str | None = None
     change_set_id: str | None = None
     detections: list[dict[str, Any]] = field(default_factory=list)
+    imports: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
 
     @property
@@ -163,6 +166,7 @@ class ChangeSet:
     on_failure: str = "ROLLBACK"
     notification_arns: list[str] = field(default_factory=list)
     role_arn: str | None = None
+    imports: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

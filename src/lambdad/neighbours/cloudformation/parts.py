@@ -191,6 +191,20 @@ class Stacks:
                 f"Export {name} cannot be {verb} as it is in use by {', '.join(users)}"
             )
 
+    def check_free(self, stack: Stack, imports: Mapping[str, str]) -> None:
+        """Refuse to import what a stack has already.
+
+        Raises:
+            ValidationError: see there.
+        """
+        for other in self._stacks.values():
+            if other.owner == stack.owner and not other.deleted:
+                for each in other.resources.values():
+                    if each.physical_id and each.physical_id in imports.values():
+                        raise ValidationError(
+                            f"Resource {each.physical_id} already belongs to stack {other.id}"
+                        )
+
     def change_sets(self, stack: Stack) -> list[ChangeSet]:
         """Return the change sets of a stack, oldest first."""
         found = [each for each in self._change_sets.values() if each.stack_id == stack.id]

@@ -19,6 +19,7 @@ from lambdad.neighbours.cloudformation.custom import CustomResources
 from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
 from lambdad.neighbours.cloudformation.schemas import problem_of
 from lambdad.neighbours.cloudformation.types import TYPES, is_custom
+from lambdad.neighbours.cloudformation.types.adopting import ADOPTED
 from lambdad.neighbours.cloudformation.types.base import (
     Made,
     ResourceFailed,
@@ -131,6 +132,14 @@ class Provisioner:
             if isinstance(cause, CallFailed) and cause.gone:
                 return None
             raise
+
+    async def adopt(self, stack: Stack, resource: Resource, held: Held) -> Made:
+        """Return what there is already as if it had been made; nothing is changed."""
+        adopted = ADOPTED.get(resource.type)
+        if adopted is None:
+            return await self.update(stack, resource, held, held.properties)
+        work = self._work(stack, resource, held.properties, held, attempted=False)
+        return await self.run(lambda: adopted(work))
 
     async def resolved(self, stack: Stack, properties: Any) -> Any:
         """Return properties with dynamic references replaced by what they stand for."""

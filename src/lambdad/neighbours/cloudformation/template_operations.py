@@ -21,6 +21,7 @@ from lambdad.neighbours.cloudformation.service import (
 from lambdad.neighbours.cloudformation.template import Template, checked
 from lambdad.neighbours.cloudformation.template_text import read_template
 from lambdad.neighbours.cloudformation.transforms import SERVERLESS
+from lambdad.neighbours.cloudformation.types.adopting import IDENTIFIERS
 
 
 @CLOUDFORMATION.operation("GetTemplate")
@@ -104,6 +105,22 @@ async def validate_template(context: Context, params: Params) -> Result:
     }
 
 
+def _identifiers(template: Template) -> list[dict[str, Any]]:
+    """Return what names the resources that can be imported."""
+    names: dict[str, list[str]] = {}
+    for logical_id, each in template.definitions.items():
+        if each["Type"] in IDENTIFIERS:
+            names.setdefault(each["Type"], []).append(logical_id)
+    return [
+        {
+            "ResourceType": kind,
+            "LogicalResourceIds": found,
+            "ResourceIdentifiers": [IDENTIFIERS[kind]],
+        }
+        for kind, found in sorted(names.items())
+    ]
+
+
 @CLOUDFORMATION.operation("GetTemplateSummary")
 async def get_template_summary(context: Context, params: Params) -> Result:
     """Return what a template needs and has."""
@@ -128,6 +145,6 @@ async def get_template_summary(context: Context, params: Params) -> Result:
         "Description": template.description,
         "ResourceTypes": sorted({each["Type"] for each in template.definitions.values()}),
         "Version": _text(template.document.get("AWSTemplateFormatVersion", "2010-09-09")),
-        "ResourceIdentifierSummaries": [],
+        "ResourceIdentifierSummaries": _identifiers(template),
         **_capabilities(template),
     }

@@ -1,6 +1,6 @@
 """What resources really are now: their properties as a template would have them, read by calls.
 
-For drift detection and import. Each reader gives the properties that the services tell, and no
+For drift detection. Each reader gives the properties that the services tell, and no
 others: what cannot be read back, such as code or passwords, is not compared.
 """
 
@@ -341,24 +341,4 @@ READERS: Mapping[str, Reader] = {
     "AWS::SSM::Parameter": _parameter,
     "AWS::Scheduler::Schedule": _schedule,
     "AWS::SecretsManager::Secret": _secret,
-}
-
-# What names a resource that is to be imported: the property or attribute that is its physical id.
-IDENTIFIERS: Mapping[str, str] = {
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::IAM::ManagedPolicy": "PolicyArn",
-    "AWS::IAM::Role": "RoleName",
-    "AWS::IAM::User": "UserName",
-    "AWS::Kinesis::Stream": "Name",
-    "AWS::Lambda::Alias": "AliasArn",
-    "AWS::Lambda::EventSourceMapping": "Id",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SNS::Topic": "TopicArn",
-    "AWS::SQS::Queue": "QueueUrl",
-    "AWS::SSM::Parameter": "Name",
-    "AWS::Scheduler::Schedule": "Name",
-    "AWS::SecretsManager::Secret": "Id",
 }
