@@ -228,10 +228,12 @@ class NeighboursConfig:
     protocol, or `aws`, which is called with the daemon's own AWS credentials.
 
     Attributes:
+        apigateway: API Gateway's REST APIs.
         apigatewayv2: API Gateway's HTTP APIs.
         cloudformation: stacks.
         cloudwatch: metrics and alarms.
         dynamodb: tables and their streams.
+        ecr: registries of container images.
         events: EventBridge's buses and rules.
         kinesis: data streams.
         others: what serves all services that are not named here: `moto`, which runs in a process
@@ -242,10 +244,12 @@ class NeighboursConfig:
         sqs: queues.
     """
 
+    apigateway: str = "builtin"
     apigatewayv2: str = "builtin"
     cloudformation: str = "builtin"
     cloudwatch: str = "builtin"
     dynamodb: str = "builtin"
+    ecr: str = "builtin"
     events: str = "builtin"
     kinesis: str = "builtin"
     others: str = "moto"
@@ -272,6 +276,11 @@ class Config:
     """All sections.
 
     Attributes:
+        brokers: where the brokers of an Amazon MSK cluster or an Amazon MQ broker are, by its ARN:
+            `host:port,host:port` for Kafka, `amqp://host:port` or `amqps://host:port` for RabbitMQ.
+            By `host:port`, how a self-managed Kafka broker is spoken to. One of Kafka's protocols
+            may stand before its addresses, as in `SASL_PLAINTEXT://host:port`; without one, logins
+            go over TLS, but for brokers on this host.
         filesystems: directory of this host by ARN of an access point; what functions with that ARN
             in their FileSystemConfigs mount, and may write.
     """
@@ -288,7 +297,8 @@ class Config:
     prewarm: PrewarmConfig = field(default_factory=PrewarmConfig)
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
+    brokers: Mapping[str, str] = field(default_factory=dict)
     filesystems: Mapping[str, Path] = field(default_factory=dict)
-    metrics: MetricsConfig = field(default_factory=MetricsConfig)

@@ -26,7 +26,8 @@ class Marks:
 
 # By botocore's name. Where a package of that name is in `lambdad.neighbours`, it can be `builtin`.
 NEIGHBOURS: Mapping[str, Marks] = {
-    # Version 1 has the same signing name and other paths.
+    # Both have the same signing name; only the second's paths begin with `/v2/`.
+    "apigateway": Marks(signing_name="apigateway"),
     "apigatewayv2": Marks(signing_name="apigateway"),
     "cloudformation": Marks(signing_name="cloudformation", query_version="2010-05-15"),
     "cloudwatch": Marks(
@@ -36,6 +37,7 @@ NEIGHBOURS: Mapping[str, Marks] = {
     ),
     "dynamodb": Marks(signing_name="dynamodb", target_prefix="DynamoDB_20120810"),
     "dynamodbstreams": Marks(signing_name="dynamodb", target_prefix="DynamoDBStreams_20120810"),
+    "ecr": Marks(signing_name="ecr", target_prefix="AmazonEC2ContainerRegistry_V20150921"),
     "events": Marks(signing_name="events", target_prefix="AWSEvents"),
     "kinesis": Marks(signing_name="kinesis", target_prefix="Kinesis_20131202"),
     "s3": Marks(signing_name="s3"),

@@ -29,6 +29,8 @@ _HOST = re.compile(
     r"\.(?:amazonaws\.com(?:\.cn)?|localhost(?:\.[a-z.]+)?)(?::\d+)?"
 )
 _ALIASES = {"queue": "sqs"}
+# Two services have this signing name.
+_API_GATEWAY = "apigateway"
 # How S3's older signature begins.
 _SIGNATURE_2 = "AWS "
 
@@ -74,8 +76,8 @@ class ServiceDirectory:
                 return name
             return (prefix or None) if credential is None else credential.service
         if credential is not None:
-            if credential.service == "apigateway" and not request.path.startswith("/v2/"):
-                return "apigateway"
+            if credential.service == _API_GATEWAY:
+                return _version_of(request)
             return self._by_signing_name.get(credential.service, credential.service)
         return self._unsigned(request)
 
@@ -90,10 +92,17 @@ class ServiceDirectory:
         host = _HOST.fullmatch(request.headers.get("host", "").lower())
         if host is not None:
             label = _ALIASES.get(host["service"], host["service"])
+            if label == _API_GATEWAY:
+                return _version_of(request)
             if (name := self._by_signing_name.get(label)) is not None:
                 return name
         # Of all services S3 alone has paths that anybody may call: public objects, forms.
         return "s3" if request.path.strip("/") and _from_page(request) else None
+
+
+def _version_of(request: HttpRequest) -> str:
+    """Return which of API Gateway's two services a request is for."""
+    return "apigatewayv2" if request.path.startswith("/v2/") else _API_GATEWAY
 
 
 def _from_page(request: HttpRequest) -> bool:
