@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from lambdad.dataplane.host_room import HostRoom
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import TooManyRequestsException
 
@@ -173,7 +174,7 @@ class HostCapacity:
         self._most = environments
         self._clock = clock
         self._overcommit = overcommit
-        self._available = available
+        self._host = None if available is None else HostRoom(available, clock)
         self._versions: dict[Hashable, VersionMemory] = {}
         self._claims: dict[Claim, None] = {}
         self._leaving: set[Claim] = set()
@@ -248,6 +249,8 @@ class HostCapacity:
     def measure(self, keeper: EnvironmentKeeper) -> None:
         """Count with what environments have; when that is too much, those without work go."""
         self._measure_those_at_rest(_MEASURED_AT_ONCE)
+        if self._host is not None:
+            self._host.look()
         working = [claim for claim in self._claims if claim.working and not claim.leaving]
         for claim in working[:_MEASURED_AT_ONCE]:
             claim.measure()
@@ -309,6 +312,8 @@ class HostCapacity:
         claim.weight = weight
         self._claims[claim] = None
         self.used += weight
+        if self._host is not None:
+            self._host.admitted(weight)
         return claim
 
     def _fits(self, need: int, *, freed: int = 0, fewer: int = 0) -> bool:
@@ -317,7 +322,7 @@ class HostCapacity:
             return False
         if self._committed - freed + need > self._total:
             return False
-        return self._available is None or need <= self._available() + self._leaving_bytes + freed
+        return self._host is None or need <= self._host.left(need) + self._leaving_bytes + freed
 
     def _measure_those_at_rest(self, number: int | None = None) -> None:
         for claim in list(self.unmeasured)[:number]:
@@ -364,8 +369,8 @@ class HostCapacity:
                 f"it needs {_mib(need)} MiB, and {count} environments that work or are provisioned "
                 f"have {_mib(self._committed)} of {_mib(self._total)} MiB"
             )
-            if self._available is not None and need > self._available() + self._leaving_bytes:
-                cause += f"; the host itself has {_mib(self._available())} MiB left"
+            if self._host is not None and need > (left := self._host.look()) + self._leaving_bytes:
+                cause += f"; the host itself has {_mib(left)} MiB left"
             remedy = (
                 "Give this host more memory, lower memory sizes or concurrency, or set "
                 "dataplane.memory_mb and dataplane.memory_overcommit."

@@ -233,9 +233,10 @@ class ExecutionEnvironment(Occupant):
 
     def _start_invoking(self, work: Work) -> None:
         assert self._sandbox is not None  # noqa: S101 - initialised before
-        self._sandbox.set_limits(self._host.limits(self.function))
         self._enter(EnvironmentState.INVOKING)
         self._deliver(work)
+        # Behind the event: it takes as long as the runtime does to read that.
+        self._sandbox.set_limits(self._host.limits(self.function))
 
     # -- the invoke phase -------------------------------------------------------------------
 
@@ -279,7 +280,7 @@ class ExecutionEnvironment(Occupant):
         if self._busy:
             self._host.freezer.later(self._sandbox)
         else:
-            self._sandbox.freeze()
+            self._host.freezer.at_once(self._sandbox)
         self._owner.environment_free(self)
 
     def _finish_log(self, work: Work, error: FunctionError | None, *, fatal: bool) -> bytes | None:

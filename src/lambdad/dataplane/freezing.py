@@ -2,7 +2,7 @@
 
 Freezing and thawing stop and wake every process of an environment, which costs more than a short
 invocation. An environment whose last event came right after the one before stays awake for
-`GRACE_S`; every other is frozen as soon as it has nothing to do.
+`GRACE_S`; every other is frozen as soon as its answer is on its way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 
 from lambdad.sandbox.base import Sandbox
 
-GRACE_S = 0.002
+GRACE_S = 0.005
 """How long a busy environment stays awake without an event. What it does then is not billed."""
 
 
@@ -29,6 +29,12 @@ class Freezer:
         if self._timer is None:
             self._timer = loop.call_later(GRACE_S, self._freeze_due)
 
+    def at_once(self, sandbox: Sandbox) -> None:
+        """Freeze a sandbox behind what the event loop has to do already, answering above all."""
+        loop = asyncio.get_running_loop()
+        self._due[sandbox] = 0.0
+        loop.call_soon(self._freeze, sandbox)
+
     def keep(self, sandbox: Sandbox) -> bool:
         """Do not freeze it; False when it is frozen already, or was not to be."""
         return self._due.pop(sandbox, None) is not None
@@ -41,5 +47,10 @@ class Freezer:
             if due > now:
                 self._timer = loop.call_later(due - now, self._freeze_due)
                 return
+            del self._due[sandbox]
+            sandbox.freeze()
+
+    def _freeze(self, sandbox: Sandbox) -> None:
+        if self._due.get(sandbox) == 0.0:
             del self._due[sandbox]
             sandbox.freeze()

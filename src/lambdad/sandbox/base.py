@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -164,13 +164,15 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def mount(self, mounts: Sequence[Mount]) -> None:
-        """Show the guest further read-only directories, at places that exist and show nothing yet.
+    def mount(self, mounts: Sequence[Mount]) -> Awaitable[None]:
+        """Begin to show further read-only directories, at places that exist and show nothing yet.
 
-        Only on backends with :attr:`SandboxBackend.zygotes`.
+        Only on backends with :attr:`SandboxBackend.zygotes`. The guest sees them when what is
+        returned was awaited.
 
         Raises:
-            HostUnfit: a source is missing, or the sandbox is gone; it is to be destroyed.
+            HostUnfit: here or there: a source is missing, or the sandbox is gone; it is to be
+                destroyed.
         """
         ...
 

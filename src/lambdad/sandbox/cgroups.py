@@ -30,6 +30,7 @@ _Knob = TypeVar("_Knob")
 _WANTED = ("memory", "cpu", "pids")
 _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "freezer")
 _SUBTREE = "lambdad"
+_NEVER_SET = -1.0
 _REMOVE_ATTEMPTS = 400
 _REMOVE_PAUSE_S = 0.005
 
@@ -219,7 +220,10 @@ class Cgroup:
         self._memory = _choose(controllers.MEMORY, "memory", v1, v2, v2_controllers)
         self._cpu = _choose(controllers.CPU, "cpu", v1, v2, v2_controllers)
         self._pids = _choose(controllers.PIDS, "pids", v1, v2, v2_controllers)
+        self._memory_bytes: int | None = None
+        self._processes: int | None = None
         self._vcpus: float | None = None
+        self._vcpus_in_force: float | None = _NEVER_SET
         self._freezer: controllers.Freezer
         if v2 is not None:
             self._freezer = controllers.FreezerV2(v2)
@@ -256,23 +260,29 @@ class Cgroup:
         Raises:
             OSError: for example EBUSY when more memory is in use than would be allowed.
         """
-        if self._memory:
-            self._memory.limit((limits.memory_mb + extra_memory_mb) * 1024 * 1024)
+        memory_bytes = (limits.memory_mb + extra_memory_mb) * 1024 * 1024
+        # What is in force is not written again: that is most, in an environment that waited.
+        if self._memory and memory_bytes != self._memory_bytes:
+            self._memory.limit(memory_bytes)
+            self._memory_bytes = memory_bytes
         self._vcpus = limits.vcpus
         self.throttle()
-        if self._pids:
+        if self._pids and limits.processes != self._processes:
             # PID 1 counts too.
             self._pids.limit(limits.processes + 1)
+            self._processes = limits.processes
 
     def throttle(self) -> None:
         """Put the limit of processor time in force."""
-        if self._cpu:
+        if self._cpu and self._vcpus != self._vcpus_in_force:
             self._cpu.limit(self._vcpus)
+            self._vcpus_in_force = self._vcpus
 
     def unthrottle(self) -> None:
         """Lift it: processes that have used their share up could not even die before the next."""
-        if self._cpu and self._vcpus is not None:
+        if self._cpu and self._vcpus_in_force is not None:
             self._cpu.limit(None)
+            self._vcpus_in_force = None
 
     def open_procs(self) -> list[int]:
         """Return descriptors: a process that writes `0` to all of them is in the group."""

@@ -6,6 +6,7 @@ versions. What may be done with it is decided elsewhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _RESERVE_MIN, _RESERVE_MAX = 384 * _MIB, 4096 * _MIB
 _RESERVE_MOST = 3
 
 _LIMITS = ("memory.limit_in_bytes", "memory.max")
+_FIRST_LINES_BYTES = 256
 _USAGES = ("memory.usage_in_bytes", "memory.current")
 
 
@@ -35,13 +37,13 @@ class HostMemory:
         self._meminfo = root / "proc/meminfo"
         self._groups = list(_limited_groups(root))
         limits = [limit for _, limit in self._groups]
-        self.total = min([_meminfo(self._meminfo, "MemTotal"), *limits])
+        self.total = min([_meminfo(self._meminfo, b"MemTotal:"), *limits])
         reserve = min(max(self.total // _RESERVE_SHARE, _RESERVE_MIN), _RESERVE_MAX)
         self.reserve = min(reserve, self.total // _RESERVE_MOST)
 
     def available(self) -> int:
         """Bytes that could be used at this moment without swapping."""
-        left = [_meminfo(self._meminfo, "MemAvailable")]
+        left = [_meminfo(self._meminfo, b"MemAvailable:")]
         for group, limit in self._groups:
             usage = next((number for name in _USAGES if (number := _number(group / name))), 0)
             left.append(limit - usage + _inactive_file(group / "memory.stat"))
@@ -74,12 +76,18 @@ def _limits_upwards(group: Path, top: Path) -> Iterator[tuple[Path, int]]:
             return
 
 
-def _meminfo(path: Path, key: str) -> int:
-    for line in _read(path).splitlines():
-        name, _, value = line.partition(":")
-        if name == key:
-            return int(value.split()[0]) * 1024
-    return 0
+def _meminfo(path: Path, key: bytes) -> int:
+    # Every new environment asks. Both are among the first lines of some fifty.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        text = os.read(descriptor, _FIRST_LINES_BYTES)
+    finally:
+        os.close(descriptor)
+    _, found, rest = text.partition(key)
+    return int(rest.split(None, 1)[0]) * 1024 if found else 0
 
 
 def _inactive_file(path: Path) -> int:

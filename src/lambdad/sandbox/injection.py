@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from lambdad.domain.environments import Mount
@@ -27,29 +27,26 @@ class Injector:
         self._home: int | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mounts")
 
-    async def mount(self, pidfd: int, mounts: Sequence[Mount]) -> None:
-        """Show read-only views of host directories to the sandbox of a process.
+    def mount(self, pidfd: int, mounts: Sequence[Mount]) -> Awaitable[None]:
+        """Begin to show read-only views of host directories to the sandbox of a process.
 
         Args:
             pidfd: a process in the sandbox.
             mounts: parents before children; their targets exist.
 
-        Raises:
-            HostUnfit: a source does not exist, or the sandbox is gone.
+        Returns:
+            What to await for the end of it. Raises HostUnfit: a source does not exist, or the
+            sandbox is gone.
         """
-        await self._in_thread(self._mount, pidfd, mounts)
+        return self._in_thread(self._mount, pidfd, mounts)
 
-    async def attach(self, pidfd: int, mount: int, target: str) -> None:
-        """Show the detached mount of a descriptor, which stays open; raises like :meth:`mount`."""
-        await self._in_thread(self._visit, pidfd, [mount], [target])
+    def attach(self, pidfd: int, mount: int, target: str) -> Awaitable[None]:
+        """Show the detached mount of a descriptor, which stays open; as :meth:`mount`."""
+        return self._in_thread(self._visit, pidfd, [mount], [target])
 
-    async def _in_thread(self, work: Callable[..., None], *arguments: object) -> None:
+    def _in_thread(self, work: Callable[..., None], *arguments: object) -> Awaitable[None]:
         loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._thread, work, *arguments)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise HostUnfit(f"A sandbox cannot be given its files: {why}.", "Retry.") from error
+        return loop.run_in_executor(self._thread, _explained, work, *arguments)
 
     def _mount(self, pidfd: int, mounts: Sequence[Mount]) -> None:
         views: list[int] = []
@@ -79,3 +76,11 @@ class Injector:
         if self._home is not None:
             os.close(self._home)
             self._home = None
+
+
+def _explained(work: Callable[..., None], *arguments: object) -> None:
+    try:
+        work(*arguments)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise HostUnfit(f"A sandbox cannot be given its files: {why}.", "Retry.") from error

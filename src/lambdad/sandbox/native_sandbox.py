@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -200,11 +200,11 @@ class NativeSandbox:
         os.fchown(writer, self.holdings.uid, self.holdings.uid)
         return reader, writer
 
-    async def mount(self, mounts: Sequence[Mount]) -> None:
+    def mount(self, mounts: Sequence[Mount]) -> Awaitable[None]:
         """See `Sandbox`."""
         if self._destruction is not None or self._pidfd is None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
-        await self._injector.mount(self._pidfd, mounts)
+        return self._injector.mount(self._pidfd, mounts)
 
     def signal(self, token: int, number: signal.Signals) -> None:
         """Send a signal to one program."""

@@ -65,3 +65,22 @@ async def test_the_last_idle_moment_counts(freezer: Freezer) -> None:
 
 async def test_what_was_never_to_be_frozen_is_not_kept(freezer: Freezer) -> None:
     assert not freezer.keep(a_sandbox()[1])
+
+
+async def test_what_is_to_be_frozen_at_once_answers_first(freezer: Freezer) -> None:
+    box, sandbox = a_sandbox()
+    order: list[str] = []
+    asyncio.get_running_loop().call_soon(lambda: order.append(f"answered, {box.frozen.is_set()}"))
+    freezer.at_once(sandbox)
+    await asyncio.sleep(0)
+    assert order == ["answered, False"]
+    assert box.frozen.is_set()
+
+
+async def test_the_next_event_is_in_time_to_keep_it_awake(freezer: Freezer) -> None:
+    box, sandbox = a_sandbox()
+    freezer.at_once(sandbox)
+    assert freezer.keep(sandbox)
+    await asyncio.sleep(0)
+    assert not box.frozen.is_set()
+    assert not freezer.keep(sandbox)

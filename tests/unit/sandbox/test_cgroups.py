@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,15 @@ def test_a_group_that_a_killed_daemon_left_in_one_hierarchy_alone_can_be_swept(
     assert group.remove()
     assert not left.exists()
     group.kill_all()
+
+
+def test_limits_in_force_are_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / "pids.max").write_text("none")
+    group = Cgroup({"pids": tmp_path}, None, frozenset())
+    group.set_limits(LIMITS)
+    assert (tmp_path / "pids.max").read_text().startswith(str(LIMITS.processes + 1))
+    (tmp_path / "pids.max").write_text("as it was")
+    group.set_limits(LIMITS)
+    assert (tmp_path / "pids.max").read_text() == "as it was"
+    group.set_limits(replace(LIMITS, processes=LIMITS.processes + 1))
+    assert (tmp_path / "pids.max").read_text().startswith(str(LIMITS.processes + 2))

@@ -25,9 +25,10 @@ from lambdad.runtimes.base import Runtime
 from lambdad.sandbox.base import Sandbox, SandboxBackend, SandboxSpec
 
 _LOGGER = logging.getLogger(__name__)
-# Every function has at least so much of these; more memory is given with the function.
+# Every function has at least so much of these; more memory is given with the function. It is what
+# most functions have, and what they have need not be set.
 EPHEMERAL_STORAGE_MB = 512
-_MEMORY_MB = 256
+_MEMORY_MB = 128
 # Between a cold start and the making of its replacement, so that a wave gets through first.
 _PAUSE_S = 0.02
 # Then one is made in spite of a load that does not end.
@@ -224,7 +225,9 @@ class PrewarmPool:
                 environment_id=os.urandom(8).hex(),
                 mounts=runtime.mounts,
                 limits=ResourceLimits(
-                    memory_mb=_MEMORY_MB, vcpus=None, ephemeral_storage_mb=EPHEMERAL_STORAGE_MB
+                    memory_mb=max(_MEMORY_MB, kind.memory_mb or 0),
+                    vcpus=None,
+                    ephemeral_storage_mb=EPHEMERAL_STORAGE_MB,
                 ),
                 ports=self._ports,
                 egress=self._egress,

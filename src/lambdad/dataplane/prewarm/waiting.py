@@ -41,10 +41,14 @@ class WaitingRuntime:
         Raises:
             HostUnfit: it cannot be used; :meth:`dispose` of it.
         """
-        self.sandbox.set_limits(limits)
-        await self.sandbox.mount(mounts)
-        self.sandbox.thaw()
-        self.sandbox.reset_memory_peak()
+        mounted = self.sandbox.mount(mounts)
+        try:
+            self.sandbox.set_limits(limits)
+            # It reads nothing of what is mounted before it is told its function.
+            self.sandbox.thaw()
+            self.sandbox.reset_memory_peak()
+        finally:
+            await mounted
 
     def assign(
         self, variables: Mapping[str, str]

@@ -7,6 +7,7 @@ then is there code in `/var/task`.
 # ruff: noqa: PLC0415, TID252
 
 import os
+import sys
 import time
 
 from . import client, codec, context, faults, handlers, logs, paths  # noqa: F401 - imported ahead
@@ -14,6 +15,8 @@ from . import client, codec, context, faults, handlers, logs, paths  # noqa: F40
 _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
 # What the process itself was told, at its start.
 _KEPT = ("_LAMBDA_TELEMETRY_LOG_FD", "_LAMBDAD_")
+# About as many as a function gets.
+_VARIABLES = 32
 
 
 def wait() -> None:
@@ -53,6 +56,25 @@ def rehearse() -> None:
     """Do what every cold start does, so that its code and its pages are this process's own."""
     import _sitebuiltins  # noqa: F401 - imported ahead
 
-    handler = handlers.resolve("lambdad_guest.rehearsed.handler")
+    _rehearse_variables()
+    handler = _rehearse_import()
     codec.encode(handler(codec.decode(b'{"key": [1, 2.5, "text", null, true]}'), None))
     logs.flush_streams()
+
+
+def _rehearse_variables() -> None:
+    names = [b"_REHEARSED_%d" % number for number in range(_VARIABLES)]
+    os.environb.update((name, b"x" * 64) for name in names)
+    for name in names:
+        del os.environb[name]
+
+
+def _rehearse_import() -> "handlers.Handler":
+    # As if for the first time: found in its directory, read, compiled.
+    directory = os.path.dirname(__file__)
+    sys.modules.pop(__package__ + ".rehearsed", None)
+    sys.path_importer_cache.pop(directory, None)
+    handler = handlers.resolve(__package__ + ".rehearsed.handler")
+    with open(os.path.join(directory, "rehearsed.py"), "rb") as file:
+        compile(file.read(), "rehearsed.py", "exec", dont_inherit=True)
+    return handler
