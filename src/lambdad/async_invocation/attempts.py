@@ -36,6 +36,8 @@ from lambdad.domain.errors import (
     TooManyRequestsException,
 )
 from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.observability import activity
+from lambdad.observability.activity import Happening
 from lambdad.observability.metrics import Metrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,6 +45,8 @@ _LOGGER = logging.getLogger(__name__)
 # Of an error document; what is longer is not looked into for its message.
 _DOCUMENT_BYTES_MAX = 256 * 1024
 _MESSAGE_LENGTH_MAX = 1_024
+_THROTTLED = 429
+_WORDS = {Result.SUCCEEDED: activity.OK, Result.FAILED: activity.ERROR}
 
 
 class Door(Protocol):
@@ -121,6 +125,7 @@ class Attempts:
         if hopeless is not None:
             return self._ended(queued, policy, hopeless)
         result, outcome = await self._run(event)
+        self._note(event, result, outcome)
         # It may have been configured anew, or deleted, while it ran.
         policy = self._policies.of(event.key, event.qualifier)
         decision = after(
@@ -163,6 +168,21 @@ class Attempts:
             executed_version=answer.executed_version,
             function_error=answer.function_error,
             payload=answer.payload,
+        )
+
+    def _note(self, event: AsyncEvent, result: Result, outcome: Outcome) -> None:
+        source, arn = self._metrics.activity.expected(event.request_id)
+        word = _WORDS.get(result, activity.REFUSED)
+        self._metrics.activity.note(
+            Happening(
+                source=source,
+                arn=arn,
+                function=event.key.arn(event.qualifier),
+                request_id=event.request_id,
+                result=activity.THROTTLED if outcome.status_code == _THROTTLED else word,
+                detail=outcome.message,
+                age_ms=float(self._now_ms() - event.accepted_ms),
+            )
         )
 
     def _ended(self, queued: QueuedEvent, policy: EventPolicy, decision: Decision) -> Attempt:
@@ -210,7 +230,7 @@ class Attempts:
 
 def _status(error: ServiceException) -> int:
     if isinstance(error, TooManyRequestsException):
-        return 429
+        return _THROTTLED
     return 404 if isinstance(error, ResourceNotFoundException) else 500
 
 

@@ -19,6 +19,8 @@ COMMANDS = (
     "invoke",
     "logs",
     "queue",
+    "events",
+    "sources",
     "backup",
     "restore",
     "runtimes",

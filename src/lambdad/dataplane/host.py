@@ -94,7 +94,7 @@ class EnvironmentHost:
     ) -> None:
         self.clock = clock
         self.logs = logs
-        self.metrics = Metrics()
+        self.metrics = Metrics(clock)
         self.spawn_task = spawn_task
         self.freezer = Freezer()
         self.init_timeout_s = config.init_timeout_s

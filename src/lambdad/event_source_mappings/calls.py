@@ -8,6 +8,7 @@ from enum import Enum, auto
 from uuid import uuid4
 
 from lambdad.async_invocation.attempts import Door
+from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.errors import (
     PlatformError,
     RecursiveInvocationException,
@@ -17,6 +18,8 @@ from lambdad.domain.errors import (
 from lambdad.domain.event_source_mappings import EventSourceMapping
 from lambdad.domain.invocations import Invocation
 from lambdad.event_source_mappings.base import FUNCTION_FAILED, OK
+from lambdad.observability import activity
+from lambdad.observability.activity import Activity, Happening
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +34,14 @@ class Verdict(Enum):
     FAILED = auto()
     THROTTLED = auto()
     REFUSED = auto()
+
+
+_RESULTS = {
+    Verdict.SUCCEEDED: activity.OK,
+    Verdict.FAILED: activity.ERROR,
+    Verdict.THROTTLED: activity.THROTTLED,
+    Verdict.REFUSED: activity.REFUSED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +70,48 @@ class Call:
 class Calls:
     """Calls the function of a mapping."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(
+        self, door: Door, clock: Clock | None = None, notes: Activity | None = None
+    ) -> None:
+        """What is called is noted in `notes`."""
         self._door = door
+        self._clock = clock or SystemClock()
+        self._notes = notes
 
-    async def make(self, mapping: EventSourceMapping, event: bytes, trace: str | None) -> Call:
-        """Invoke synchronously, once."""
+    async def make(
+        self,
+        mapping: EventSourceMapping,
+        event: bytes,
+        trace: str | None,
+        *,
+        size: int = 1,
+        oldest_s: float | None = None,
+    ) -> Call:
+        """Invoke synchronously, once, with a batch of so many records.
+
+        `oldest_s` is when the oldest of them was written, in seconds since the Unix epoch.
+        """
+        begun_s = self._clock.time()
+        call = await self._invoke(mapping, event, trace)
+        if self._notes is None:
+            return call
+        self._notes.note(
+            Happening(
+                source=mapping.kind.value,
+                arn=mapping.settings.get("EventSourceArn", ""),
+                function=mapping.function_arn,
+                request_id=call.request_id,
+                result=_RESULTS[call.verdict],
+                size=size,
+                detail="" if call.verdict is Verdict.SUCCEEDED else call.text,
+                age_ms=None if oldest_s is None else max(0.0, begun_s - oldest_s) * 1_000,
+                took_ms=(self._clock.time() - begun_s) * 1_000,
+                mapping=mapping.uuid,
+            )
+        )
+        return call
+
+    async def _invoke(self, mapping: EventSourceMapping, event: bytes, trace: str | None) -> Call:
         request_id = str(uuid4())
         invocation = Invocation(
             request_id=request_id,

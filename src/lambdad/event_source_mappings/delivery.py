@@ -102,7 +102,10 @@ class Delivery:
             event = self._event(piece, final=final, early=early)
             if piece.records and work.form.aged:
                 work.counting.age(metric_names.ITERATOR_AGE_MS, piece.records[-1].arrived_s)
-            call = await work.calls.make(work.mapping, event, None)
+            oldest_s = piece.records[0].arrived_s if piece.records and work.form.aged else None
+            call = await work.calls.make(
+                work.mapping, event, None, size=len(piece.records), oldest_s=oldest_s
+            )
             if call.ran:
                 self._refused.succeeded()
                 call = self._with_state(call)

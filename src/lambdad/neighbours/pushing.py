@@ -17,8 +17,11 @@ from lambdad.controlplane.functions import Functions
 from lambdad.controlplane.references import Target
 from lambdad.domain import limits
 from lambdad.domain.arns import FunctionKey, parse_function_reference
+from lambdad.domain.clock import SystemClock
 from lambdad.domain.errors import LambdadError, ResourceNotFoundException
 from lambdad.domain.tenancy import isolates_tenants
+from lambdad.observability import activity
+from lambdad.observability.activity import Activity, Happening
 
 _ACTION = "lambda:InvokeFunction"
 
@@ -83,9 +86,13 @@ class FunctionPush(Protocol):
 class FunctionTargets:
     """See `FunctionPush`."""
 
-    def __init__(self, functions: Functions, events: EventAcceptor) -> None:
+    def __init__(
+        self, functions: Functions, events: EventAcceptor, notes: Activity | None = None
+    ) -> None:
+        """What is pushed is noted in `notes`."""
         self._functions = functions
         self._events = events
+        self._notes = notes or Activity(SystemClock())
 
     def check(self, function_arn: str, source: EventSource) -> None:
         """See `FunctionPush`."""
@@ -100,17 +107,48 @@ class FunctionTargets:
         trace: str | None = None,
     ) -> str:
         """See `FunctionPush`."""
+        request_id = str(uuid4())
+        try:
+            target = self._takes(function_arn, payload, source)
+        except PushRefused as refused:
+            self._note(function_arn, source, request_id, activity.REFUSED, str(refused))
+            raise
+        service, arn = _origin(source)
+        self._notes.expect(request_id, service, arn)
+        await self._events.accept(
+            target.key, target.qualifier, request_id=request_id, payload=payload, trace=trace
+        )
+        self._note(function_arn, source, request_id, activity.QUEUED)
+        return request_id
+
+    def _takes(self, function_arn: str, payload: bytes, source: EventSource | None) -> Target:
         target = self._allowed(function_arn, source)
         if len(payload) > limits.ASYNC_EVENT_BYTES_MAX:
             raise PushRefused(
                 "EVENT_TOO_LARGE",
                 f"The event has {len(payload)} bytes; Lambda takes {limits.ASYNC_EVENT_BYTES_MAX}.",
             )
-        request_id = str(uuid4())
-        await self._events.accept(
-            target.key, target.qualifier, request_id=request_id, payload=payload, trace=trace
+        return target
+
+    def _note(
+        self,
+        function_arn: str,
+        source: EventSource | None,
+        request_id: str,
+        result: str,
+        detail: str = "",
+    ) -> None:
+        service, arn = _origin(source)
+        self._notes.note(
+            Happening(
+                source=service,
+                arn=arn,
+                function=function_arn,
+                request_id=request_id,
+                result=result,
+                detail=detail,
+            )
         )
-        return request_id
 
     def _allowed(self, function_arn: str, source: EventSource | None) -> Target:
         target = _target(function_arn)
@@ -134,6 +172,13 @@ class FunctionTargets:
                 f"{source.arn}.",
             )
         return target
+
+
+def _origin(source: EventSource | None) -> tuple[str, str]:
+    """Return the kind of a source, `s3`, and its ARN; where a role acts it is a schedule's."""
+    if source is None:
+        return "scheduler", ""
+    return source.service.removesuffix(".amazonaws.com").rpartition(".")[2], source.arn
 
 
 def _target(function_arn: str) -> Target:

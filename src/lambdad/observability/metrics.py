@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lambdad.domain.clock import Clock, SystemClock
+from lambdad.observability.activity import Activity
+
 FUNCTIONS_MAX = 10_000
 OTHERS = "*"
 
@@ -62,9 +65,15 @@ class CallsKey:
 
 
 class Metrics:
-    """Statistics by metric name and function ARN. Used from one event loop."""
+    """Statistics by metric name and function ARN. Used from one event loop.
 
-    def __init__(self) -> None:
+    Attributes:
+        activity: what came to functions last, one by one.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.activity = Activity(self.clock)
         self._statistics: dict[str, dict[str, Statistic]] = {}
         self._fresh: dict[tuple[str, str], Statistic] = {}
         self._calls: dict[tuple[str, str, int], Calls] = {}

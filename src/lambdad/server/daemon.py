@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +43,9 @@ from lambdad.server.housekeeping import collect_packages
 from lambdad.server.image_wiring import ImagePreparer, PulledImages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.mapping_wiring import EventSources
+from lambdad.server.metric_wiring import MetricPublisher
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
-from lambdad.server.metric_wiring import MetricPublisher
 from lambdad.server.subscriptions_wiring import Subscriptions
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
@@ -144,6 +143,7 @@ class Daemon:
             health=self.health,
             packages=packages,
             queue=self._async.pages,
+            activity=self._sources.pages,
             runtimes=RuntimePage(self._catalogue, lambda: self._prewarm.enabled),
             code_location_key=services.code_location_key,
             authenticator=self._auth.authenticator,
@@ -169,16 +169,12 @@ class Daemon:
         self._tasks.spawn(self._invoker.capacity.watch(self._invoker))
         self._tasks.spawn(self._neighbours.start())
         self._subscriptions.shipping.start()
-        self._tasks.spawn(
         publisher = MetricPublisher(
-            self._invoker,
-            self._subscriptions.metrics,
-            self._clock,
-            self._config.metrics,
-            partial(self._neighbours.parts, "cloudwatch"),
+            self._config.metrics, self._invoker, self._subscriptions.metrics, self._neighbours
         )
         self._tasks.spawn(publisher.run())
         self._stack.push_async_callback(publisher.flush)
+        self._tasks.spawn(
             collect_packages(services.functions, self._invoker, self._images, store.functions)
         )
 
@@ -277,7 +273,8 @@ class Daemon:
         return functions, attachments
 
     def _connect_neighbours(self, store: Engine, data_dir: Path, functions: Functions) -> None:
-        targets = FunctionTargets(functions, self._async.invocations)
+        notes = self._invoker.metrics.activity
+        targets = FunctionTargets(functions, self._async.invocations, notes)
         self._neighbours = neighbours_wiring.connect(
             self._config.neighbours,
             [service.model for service in _OFFERED],

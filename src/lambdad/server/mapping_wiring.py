@@ -21,6 +21,7 @@ from lambdad.domain.event_source_mappings import (
 )
 from lambdad.event_source_mappings.admission import Admission
 from lambdad.event_source_mappings.aws_client import Accounts
+from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable
 from lambdad.event_source_mappings.calls import Calls
 from lambdad.event_source_mappings.checkpoints import Checkpoints
 from lambdad.event_source_mappings.counting import Counting
@@ -34,7 +35,10 @@ from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.event_source_mappings.streams import Stream
 from lambdad.event_source_mappings.supervision import Supervisor
+from lambdad.server.activity_pages import ActivityPages
 from lambdad.storage.base import Engine
+
+_DEPTH = "ApproximateNumberOfMessages"
 
 
 class EventSources:
@@ -54,11 +58,12 @@ class EventSources:
         self._store = store
         self._clock = clock
         self._metrics = invoker.metrics
-        self._calls = Calls(invoker)
+        self._calls = Calls(invoker, clock, invoker.metrics.activity)
         self._accounts = Accounts(endpoint_url, access_key, clock)
         self._checkpoints = Checkpoints(
             store.resources, store.apply, clock, owner=str(uuid4()), alone=True
         )
+        self.pages = ActivityPages(invoker.metrics.activity, store.resources, self._depth)
         self._mappings: EventSourceMappings
         self._listener: Listener
         self.pollers = Supervisor(
@@ -88,6 +93,19 @@ class EventSources:
     async def note_result(self, mapping: EventSourceMapping, text: str | None) -> None:
         """See `event_source_mappings.base.Results`."""
         await asyncio.shield(self._mappings.note_result(mapping, text))
+
+    async def _depth(self, mapping: EventSourceMapping) -> int | None:
+        """See `activity_pages.QueueDepth`."""
+        if mapping.kind not in (SourceKind.SQS, SourceKind.SQS_FIFO):
+            return None
+        _, _, _, region, account_id, name = mapping.settings["EventSourceArn"].split(":", 5)
+        name_of = {"QueueUrl": f"/{account_id}/{name}", "AttributeNames": [_DEPTH]}
+        api = self._accounts.of(mapping.function.account_id)
+        try:
+            answer = await api.call("sqs", region, "GetQueueAttributes", name_of)
+            return int(answer["Attributes"][_DEPTH])
+        except (AwsRefused, AwsUnreachable, KeyError, ValueError):
+            return None
 
     async def _send(self, event: AsyncEvent) -> None:
         await self._store.events.enqueue(event)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from lambdad.config.sections import MetricsConfig
 from lambdad.dataplane.invoker import Invoker
-from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit, PlatformError
 from lambdad.neighbours.cloudwatch import function_metrics
 from lambdad.neighbours.cloudwatch.model import MetricKey, Point
+from lambdad.neighbours.cloudwatch.parts import Monitor
+from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.log_metrics.watching import LogMetrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,19 +32,12 @@ class MetricPublisher:
     """See the module."""
 
     def __init__(
-        self,
-        invoker: Invoker,
-        logs: LogMetrics,
-        clock: Clock,
-        config: MetricsConfig,
-        cloudwatch: Callable[[], Awaitable[Any]],
+        self, config: MetricsConfig, invoker: Invoker, logs: LogMetrics, neighbours: Neighbours
     ) -> None:
-        """`cloudwatch` returns its parts, opened if need be."""
+        self._interval_s = config.flush_interval_s
         self._invoker = invoker
         self._logs = logs
-        self._clock = clock
-        self._interval_s = config.flush_interval_s
-        self._cloudwatch = cloudwatch
+        self._neighbours = neighbours
         self._waiting: dict[MetricKey, list[Point]] = {}
         self._storing = asyncio.Lock()
 
@@ -61,7 +54,7 @@ class MetricPublisher:
             if not self._waiting:
                 return
             try:
-                monitor = await self._cloudwatch()
+                monitor: Monitor = await self._neighbours.parts("cloudwatch")
                 while self._waiting:
                     batch = {key: self._waiting[key] for key in islice(self._waiting, _BATCH)}
                     await monitor.put(batch)
@@ -73,7 +66,7 @@ class MetricPublisher:
                 _LOGGER.warning("metrics wait: %s", error)
 
     def _gather(self) -> None:
-        now_s = int(self._clock.time())
+        now_s = int(self._invoker.metrics.clock.time())
         for found in self._found(now_s):
             for key, points in found.items():
                 if key in self._waiting or len(self._waiting) < _WAITING_MAX:

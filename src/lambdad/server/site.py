@@ -16,6 +16,7 @@ from lambdad.domain.clock import Clock
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.protocol.sigv4_refusals import SignatureRefused
+from lambdad.server.activity_pages import ActivityPages
 from lambdad.server.front_doors import FrontDoors
 from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
@@ -38,6 +39,7 @@ class Site:
         health: Callable[[], Awaitable[Mapping[str, Any]]],
         packages: PackageStore,
         queue: QueuePages,
+        activity: ActivityPages,
         runtimes: RuntimePage,
         code_location_key: bytes,
         authenticator: Authenticator,
@@ -48,6 +50,7 @@ class Site:
         self._health = health
         self._packages = packages
         self._queue = queue
+        self._activity = activity
         self._runtimes = runtimes
         self._code_location_key = code_location_key
         self._authenticator = authenticator
@@ -95,10 +98,9 @@ class Site:
 
     async def _own(self, request: HttpRequest, *, guest: bool) -> HttpResponse:
         name = request.path.removeprefix(_OWN)
-        if name == "queue" or name.startswith("queue/"):
+        if name.partition("/")[0] == "queue" or name in ("events", "sources"):
             refusal = self._not_the_operator(request, guest=guest)
-            page = name.removeprefix("queue").strip("/")
-            return refusal or await self._queue.handle(request, page)
+            return refusal or await self._operators(request, name)
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Only GET is served here.")
         if name == "runtimes":
@@ -109,6 +111,11 @@ class Site:
         if name.startswith("code/"):
             return await self._code(request)
         return _message(404, "There is no such page; /_lambdad/health is one.")
+
+    async def _operators(self, request: HttpRequest, name: str) -> HttpResponse:
+        if name in ("events", "sources"):
+            return await self._activity.handle(request, name)
+        return await self._queue.handle(request, name.removeprefix("queue").strip("/"))
 
     def _not_the_operator(self, request: HttpRequest, *, guest: bool) -> HttpResponse | None:
         """Refuse a page for operators to whoever must prove who they are and does not."""

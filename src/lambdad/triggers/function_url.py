@@ -32,6 +32,8 @@ from lambdad.domain.errors import (
 )
 from lambdad.domain.function_urls import FunctionUrl
 from lambdad.domain.invocations import Invocation
+from lambdad.observability import activity
+from lambdad.observability.activity import Happening
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 from lambdad.triggers import cors
@@ -122,11 +124,22 @@ class FunctionUrlTrigger:
             headers = cors.response_headers(url.cors, request, response.headers)
             response = replace(response, headers=headers)
         if url is not None:
-            self._count(url.function.arn(), response.status, self._clock.monotonic() - begun)
+            self._count(url, request_id, response.status, self._clock.monotonic() - begun)
         return replace(response, headers={**response.headers, "x-amzn-RequestId": request_id})
 
-    def _count(self, function_arn: str, status: int, duration_s: float) -> None:
-        metrics = self._invoker.metrics
+    def _count(self, url: FunctionUrl, request_id: str, status: int, duration_s: float) -> None:
+        metrics, function_arn = self._invoker.metrics, url.function.arn()
+        metrics.activity.note(
+            Happening(
+                source="url",
+                arn=url.url_id,
+                function=url.function.arn(url.alias),
+                request_id=request_id,
+                result=activity.of_status(status),
+                detail="" if status < 400 else f"HTTP {status}",
+                took_ms=duration_s * 1_000,
+            )
+        )
         metrics.add("UrlRequestCount", function_arn)
         metrics.add("UrlRequestLatency", function_arn, duration_s * 1_000)
         for name, least in (("Url4xxCount", 400), ("Url5xxCount", 500)):

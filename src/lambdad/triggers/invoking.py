@@ -15,6 +15,8 @@ from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.arns import FunctionKey, parse_function_reference
 from lambdad.domain.errors import ServiceException, TooManyRequestsException
 from lambdad.domain.invocations import Invocation
+from lambdad.observability import activity
+from lambdad.observability.activity import Happening
 
 _FUNCTION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/[^/]+/functions/(.+)/invocations")
 _SERVICE = Principal(service="apigateway.amazonaws.com")
@@ -58,6 +60,13 @@ class FunctionCall:
     limit_s: float
 
 
+_RESULTS = {
+    Failure.FAILED: activity.ERROR,
+    Failure.TIMEOUT: activity.ERROR,
+    Failure.THROTTLED: activity.THROTTLED,
+}
+
+
 class FunctionCalls:
     """Calls functions in the name of API Gateway."""
 
@@ -71,6 +80,28 @@ class FunctionCalls:
         Raises:
             CallFailed: it does not, or may not be called.
         """
+        try:
+            answer = await self._call(call)
+        except CallFailed as failed:
+            self._note(call, _RESULTS.get(failed.failure, activity.REFUSED), failed.failure.value)
+            raise
+        self._note(call, activity.OK)
+        return answer
+
+    def _note(self, call: FunctionCall, result: str, detail: str = "") -> None:
+        target = target_of(call.uri)
+        self._invoker.metrics.activity.note(
+            Happening(
+                source="apigateway",
+                arn=call.source_arn,
+                function=call.uri if target is None else target.key.arn(target.qualifier),
+                request_id=call.request_id,
+                result=result,
+                detail=detail,
+            )
+        )
+
+    async def _call(self, call: FunctionCall) -> bytes:
         target = target_of(call.uri)
         if target is None:
             raise CallFailed(Failure.NO_FUNCTION)

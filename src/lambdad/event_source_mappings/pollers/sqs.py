@@ -215,8 +215,12 @@ class QueuePoller:
         """Call the function; while it cannot run, again and again until messages come back."""
         event = event_of(batch)
         throttled = Backoff(0.1, 5.0)
+        sent = [each.sent_ms for each in batch if each.sent_ms is not None]
+        oldest_s = min(sent) / 1_000 if sent else None
         while True:
-            call = await self._calls.make(self._mapping, event, batch[0].trace)
+            call = await self._calls.make(
+                self._mapping, event, batch[0].trace, size=len(batch), oldest_s=oldest_s
+            )
             if call.verdict not in (Verdict.THROTTLED, Verdict.REFUSED):
                 return call
             delay_s = throttled.failed()
