@@ -13,6 +13,9 @@ from lambdad.neighbours.cloudformation.types import (
     messaging,
     operations,
     own,
+    rest_api_access,
+    rest_api_stages,
+    rest_apis,
     tables,
 )
 from lambdad.neighbours.cloudformation.types.base import ResourceType
@@ -26,6 +29,9 @@ _MODULES = (
     messaging,
     operations,
     own,
+    rest_api_access,
+    rest_api_stages,
+    rest_apis,
     tables,
 )
 TYPES: Mapping[str, ResourceType] = {
