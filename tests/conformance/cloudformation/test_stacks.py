@@ -12,6 +12,9 @@ from lambdad.testing.deploy import RUNTIME
 
 pytestmark = pytest.mark.slow
 
+POLICY = (
+    '{"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}'
+)
 APPLICATION = f"""
 AWSTemplateFormatVersion: 2010-09-09
 Description: An application
@@ -308,8 +311,8 @@ def test_protection_lists_and_templates_are_read_back(account: Account) -> None:
     assert one["PhysicalResourceId"] == row["PhysicalResourceId"]
     assert len(cfn.list_change_sets(StackName="read")["Summaries"]) == 0
     assert cfn.list_exports()["Exports"] == []
-    cfn.set_stack_policy(StackName="read", StackPolicyBody="{}")
-    assert cfn.get_stack_policy(StackName="read")["StackPolicyBody"] == "{}"
+    cfn.set_stack_policy(StackName="read", StackPolicyBody=POLICY)
+    assert cfn.get_stack_policy(StackName="read")["StackPolicyBody"] == POLICY
     assert refused(cfn.create_stack, StackName="read", TemplateBody=text) == (
         "AlreadyExistsException",
         "Stack [read] already exists",

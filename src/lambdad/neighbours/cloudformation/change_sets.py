@@ -31,6 +31,7 @@ from lambdad.neighbours.cloudformation.stacks import (
     on_failure,
     planned,
 )
+from lambdad.neighbours.cloudformation.triggers import checked_triggers
 
 _NOTHING = (
     "The submitted information didn't contain changes. Submit different information to create a "
@@ -46,11 +47,8 @@ _SOON_S = 5.0
 async def create_change_set(context: Context, params: Params) -> Result:
     """Find out what a request would change; the answer is ready with the call."""
     services, kind = context.services, params.get("ChangeSetType") or "UPDATE"
-    if params.get("ImportExistingResources"):
-        raise ValidationError(
-            "ImportExistingResources is not supported by lambdad: name what is to be imported in "
-            "ResourcesToImport of a change set of type IMPORT."
-        )
+    # ImportExistingResources, which CDK always sends when it bootstraps, is not heeded: what is
+    # there already fails to be created, and says so.
     stack, plan = await _stack_and_plan(context, params, kind)
     exports = services.exports_of(stack)
     for each in services.change_sets(stack):
@@ -60,6 +58,7 @@ async def create_change_set(context: Context, params: Params) -> Result:
                 "existing attribute Template"
             )
     changes = await services.off_loop(lambda: changes_of(stack, plan, exports))
+    triggers = params.get("RollbackConfiguration")
     imports: dict[str, str] = {}
     if kind == "IMPORT":
         imports = identified(params.get("ResourcesToImport") or [], plan, stack)
@@ -84,6 +83,7 @@ async def create_change_set(context: Context, params: Params) -> Result:
         notification_arns=list(params.get("NotificationARNs") or ()),
         role_arn=params.get("RoleARN"),
         imports=imports,
+        rollback=None if triggers is None else checked_triggers(triggers),
     )
     await services.put_change_set(change_set)
     return {"Id": change_set.id, "StackId": stack.id}
@@ -127,6 +127,7 @@ async def describe_change_set(context: Context, params: Params) -> Result:
         "NotificationARNs": change_set.notification_arns,
         "Capabilities": change_set.plan.capabilities,
         "Tags": pairs(change_set.plan.tags),
+        "RollbackConfiguration": change_set.rollback,
         "Changes": change_set.changes[start:end],
         "NextToken": str(end) if len(change_set.changes) > end else None,
         "OnStackFailure": change_set.on_failure,
@@ -177,6 +178,9 @@ async def execute_change_set(context: Context, params: Params) -> Result:
         failure = on_failure(params)
     stack.token = params.get("ClientRequestToken") or ""
     stack.change_set_id = change_set.id
+    stack.drop_created = bool(params.get("RetainExceptOnCreate"))
+    if change_set.rollback is not None:
+        stack.rollback = change_set.rollback
     if stack.status == _REVIEW and change_set.kind == "IMPORT":
         stack.plan, stack.phase, stack.imports = change_set.plan, "import", change_set.imports
         await services.journal.stack(stack, "IMPORT_IN_PROGRESS", "User Initiated")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdad.neighbours.cloudformation.engine import outputs_of
 from lambdad.neighbours.cloudformation.errors import ValidationError
 from lambdad.neighbours.cloudformation.graph import dependencies, in_order
 from lambdad.neighbours.cloudformation.intrinsics import evaluate
 from lambdad.neighbours.cloudformation.model import Plan, Resource, Stack
+from lambdad.neighbours.cloudformation.outputs import outputs_of
 from lambdad.neighbours.cloudformation.scopes import UNKNOWN, chosen, stack_scope
 from lambdad.neighbours.cloudformation.types import TYPES
 

@@ -43,12 +43,17 @@ class CustomResources:
         return HttpResponse(status=200, headers={}, body=b"")
 
     async def request(
-        self, kind: str, resource_type: str, work: Work, run: Callable[..., Any]
+        self,
+        kind: str,
+        resource_type: str,
+        work: Work,
+        run: Callable[..., Any],
+        stopped: asyncio.Event | None = None,
     ) -> Made:
         """Have it create, update or delete, and wait for its answer.
 
         Raises:
-            ResourceFailed: it says so, or says nothing in time.
+            ResourceFailed: it says so, or says nothing in time or before the operation `stopped`.
         """
         event = self._waiting.setdefault(work.token, asyncio.Event())
         try:
@@ -56,8 +61,10 @@ class CustomResources:
             if stored is None:
                 await run(partial(_send, kind, resource_type, work, self._endpoint_url))
                 async with asyncio.timeout(float(work.get("ServiceTimeout") or _TIMEOUT_S)):
-                    await event.wait()
+                    await first_of(event, stopped)
                 stored = await self._db.read(partial(rows.take_response, token=work.token))
+                if stored is None:
+                    raise ResourceFailed(f"Resource {kind.lower()[:-1]}ion cancelled")
         except TimeoutError:
             raise ResourceFailed(
                 "CloudFormation did not receive a response from your Custom Resource. Please check "
@@ -68,6 +75,19 @@ class CustomResources:
         finally:
             self._waiting.pop(work.token, None)
         return _made(stored or "", work, kind)
+
+
+async def first_of(one: asyncio.Event, other: asyncio.Event | None) -> None:
+    """Return when one of two events happens."""
+    if other is None:
+        await one.wait()
+        return
+    tasks = [asyncio.ensure_future(each.wait()) for each in (one, other)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in tasks:
+            each.cancel()
 
 
 def _send(kind: str, resource_type: str, work: Work, endpoint_url: str) -> None:

@@ -26,8 +26,13 @@ _PAGE = 100
 _LAST_MS = 10**14
 
 
-def _described(stack: Stack) -> dict[str, Any]:
+def _described(stack: Stack, parents: dict[str, Stack]) -> dict[str, Any]:
+    parent = root = parents.get(stack.id)
+    while root is not None and root.id in parents:
+        root = parents[root.id]
     return {
+        "ParentId": None if parent is None else parent.id,
+        "RootId": None if root is None else root.id,
         "StackId": stack.id,
         "StackName": stack.name,
         "ChangeSetId": stack.change_set_id,
@@ -39,7 +44,7 @@ def _described(stack: Stack) -> dict[str, Any]:
         "CreationTime": moment(stack.created_ms),
         "LastUpdatedTime": moment(stack.updated_ms),
         "DeletionTime": moment(stack.deleted_ms),
-        "RollbackConfiguration": {},
+        "RollbackConfiguration": stack.rollback,
         "StackStatus": stack.status,
         "StackStatusReason": stack.reason or None,
         "DisableRollback": stack.on_failure == "DO_NOTHING",
@@ -69,11 +74,12 @@ def _paged(items: list[Stack], token: str | None) -> tuple[list[Stack], str | No
 @CLOUDFORMATION.operation("DescribeStacks")
 async def describe_stacks(context: Context, params: Params) -> Result:
     """Return one stack, or all that are not deleted."""
+    parents = context.services.parents(owner_of(context))
     if params.get("StackName"):
-        return {"Stacks": [_described(stack_of(context, params))]}
+        return {"Stacks": [_described(stack_of(context, params), parents)]}
     found = [each for each in context.services.all(owner_of(context)) if not each.deleted]
     stacks, token = _paged(found, params.get("NextToken"))
-    return {"Stacks": [_described(each) for each in stacks], "NextToken": token}
+    return {"Stacks": [_described(each, parents) for each in stacks], "NextToken": token}
 
 
 @CLOUDFORMATION.operation("ListStacks")
@@ -111,6 +117,7 @@ async def describe_stack_events(context: Context, params: Params) -> Result:
     stack = stack_of(context, params)
     token = params.get("NextToken")
     before = int(token) if token and token.isdecimal() else None
+    await context.services.journal.written(stack)
     found, following = await context.services.db.read(
         partial(rows.events, stack_id=stack.id, before=before, limit=_PAGE)
     )

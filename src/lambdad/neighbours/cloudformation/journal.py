@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from dataclasses import asdict
@@ -22,6 +23,7 @@ class Journal:
     def __init__(self, db: Database, clock: Clock) -> None:
         self.db = db
         self._clock = clock
+        self._last: dict[str, asyncio.Future[None]] = {}
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""
@@ -51,7 +53,7 @@ class Journal:
                 partial(rows.put_resource, stack_id=stack.id, key=key, body=_text(each))
                 for key, each in stack.resources.items()
             ]
-        await self._write(jobs)
+        await self._write(stack, jobs)
 
     async def resource(
         self,
@@ -83,18 +85,32 @@ class Journal:
             stack.resources.pop(resource.logical_id, None)
         key = resource.logical_id
         await self._write(
+            stack,
             [
                 partial(rows.add_event, stack_id=stack.id, body=_text(event)),
                 partial(rows.put_resource, stack_id=stack.id, key=key, body=body),
-            ]
+            ],
         )
 
-    async def _write(self, jobs: list[partial[None]]) -> None:
+    async def written(self, stack: Stack) -> None:
+        """Wait until all that is known of a stack by now is on disk, too."""
+        last = self._last.get(stack.id)
+        if last is not None:
+            await asyncio.shield(last)
+
+    async def _write(self, stack: Stack, jobs: list[partial[None]]) -> None:
         def job(db: sqlite3.Connection) -> None:
             for each in jobs:
                 each(db)
 
-        await self.db.write(job)
+        # Jobs are done in their order: with the last one all are.
+        last = self._last[stack.id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.db.write(job)
+        finally:
+            last.set_result(None)
+            if self._last.get(stack.id) is last:
+                del self._last[stack.id]
 
 
 def _text(value: Event | Resource) -> str:

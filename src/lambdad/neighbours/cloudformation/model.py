@@ -31,6 +31,7 @@ class Resource:
         token: of the action that goes on.
         needs: resources that it refers to.
         keep: it stays when the stack or its place in the template goes (`DeletionPolicy`).
+        keep_created: it stays even if the operation that made it is taken back.
         keep_replaced: what it replaces stays (`UpdateReplacePolicy`).
         drift: what was last found: `status`, `at_ms`, and both sides with their `differences`.
     """
@@ -47,6 +48,7 @@ class Resource:
     token: str = ""
     needs: list[str] = field(default_factory=list)
     keep: bool = False
+    keep_created: bool = False
     keep_replaced: bool = False
     metadata: dict[str, Any] | None = None
     drift: dict[str, Any] | None = None
@@ -55,6 +57,11 @@ class Resource:
     def physical_id(self) -> str:
         """Of what there is now, or empty."""
         return "" if self.held is None else self.held.physical_id
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing was left half done."""
+        return self.status.endswith("_COMPLETE")
 
     @property
     def replaced(self) -> bool:
@@ -102,6 +109,11 @@ class Stack:
             when none runs.
         retain: logical ids that DeleteStack leaves.
         token: ClientRequestToken of the last operation.
+        policy_during: the policy that holds for the running update alone.
+        rollback: RollbackConfiguration; `monitor_until_ms` is when the running operation's
+            monitoring ends.
+        drop_created: what the running operation makes goes with it, whatever its policy says.
+        stop: why the running operation is to end early.
         imports: physical ids of what the running operation takes in, by logical id.
         detections: of drift, the latest last: `id`, `status`, `at_ms`, `names`, `drifted`.
     """
@@ -127,6 +139,11 @@ class Stack:
     notification_arns: list[str] = field(default_factory=list)
     timeout_minutes: int | None = None
     policy: str | None = None
+    policy_during: str | None = None
+    rollback: dict[str, Any] = field(default_factory=dict)
+    monitor_until_ms: int | None = None
+    drop_created: bool = False
+    stop: str = ""
     change_set_id: str | None = None
     detections: list[dict[str, Any]] = field(default_factory=list)
     imports: dict[str, str] = field(default_factory=dict)
@@ -167,6 +184,7 @@ class ChangeSet:
     notification_arns: list[str] = field(default_factory=list)
     role_arn: str | None = None
     imports: dict[str, str] = field(default_factory=dict)
+    rollback: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,12 @@ from lambdad.neighbours.cloudformation.errors import (
     no_stack,
 )
 from lambdad.neighbours.cloudformation.intrinsics import evaluate
-from lambdad.neighbours.cloudformation.journal import Journal
+from lambdad.neighbours.cloudformation.journal import STACK, Journal
 from lambdad.neighbours.cloudformation.model import ChangeSet, Owner, Stack
 from lambdad.neighbours.cloudformation.provisioner import Provisioner
 from lambdad.neighbours.cloudformation.scopes import stack_scope
+from lambdad.neighbours.cloudformation.signals import Signals
+from lambdad.neighbours.cloudformation.stopping import Stops
 from lambdad.neighbours.hosting import Setup, SpawnTask
 from lambdad.storage.database import Database
 
@@ -40,8 +42,14 @@ class Stacks:
         self.custom = CustomResources(db, setup.endpoint_url)
         self.api = AwsApi(setup.endpoint_url, setup.access_key)
         self.lenient = setup.stacks.unknown_types == "warn"
-        self.provisioner = Provisioner(self.api, self.custom, lenient=self.lenient)
-        self._engine = Engine(self.journal, self.provisioner, self.exports_of, self._check_exports)
+        self.signals = Signals(db, setup.clock, setup.endpoint_url)
+        self.stops = Stops()
+        self.provisioner = Provisioner(
+            self.api, self.custom, self.signals, self.stops, lenient=self.lenient
+        )
+        self._engine = Engine(
+            self.journal, self.provisioner, self.exports_of, self._check_exports, self.stops
+        )
         self._spawn: SpawnTask = setup.spawn
         self._stacks: dict[str, Stack] = {}
         self._names: dict[tuple[Owner, str], Stack] = {}
@@ -133,6 +141,16 @@ class Stacks:
         """Return an account's stacks in a region, newest first, deleted ones too."""
         found = [each for each in self._stacks.values() if each.owner == owner]
         return sorted(found, key=lambda each: -each.created_ms)
+
+    def parents(self, owner: Owner) -> dict[str, Stack]:
+        """Return for each nested stack, by its id, the stack that it is a resource of."""
+        return {
+            each.physical_id: stack
+            for stack in self._stacks.values()
+            if stack.owner == owner and not stack.deleted
+            for each in stack.resources.values()
+            if each.type == STACK
+        }
 
     def exports(self, owner: Owner) -> dict[str, tuple[Stack, str]]:
         """Return stack and value of every export by its name."""

@@ -18,6 +18,8 @@ from lambdad.neighbours.cloudformation.calls import AwsApi, CallFailed, Calls
 from lambdad.neighbours.cloudformation.custom import CustomResources
 from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
 from lambdad.neighbours.cloudformation.schemas import problem_of
+from lambdad.neighbours.cloudformation.signals import Signals, creation_policy, signal_key
+from lambdad.neighbours.cloudformation.stopping import Stops
 from lambdad.neighbours.cloudformation.types import TYPES, is_custom
 from lambdad.neighbours.cloudformation.types.adopting import ADOPTED
 from lambdad.neighbours.cloudformation.types.base import (
@@ -26,6 +28,7 @@ from lambdad.neighbours.cloudformation.types.base import (
     ResourceType,
     Work,
 )
+from lambdad.neighbours.cloudformation.types.own import HANDLE, WAIT
 from lambdad.neighbours.cloudformation.types.reading import READERS
 
 T = TypeVar("T")
@@ -36,10 +39,20 @@ _DYNAMIC = re.compile(r"\{\{resolve:(ssm-secure|ssm|secretsmanager):([^{}]+)\}\}
 class Provisioner:
     """See the module."""
 
-    def __init__(self, api: AwsApi, custom: CustomResources, *, lenient: bool = False) -> None:
+    def __init__(
+        self,
+        api: AwsApi,
+        custom: CustomResources,
+        signals: Signals,
+        stops: Stops,
+        *,
+        lenient: bool = False,
+    ) -> None:
         """`lenient` makes nothing of types that are not known, instead of failing."""
         self._api = api
         self._custom = custom
+        self._signals = signals
+        self._stops = stops
         self._lenient = lenient
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudformation")
 
@@ -74,7 +87,13 @@ class Provisioner:
         """Make a resource of its pending properties."""
         work = self._work(stack, resource, resource.pending or {}, None, attempted=attempted)
         if is_custom(resource.type):
-            return await self._custom.request("Create", resource.type, work, self.run)
+            stopped = self._stops.event(stack)
+            return await self._custom.request("Create", resource.type, work, self.run, stopped)
+        if resource.type == HANDLE:
+            return Made(physical_id=self._signals.url(resource.token))
+        if resource.type == WAIT:
+            await self.run(lambda: _check(TYPES[WAIT], work))
+            return await self._wait(stack, resource, work)
         found = TYPES.get(resource.type)
         if found is None:
             if self._lenient:
@@ -92,13 +111,28 @@ class Provisioner:
                 error.left = work.name
             raise
 
+    async def _wait(self, stack: Stack, resource: Resource, work: Work) -> Made:
+        """Wait for the signals that a wait condition, or its creation policy, asks for."""
+        policy = creation_policy(stack, resource.logical_id)
+        handle = work.get("Handle")
+        made = await self._signals.wait(
+            handle.removeprefix(self._signals.url("")) if handle else signal_key(stack, resource),
+            count=int(work.get("Count") or policy.count),
+            timeout_s=float(work.get("Timeout") or policy.timeout_s),
+            began_ms=resource.changed_ms,
+            stopped=self._stops.event(stack),
+        )
+        return Made(physical_id=work.name, attributes=made.attributes)
+
     async def update(
         self, stack: Stack, resource: Resource, held: Held, properties: Mapping[str, Any]
     ) -> Made:
         """Change what is held so that it has other properties."""
         work = self._work(stack, resource, properties, held, attempted=False)
         if is_custom(resource.type):
-            return await self._custom.request("Update", resource.type, work, self.run)
+            # What takes a change back is not stopped.
+            stopped = self._stops.event(stack) if stack.phase == "update" else None
+            return await self._custom.request("Update", resource.type, work, self.run, stopped)
         found = TYPES.get(resource.type)
         if found is None or found.update is None:
             return Made(physical_id=held.physical_id, attributes=held.attributes)

@@ -34,14 +34,19 @@ class Removal:
     ) -> bool:
         """Remove resources; whether all went.
 
-        `retain` stay; those that a failed creation `created` go in spite of their policy, unless it
-        says that they shall stay then, too. Unless `lasting`, what cannot be removed is forgotten.
+        `retain` stay, and what is kept by its policy. What the operation itself made goes, unless
+        its policy is `Retain`; `created` says that it made all. Unless `lasting`, what cannot be
+        removed is forgotten.
         """
         needs = {name: frozenset(stack.resources[name].needs) & frozenset(names) for name in names}
 
         async def act(name: str) -> bool:
             resource = stack.resources[name]
-            kept = name in retain or (resource.keep and not created and not resource.fresh)
+            undone = created or resource.fresh
+            if undone:
+                kept = resource.keep_created and not stack.drop_created and resource.is_complete
+            else:
+                kept = name in retain or resource.keep
             await self._remove(stack, resource, kept=kept, lasting=lasting)
             return True
 

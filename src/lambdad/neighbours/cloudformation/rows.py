@@ -104,3 +104,22 @@ def load(db: sqlite3.Connection) -> tuple[list[Stack], list[ChangeSet]]:
         found["plan"] = Plan(**found["plan"])
         change_sets.append(ChangeSet(**found))
     return list(stacks.values()), change_sets
+
+
+def put_signal(db: sqlite3.Connection, key: str, signal_id: str, body: str) -> None:
+    """Store a signal; the first of an id counts."""
+    db.execute(
+        "INSERT OR IGNORE INTO signal (key, signal_id, body) VALUES (?, ?, ?)",
+        (key, signal_id, body),
+    )
+
+
+def signals(db: sqlite3.Connection, key: str) -> list[dict[str, Any]]:
+    """Return the signals for a handle or resource."""
+    found = db.execute("SELECT body FROM signal WHERE key = ? ORDER BY signal_id", (key,))
+    return [json.loads(body) for (body,) in found]
+
+
+def forget_signals(db: sqlite3.Connection, key: str) -> None:
+    """Forget the signals for a handle or resource."""
+    db.execute("DELETE FROM signal WHERE key = ?", (key,))

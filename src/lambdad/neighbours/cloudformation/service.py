@@ -8,6 +8,7 @@ from typing import Any
 from lambdad.api.app import answer
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Params, Service
+from lambdad.neighbours.cloudformation import signals
 from lambdad.neighbours.cloudformation.calls import Calls
 from lambdad.neighbours.cloudformation.custom import PATH
 from lambdad.neighbours.cloudformation.model import Owner, Stack
@@ -20,9 +21,11 @@ CLOUDFORMATION = Service[Stacks]("cloudformation", invalid="ValidationError")
 
 
 async def handle(request: HttpRequest, context: Context) -> HttpResponse:
-    """Take the answers of custom resources; everything else is an operation."""
+    """Take answers of custom resources, and signals; everything else is an operation."""
     if request.path.startswith(PATH):
         return await context.services.custom.answer(request)
+    if request.path.startswith(signals.PATH):
+        return await context.services.signals.answer(request)
     return await answer(CLOUDFORMATION, request, context)
 
 

@@ -12,6 +12,7 @@ from lambdad.neighbours.cloudformation.errors import (
     AlreadyExistsException,
     ValidationError,
 )
+from lambdad.neighbours.cloudformation.fetching import fetched
 from lambdad.neighbours.cloudformation.model import Plan, Stack
 from lambdad.neighbours.cloudformation.planning import make_plan, template_text
 from lambdad.neighbours.cloudformation.service import (
@@ -21,6 +22,8 @@ from lambdad.neighbours.cloudformation.service import (
     owner_of,
     stack_of,
 )
+from lambdad.neighbours.cloudformation.stack_policies import checked_policy
+from lambdad.neighbours.cloudformation.triggers import checked_triggers
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _UPDATABLE = {
@@ -60,7 +63,8 @@ def new_stack(context: Context, name: str, params: Params, status: str) -> Stack
         role_arn=params.get("RoleARN"),
         termination_protection=bool(params.get("EnableTerminationProtection")),
         timeout_minutes=params.get("TimeoutInMinutes"),
-        policy=params.get("StackPolicyBody"),
+        rollback=checked_triggers(params.get("RollbackConfiguration")),
+        drop_created=bool(params.get("RetainExceptOnCreate")),
         token=params.get("ClientRequestToken") or "",
     )
 
@@ -109,6 +113,7 @@ async def create_stack(context: Context, params: Params) -> Result:
     refuse_existing(context, name)
     stack = new_stack(context, name, params, "CREATE_IN_PROGRESS")
     stack.on_failure = on_failure(params)
+    stack.policy = await policy_of(context, params, "StackPolicy")
     stack.plan = await planned(context, params, stack)
     refuse_existing(context, name)
     stack.phase, stack.reason = "create", "User Initiated"
@@ -142,7 +147,8 @@ def check_updatable(stack: Stack) -> None:
 async def begin_update(context: Context, stack: Stack, plan: Plan, failure: str) -> None:
     """Begin to make a stack what a plan says."""
     check_updatable(stack)
-    stack.former, stack.plan = stack.plan, plan
+    # After an update that failed and was not taken back, what was before that one counts.
+    stack.former, stack.plan = stack.former or stack.plan, plan
     stack.on_failure, stack.phase = failure, "update"
     stack.updated_ms = context.services.journal.now_ms()
     await context.services.journal.stack(stack, "UPDATE_IN_PROGRESS", "User Initiated")
@@ -162,8 +168,11 @@ async def update_stack(context: Context, params: Params) -> Result:
     if changes_nothing(stack, plan, changes, exports):
         raise ValidationError("No updates are to be performed.")
     stack.token = params.get("ClientRequestToken") or ""
-    if params.get("StackPolicyBody"):
-        stack.policy = params["StackPolicyBody"]
+    stack.policy = await policy_of(context, params, "StackPolicy") or stack.policy
+    stack.policy_during = await policy_of(context, params, "StackPolicyDuringUpdate")
+    stack.drop_created = bool(params.get("RetainExceptOnCreate"))
+    if params.get("RollbackConfiguration") is not None:
+        stack.rollback = checked_triggers(params["RollbackConfiguration"])
     await begin_update(context, stack, plan, on_failure(params))
     return {"StackId": stack.id}
 
@@ -175,7 +184,10 @@ async def delete_stack(context: Context, params: Params) -> Result:
     stack = services.get(owner_of(context), params["StackName"])
     if stack is None or stack.deleted or stack.phase == "delete":
         return {}
-    if stack.termination_protection:
+    root, parents = stack, services.parents(stack.owner)
+    while root.id in parents:
+        root = parents[root.id]
+    if root.termination_protection:
         raise ValidationError(
             f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
         )
@@ -195,27 +207,15 @@ async def delete_stack(context: Context, params: Params) -> Result:
     return {}
 
 
-@CLOUDFORMATION.operation("ContinueUpdateRollback")
-async def continue_update_rollback(context: Context, params: Params) -> Result:
-    """Try again to roll back an update."""
-    stack = stack_of(context, params)
-    if stack.status != "UPDATE_ROLLBACK_FAILED":
-        raise ValidationError(
-            f"Stack [{stack.id}] is in {stack.status} state and can not be continued to roll back."
-        )
-    for name in params.get("ResourcesToSkip") or ():
-        if name in stack.resources:
-            stack.resources[name].before = None
-    stack.phase = "rollback"
-    await context.services.journal.stack(stack, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
-    context.services.begin(stack)
-    return {}
-
-
 @CLOUDFORMATION.operation("UpdateTerminationProtection")
 async def update_termination_protection(context: Context, params: Params) -> Result:
     """Say whether a stack can be deleted."""
     stack = stack_of(context, params)
+    if stack.id in context.services.parents(stack.owner):
+        raise ValidationError(
+            f"Termination protection cannot be set on nested stack [{stack.name}]: set it on its "
+            "root stack."
+        )
     stack.termination_protection = bool(params["EnableTerminationProtection"])
     await context.services.journal.stack(stack)
     return {"StackId": stack.id}
@@ -225,9 +225,27 @@ async def update_termination_protection(context: Context, params: Params) -> Res
 async def set_stack_policy(context: Context, params: Params) -> Result:
     """Store a stack's policy."""
     stack = stack_of(context, params)
-    stack.policy = params.get("StackPolicyBody")
+    policy = await policy_of(context, params, "StackPolicy")
+    if policy is None:
+        raise ValidationError("Either Stack Policy URL or Stack Policy Body must be specified.")
+    stack.policy = policy
     await context.services.journal.stack(stack)
     return {}
+
+
+async def policy_of(context: Context, params: Params, name: str) -> str | None:
+    """Return the policy of a request, which may be in S3; None if it has none.
+
+    Raises:
+        ValidationError: it cannot be applied.
+    """
+    body, url = params.get(f"{name}Body"), params.get(f"{name}URL")
+    if body and url:
+        raise ValidationError("You cannot specify both policy body and policy URL.")
+    if url:
+        calls = calls_of(context)
+        body = await context.services.off_loop(lambda: fetched(url, calls))
+    return checked_policy(body) if body else None
 
 
 @CLOUDFORMATION.operation("GetStackPolicy")

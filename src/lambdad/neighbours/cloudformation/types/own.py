@@ -17,12 +17,23 @@ from lambdad.neighbours.cloudformation.types.base import (
 )
 
 _SERVICE = "cloudformation"
+HANDLE = "AWS::CloudFormation::WaitConditionHandle"
+WAIT = "AWS::CloudFormation::WaitCondition"
 _POLL_S = 0.2
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 def _create_nothing(work: Work) -> Made:
     return Made(physical_id=work.name)
+
+
+def _create_macro(work: Work) -> Made:
+    """Make nothing: a macro is looked up among the resources of all stacks."""
+    return Made(physical_id=str(work.get("Name")))
+
+
+def _refuse_change(work: Work) -> Made:
+    raise ResourceFailed(f"Update to resource type {WAIT} is not supported.")
 
 
 def _parameters(work: Work) -> list[dict[str, Any]]:
@@ -116,11 +127,16 @@ TYPES = (
         naming=Naming(property="", length=128),
         required=("TemplateURL",),
     ),
+    # Their signals come to the daemon itself, which waits for them without a thread.
+    ResourceType(name=HANDLE, create=_create_nothing, update=keep, delete=nothing),
+    ResourceType(name=WAIT, create=_create_nothing, update=_refuse_change, delete=nothing),
     ResourceType(
-        name="AWS::CloudFormation::WaitConditionHandle",
-        create=_create_nothing,
-        update=keep,
+        name="AWS::CloudFormation::Macro",
+        create=_create_macro,
+        update=_create_macro,
         delete=nothing,
+        fixed=frozenset({"Name"}),
+        required=("FunctionName", "Name"),
     ),
     ResourceType(name="AWS::CDK::Metadata", create=_create_nothing, update=keep, delete=nothing),
 )
