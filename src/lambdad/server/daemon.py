@@ -127,6 +127,7 @@ class Daemon:
             services.attachments,
             invoker=self._invoker,
             permissions=services.functions.permissions,
+            events=services.events,
             authenticator=self._auth.authenticator,
             clock=self._clock,
             endpoint_url=self.endpoint_url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import partial
 
+from lambdad.api.context import EventAcceptor
 from lambdad.api.request_ids import request_ids
 from lambdad.authz.authentication import Authenticator
 from lambdad.controlplane.attachments import Attachments
@@ -22,6 +23,12 @@ from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
 from lambdad.triggers.http_api.serving import HttpApiFront
 from lambdad.triggers.invoking import FunctionCalls
+from lambdad.triggers.rest_api import authorization as rest_authorization
+from lambdad.triggers.rest_api import integrations as rest_integrations
+from lambdad.triggers.rest_api.functions import ApiFunctions
+from lambdad.triggers.rest_api.own_services import OwnServices
+from lambdad.triggers.rest_api.serving import RestApiFront
+from lambdad.triggers.rest_api.usage import UsageMeter
 
 
 class FrontDoors:
@@ -55,12 +62,14 @@ def connect(
     *,
     invoker: Invoker,
     permissions: Permissions,
+    events: EventAcceptor,
     authenticator: Authenticator,
     clock: Clock,
     endpoint_url: str,
 ) -> FrontDoors:
     """Connect every front door with what it serves."""
     web = WebClient()
+    keys = IssuerKeys(web, clock)
     calls = OwnCalls(endpoint_url, authenticator.daemon_key)
     functions = FunctionCalls(invoker, permissions)
     http_apis = HttpApiFront(
@@ -68,10 +77,23 @@ def connect(
         authorization=Authorization(
             authenticator=authenticator,
             functions=functions,
-            keys=IssuerKeys(web, clock),
+            keys=keys,
             clock=clock,
         ),
         integrations=Integrations(functions, web, calls),
+        clock=clock,
+        request_ids=request_ids(),
+    )
+    api_functions = ApiFunctions(invoker, permissions, events)
+    rest_apis = RestApiFront(
+        partial(neighbours.parts, "apigateway"),
+        authorization=rest_authorization.Authorization(
+            authenticator=authenticator, functions=api_functions, keys=keys, clock=clock
+        ),
+        integrations=rest_integrations.Integrations(
+            api_functions, web, OwnServices(web, endpoint_url, authenticator.daemon_key)
+        ),
+        usage=UsageMeter(clock),
         clock=clock,
         request_ids=request_ids(),
     )
@@ -85,6 +107,6 @@ def connect(
             request_ids=request_ids(),
         ),
         # In this order each is asked whether an API is its own.
-        ExecuteApi([http_apis]),
+        ExecuteApi([http_apis, rest_apis]),
         calls,
     )

@@ -1,7 +1,8 @@
 """Which API a request is for, and which kind of API that is.
 
 `http://<api id>.execute-api.<region>.localhost:4566/<stage>/<path>`, or below
-`/_aws/execute-api/<api id>/` where names cannot be resolved. Refuses to know how an API of either
+`/_aws/execute-api/<api id>/` where names cannot be resolved; REST APIs also at
+`/restapis/<api id>/<stage>/_user_request_/<path>`. Refuses to know how an API of either
 kind answers.
 """
 
@@ -18,6 +19,9 @@ from lambdad.protocol.http import HttpRequest, HttpResponse
 PATH_PREFIX = "/_aws/execute-api/"
 _HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
 _PATH = re.compile(re.escape(PATH_PREFIX) + r"([a-z0-9]{10})(/.*)?")
+# Other local clouds had it so, and tools print it.
+_USER_REQUEST = "/_user_request_"
+_OLD_PATH = re.compile(r"/restapis/([a-z0-9]{10})(/[^/]+)/_user_request_(/.*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +49,11 @@ def address_of(request: HttpRequest) -> Address | None:
     host = _HOST.fullmatch(named) if ".execute-api." in named else None
     if host is not None:
         return Address(api_id=host[1].lower(), path=request.path)
-    path = _PATH.fullmatch(request.path) if request.path.startswith(PATH_PREFIX) else None
-    return None if path is None else Address(api_id=path[1], path=path[2] or "/")
+    if request.path.startswith(PATH_PREFIX):
+        path = _PATH.fullmatch(request.path)
+        return None if path is None else Address(api_id=path[1], path=path[2] or "/")
+    old = _OLD_PATH.fullmatch(request.path) if _USER_REQUEST in request.path else None
+    return None if old is None else Address(api_id=old[1], path=f"{old[2]}{old[3] or '/'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,23 @@ class Mapped:
     api_id: str
     stage: str
     path: str
+
+
+class DomainNames(Protocol):
+    """The custom domain names there are."""
+
+    def mapped(self, host: str, path: str) -> Mapped | None:
+        """Return where a path of a host leads to; None if the host is no such name."""
+        ...
+
+
+def mapped(request: HttpRequest, domains: DomainNames) -> Address | None:
+    """Find the API by a custom domain name; None when the host is none."""
+    host = request.headers.get("host", "").partition(":")[0].lower()
+    found = domains.mapped(host, request.path)
+    if found is None:
+        return None
+    return Address(api_id=found.api_id, path=found.path, stage=found.stage)
 
 
 class ApiFront(Protocol):
@@ -90,7 +114,8 @@ class ExecuteApi:
         for front in self._fronts:
             if await front.serves(address.api_id):
                 return await front.handle(request, address, guest=guest)
-        return message(404, "Not Found")
+        # AWS: what a domain name's mappings do not lead to is not for anybody to see.
+        return message(403, "Forbidden") if address.mapped else message(404, "Not Found")
 
 
 def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -134,6 +134,8 @@ async def claims_of(
 ) -> Mapping[str, Any]:
     """Return what a token claims; `configuration` has members `Issuer` and `Audience`.
 
+    With `AnyAudience` tokens for anybody are good: user pools of REST APIs have it so.
+
     Raises:
         TokenRefused: it does not hold.
     """
@@ -143,12 +145,13 @@ async def claims_of(
     if len(token) > _TOKEN_MAX:
         raise TokenRefused("the token is too large")
     issuer = str(configuration["Issuer"])
+    audience = None if configuration.get("AnyAudience") else configuration.get("Audience") or ()
     key = await keys.find(issuer, _key_id(token))
     try:
         claims = jwt.decode(token, key, algorithms=_ALGORITHMS).claims
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise TokenRefused("the token's signature is not valid") from error
-    _check_claims(claims, issuer, configuration.get("Audience") or (), now_s)
+    _check_claims(claims, issuer, audience, now_s)
     return claims
 
 
@@ -167,13 +170,13 @@ def _key_id(token: str) -> str | None:
 
 
 def _check_claims(
-    claims: Mapping[str, Any], issuer: str, audience: Sequence[str], now_s: float
+    claims: Mapping[str, Any], issuer: str, audience: Sequence[str] | None, now_s: float
 ) -> None:
     if claims.get("iss") != issuer:
         raise TokenRefused("the token is of another issuer")
     given = claims.get("aud", claims.get("client_id"))
     named = given if isinstance(given, list) else [given]
-    if not any(each in audience for each in named):
+    if audience is not None and not any(each in audience for each in named):
         raise TokenRefused("the token is for another audience")
     if not _time(claims, "exp", required=True) + _LEEWAY_S > now_s:
         raise TokenRefused("the token has expired")

@@ -116,7 +116,7 @@ def _replace_all(text: str, arguments: Sequence[Any], budget: Budget, count: int
 
 
 def _replacement(match: Any, new: str, budget: Budget) -> str:
-    """Return what replaces a match: Java's `$1` is a group, its `\\x` an `x`."""
+    """Return what replaces a match: Java's `$1` is a group, what is escaped itself."""
     budget.spend()
     pieces: list[str] = []
     position = 0

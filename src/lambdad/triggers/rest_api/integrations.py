@@ -1,0 +1,269 @@
+"""What methods lead to: functions, web servers, services of AWS, or nothing at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.triggers.http_events import InvalidResponse
+from lambdad.triggers.http_events_v1 import response_v1
+from lambdad.triggers.invoking import target_of
+from lambdad.triggers.outgoing import Unreachable, Web
+from lambdad.triggers.rest_api import custom, media_types
+from lambdad.triggers.rest_api.calls import Call
+from lambdad.triggers.rest_api.custom import Answer
+from lambdad.triggers.rest_api.functions import ApiFunctions
+from lambdad.triggers.rest_api.gateway_responses import Refused, internal_error, misconfigured
+from lambdad.triggers.rest_api.model import Document
+from lambdad.triggers.rest_api.own_services import OwnServices, address_of
+from lambdad.triggers.rest_api.parameters import Outgoing, with_stage_variables
+
+_TIMEOUT_MS = 29_000
+# Of the connection to API Gateway.
+_NOT_PASSED = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect"})
+_NOT_RETURNED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
+
+
+class Integrations:
+    """Answers requests that passed all checks."""
+
+    def __init__(self, functions: ApiFunctions, web: Web, services: OwnServices) -> None:
+        self._functions = functions
+        self._web = web
+        self._services = services
+
+    async def answer(self, call: Call) -> HttpResponse:
+        """Return what the method's integration answers.
+
+        Raises:
+            Refused: it does not.
+        """
+        integration: Document | None = call.method.get("methodIntegration")
+        if not integration:
+            raise misconfigured()
+        kind = integration["type"]
+        if kind == "MOCK":
+            return self._mock(call, integration)
+        uri = with_stage_variables(integration.get("uri") or "", call.stage_variables)
+        if kind == "AWS_PROXY":
+            return await self._function_proxy(call, integration, uri)
+        if kind == "AWS":
+            if target_of(uri) is not None:
+                return await self._function(call, integration, uri)
+            return await self._service(call, integration, uri)
+        if kind in ("HTTP", "HTTP_PROXY"):
+            return await self._http(call, integration, uri)
+        raise misconfigured()
+
+    def _mock(self, call: Call, integration: Document) -> HttpResponse:
+        prepared = custom.prepare(call, integration)
+        status = custom.mock_status(prepared)
+        answer = Answer(subject=status, body=b"", header=lambda _: [])
+        return custom.respond(call, integration, answer)
+
+    async def _function_proxy(self, call: Call, integration: Document, uri: str) -> HttpResponse:
+        target = target_of(uri)
+        if target is None:
+            raise misconfigured()
+        if not integration.get("credentials"):
+            self._functions.check(call, target, source_arn(call))
+        payload = json.dumps(proxy_event(call), separators=(",", ":")).encode()
+        outcome = await self._functions.invoke(
+            call, target, payload, timeout_s=_timeout_s(integration)
+        )
+        if outcome.function_error is not None:
+            raise internal_error(502)
+        accept = call.header("accept")
+        binary = media_types.is_binary(call.snapshot.document, accept)
+        try:
+            return response_v1(outcome.payload, binary=binary)
+        except InvalidResponse as error:
+            raise internal_error(502) from error
+
+    async def _function(self, call: Call, integration: Document, uri: str) -> HttpResponse:
+        target = target_of(uri)
+        if target is None:
+            raise misconfigured()
+        prepared = custom.prepare(call, integration)
+        if not integration.get("credentials"):
+            self._functions.check(call, target, source_arn(call))
+        headers = {name.lower(): value for name, value in prepared.outgoing.headers.items()}
+        payload = _payload(prepared.text)
+        tenant_id = headers.get("x-amz-tenant-id")
+        if headers.get("x-amz-invocation-type", "").lower() == "event":
+            await self._functions.send(call, target, payload, tenant_id=tenant_id)
+            answer = Answer(subject=None, body=b"", header=lambda _: [])
+            return custom.respond(call, integration, answer)
+        outcome = await self._functions.invoke(
+            call, target, payload, timeout_s=_timeout_s(integration), tenant_id=tenant_id
+        )
+        subject = None
+        if outcome.function_error is not None:
+            subject = error_message(outcome.payload)
+        answer = Answer(subject=subject, body=outcome.payload, header=lambda _: [])
+        return custom.respond(call, integration, answer)
+
+    async def _service(self, call: Call, integration: Document, uri: str) -> HttpResponse:
+        prepared = custom.prepare(call, integration)
+        address = address_of(_with_path(uri, prepared.outgoing))
+        if address is None:
+            raise misconfigured()
+        request = _request(call, integration, prepared.outgoing, prepared.body)
+        try:
+            found = await self._services.send(
+                address, call.api.account_id, request, timeout_s=_timeout_s(integration)
+            )
+        except TimeoutError as error:
+            raise _timed_out() from error
+        except Unreachable as error:
+            raise internal_error() from error
+        return custom.respond(call, integration, _answer(found))
+
+    async def _http(self, call: Call, integration: Document, uri: str) -> HttpResponse:
+        is_proxy = integration["type"] == "HTTP_PROXY"
+        prepared = (
+            custom.prepare(call, {**integration, "requestTemplates": None})
+            if is_proxy
+            else (custom.prepare(call, integration))
+        )
+        outgoing = prepared.outgoing
+        if is_proxy:
+            _pass_on(call, outgoing)
+        request = _request(call, integration, outgoing, prepared.body)
+        try:
+            found = await self._web.send(
+                request, _with_path(uri, outgoing), timeout_s=_timeout_s(integration)
+            )
+        except TimeoutError as error:
+            raise _timed_out() from error
+        except Unreachable as error:
+            raise Refused(
+                "INTEGRATION_FAILURE", "Network error communicating with endpoint"
+            ) from error
+        if not is_proxy:
+            return custom.respond(call, integration, _answer(found))
+        kept = {key: value for key, value in found.headers.items() if key not in _NOT_RETURNED}
+        return replace(found, headers=kept)
+
+
+def source_arn(call: Call) -> str:
+    """What functions' policies name: stage, method and resource."""
+    method = call.method["httpMethod"]
+    return f"{call.api_arn}/{'*' if method == 'ANY' else method}{call.resource_path}"
+
+
+def proxy_event(call: Call) -> dict[str, Any]:
+    """Return the event of a proxy integration, as the developer guide describes it."""
+    request = call.request
+    body: str | None = None
+    encoded = False
+    if request.body:
+        encoded = media_types.is_binary(call.snapshot.document, call.header("content-type"))
+        body = (
+            base64.b64encode(request.body).decode()
+            if encoded
+            else request.body.decode("utf-8", "replace")
+        )
+    query = call.query
+    return {
+        "resource": call.resource_path,
+        "path": call.path,
+        "httpMethod": request.method,
+        "headers": call.last_headers,
+        "multiValueHeaders": call.headers,
+        "queryStringParameters": call.last_query if query else None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": dict(call.path_parameters) or None,
+        "stageVariables": dict(call.stage_variables) or None,
+        "requestContext": call.context(),
+        "body": body,
+        "isBase64Encoded": encoded,
+    }
+
+
+def error_message(payload: bytes) -> str:
+    """Return the text that selection patterns are compared with."""
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        return ""
+    return str(found.get("errorMessage") or "") if isinstance(found, dict) else ""
+
+
+def _payload(text: str) -> bytes:
+    """Return an event; Lambda takes JSON alone, so the absence of a body is an empty object.
+
+    Raises:
+        Refused: it is no JSON.
+    """
+    if not text.strip():
+        return b"{}"
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("BAD_REQUEST_BODY", "Invalid request body") from error
+    return text.encode("utf-8", "replace")
+
+
+def _timeout_s(integration: Mapping[str, Any]) -> float:
+    return int(integration.get("timeoutInMillis") or _TIMEOUT_MS) / 1000
+
+
+def _timed_out() -> Refused:
+    return Refused("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+
+
+def _with_path(uri: str, outgoing: Outgoing) -> str:
+    """Return a URI with its path parameters put in."""
+    for name, value in outgoing.path.items():
+        text = quote(value, safe="/%:@!$&'()*+,;=~")
+        uri = uri.replace(f"{{{name}}}", text).replace(f"{{{name}+}}", text)
+    return uri
+
+
+def _pass_on(call: Call, outgoing: Outgoing) -> None:
+    """Add all of a request that no mapping sets otherwise."""
+    named = {name.lower() for name in outgoing.headers}
+    for name, values in call.headers.items():
+        if name.lower() not in named | _NOT_PASSED:
+            outgoing.headers[name] = ",".join(values)
+    for name, values in call.query.items():
+        outgoing.query.setdefault(name, values)
+    for name, value in call.path_parameters.items():
+        outgoing.path.setdefault(name, value)
+
+
+def _request(call: Call, integration: Document, outgoing: Outgoing, body: bytes) -> HttpRequest:
+    method = integration.get("httpMethod") or call.request.method
+    headers = {name.lower(): value for name, value in outgoing.headers.items()}
+    if body and "content-type" not in headers:
+        headers["content-type"] = call.header("content-type") or media_types.JSON
+    headers.setdefault("x-amzn-trace-id", call.arrival.trace_header)
+    headers.setdefault("user-agent", f"AmazonAPIGateway_{call.api.api_id}")
+    return HttpRequest(
+        method=call.request.method if method == "ANY" else method,
+        path="/",
+        query=urlencode(outgoing.query, doseq=True),
+        headers=headers,
+        body=body,
+    )
+
+
+def _answer(found: HttpResponse) -> Answer:
+    lowered = {name.lower(): value for name, value in found.headers.items()}
+
+    def header(name: str) -> list[str]:
+        values = [lowered[name.lower()]] if name.lower() in lowered else []
+        return values + [value for each, value in found.repeated if each.lower() == name.lower()]
+
+    return Answer(
+        subject=str(found.status),
+        body=found.body,
+        header=header,
+        media_type=lowered.get("content-type", media_types.JSON),
+    )

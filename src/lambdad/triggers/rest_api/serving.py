@@ -1,0 +1,183 @@
+"""Requests of a REST API's own callers: routed, checked, integrated, answered.
+
+What is served is the deployment of a stage, at the addresses of `lambdad.triggers.execute_api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from lambdad.dataplane.tracing import trace_header
+from lambdad.domain.clock import Clock
+from lambdad.domain.errors import HostUnfit
+from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.triggers.execute_api import Address
+from lambdad.triggers.http_events import Arrival
+from lambdad.triggers.http_events_v1 import extended_request_id
+from lambdad.triggers.rest_api.authorization import Authorization
+from lambdad.triggers.rest_api.calls import Call
+from lambdad.triggers.rest_api.gateway_responses import Refused, response_of
+from lambdad.triggers.rest_api.integrations import Integrations
+from lambdad.triggers.rest_api.model import Account, Directory, Document, RestApi, Snapshot
+from lambdad.triggers.rest_api.routing import Routes
+from lambdad.triggers.rest_api.usage import UsageMeter
+from lambdad.triggers.rest_api.validation import validate
+
+_PAYLOAD_MAX = 10 * 1024 * 1024
+
+
+class RestApis(Protocol):
+    """What API Gateway keeps."""
+
+    @property
+    def directory(self) -> Directory:
+        """All REST APIs there are."""
+        ...
+
+
+class RestApiFront:
+    """Serves all REST APIs. See `lambdad.triggers.execute_api.ApiFront`.
+
+    `apis` finds them; HostUnfit where API Gateway is somebody else's. Mutable: the routes of
+    deployments that were asked for.
+    """
+
+    def __init__(
+        self,
+        apis: Callable[[], Awaitable[RestApis]],
+        *,
+        authorization: Authorization,
+        integrations: Integrations,
+        usage: UsageMeter,
+        clock: Clock,
+        request_ids: Iterator[str],
+    ) -> None:
+        self._apis = apis
+        self._authorization = authorization
+        self._integrations = integrations
+        self._usage = usage
+        self._clock = clock
+        self._request_ids = request_ids
+        self._routes: WeakKeyDictionary[Snapshot, Routes] = WeakKeyDictionary()
+
+    async def serves(self, api_id: str) -> bool:
+        """Whether there is a REST API with this identifier."""
+        try:
+            return (await self._apis()).directory.anybodys(api_id) is not None
+        except HostUnfit:
+            return False
+
+    async def handle(
+        self, request: HttpRequest, address: Address, *, guest: bool = False
+    ) -> HttpResponse:
+        """Answer one request."""
+        directory = (await self._apis()).directory
+        request_id = next(self._request_ids)
+        api = directory.anybodys(address.api_id)
+        stage_name, path = _stage_of(address)
+        stage = None if api is None else api.stages.get(stage_name)
+        snapshot = None
+        if api is not None and stage is not None:
+            snapshot = api.deployments.get(str(stage.get("deploymentId")))
+        if api is None or stage is None or snapshot is None or not _is_open(api, address):
+            # AWS: whether there is such an API is nobody's business.
+            refused = Refused("INVALID_API_KEY", "Forbidden")
+            return _identified(response_of(refused, None), request_id)
+        call = Call(
+            api=api,
+            snapshot=snapshot,
+            stage=stage,
+            request=request,
+            arrival=self._arrival(request, api, request_id),
+            path=path,
+            guest=guest,
+        )
+        account = directory.account(api.account_id, api.region)
+        return _identified(await self.answer(call, account), request_id)
+
+    async def answer(self, call: Call, account: Account) -> HttpResponse:
+        """Answer a call: what its integration says, or why it does not."""
+        try:
+            return await self._run(call, account)
+        except Refused as refused:
+            return response_of(refused, call)
+
+    async def test(
+        self, snapshot: Snapshot, stage: Document, api: RestApi, request: HttpRequest
+    ) -> HttpResponse:
+        """Answer a request as TestInvokeMethod does: without authorizer, key or limits."""
+        arrival = self._arrival(request, api, next(self._request_ids))
+        call = Call(
+            api=api,
+            snapshot=snapshot,
+            stage=stage,
+            request=request,
+            arrival=arrival,
+            path=request.path,
+        )
+        try:
+            self._find_method(call)
+            validate(call)
+            return await self._integrations.answer(call)
+        except Refused as refused:
+            return response_of(refused, call)
+
+    async def _run(self, call: Call, account: Account) -> HttpResponse:
+        self._find_method(call)
+        if len(call.request.body) > _PAYLOAD_MAX:
+            raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
+        try:
+            call.query  # noqa: B018 - read here, where it can be refused
+        except ValueError as error:
+            raise Refused("DEFAULT_4XX", "Bad Request") from error
+        await self._authorization.check(call)
+        self._usage.check_key(call, account)
+        self._usage.check_stage(call)
+        validate(call)
+        return await self._integrations.answer(call)
+
+    def _find_method(self, call: Call) -> None:
+        routes = self._routes.get(call.snapshot)
+        if routes is None:
+            routes = self._routes[call.snapshot] = Routes(call.snapshot.resources)
+        call.match = routes.match(call.request.method, call.path)
+        if call.match is None:
+            raise Refused("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+
+    def _arrival(self, request: HttpRequest, api: RestApi, request_id: str) -> Arrival:
+        host, _, port = request.headers.get("host", "").partition(":")
+        return Arrival(
+            domain=host,
+            api_id=api.api_id,
+            account_id=api.account_id,
+            request_id=request_id,
+            source_ip=request.headers.get("x-forwarded-for", "127.0.0.1").split(",")[0].strip(),
+            port=port or "80",
+            scheme="http",
+            moment=self._clock.now(),
+            trace_header=trace_header(request.headers.get("x-amzn-trace-id"), self._clock.time()),
+        )
+
+
+def _stage_of(address: Address) -> tuple[str, str]:
+    """Return the stage, perhaps named by a mapping, and the path."""
+    if address.stage is not None:
+        return address.stage, address.path
+    name, _, rest = address.path.removeprefix("/").partition("/")
+    return name, f"/{rest}"
+
+
+def _is_open(api: RestApi, address: Address) -> bool:
+    """Whether an API may be called at this address: some only by the name of a domain."""
+    return address.stage is not None or not api.document.get("disableExecuteApiEndpoint")
+
+
+def _identified(response: HttpResponse, request_id: str) -> HttpResponse:
+    own = {
+        "x-amzn-RequestId": request_id,
+        "x-amz-apigw-id": extended_request_id(request_id),
+    }
+    return replace(response, headers={**response.headers, **own})
