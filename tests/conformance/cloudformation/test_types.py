@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ pytestmark = pytest.mark.slow
 POLICY: Any = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+OPEN: Any = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": {"AWS": "*"}}],
 }
 TEMPLATE: Any = {
     "Resources": {
@@ -42,6 +47,37 @@ TEMPLATE: Any = {
         "S": {
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {"GenerateSecretString": {"PasswordLength": 20}},
+        },
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": OPEN}},
+        "KeyAlias": {
+            "Type": "AWS::KMS::Alias",
+            "Properties": {"AliasName": "alias/types", "TargetKeyId": {"Ref": "Key"}},
+        },
+        "Images": {
+            "Type": "AWS::ECR::Repository",
+            "Properties": {
+                "RepositoryName": "types-images",
+                "ImageTagMutability": "IMMUTABLE",
+                "ImageScanningConfiguration": {"ScanOnPush": True},
+                "RepositoryPolicyText": OPEN,
+                "LifecyclePolicy": {
+                    "LifecyclePolicyText": json.dumps(
+                        {
+                            "rules": [
+                                {
+                                    "rulePriority": 1,
+                                    "selection": {
+                                        "tagStatus": "untagged",
+                                        "countType": "imageCountMoreThan",
+                                        "countNumber": 1,
+                                    },
+                                    "action": {"type": "expire"},
+                                }
+                            ]
+                        }
+                    )
+                },
+            },
         },
         "T": {"Type": "AWS::SNS::Topic"},
         "TQ": {"Type": "AWS::SQS::Queue"},
@@ -102,18 +138,30 @@ TEMPLATE: Any = {
             },
         },
     },
-    "Outputs": {"X": {"Value": {"Fn::GetAtt": ["D", "StreamArn"]}}},
+    "Outputs": {
+        "X": {"Value": {"Fn::GetAtt": ["D", "StreamArn"]}},
+        "Y": {"Value": {"Fn::GetAtt": ["Images", "RepositoryUri"]}},
+        "Z": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}},
+    },
 }
 
 
 def test_resources_of_every_service_are_made_and_removed(account: Account) -> None:
     stack = account.deploy("all", TEMPLATE, Capabilities=["CAPABILITY_IAM"])
-    assert stack["StackStatus"] == "CREATE_COMPLETE", account.events("all")
-    [output] = stack["Outputs"]
-    assert "/stream/" in output["OutputValue"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE", [
+        event for event in account.events("all") if event[2]
+    ]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    assert "/stream/" in outputs["X"]
+    assert outputs["Y"].endswith("/types-images")
+    key = account.client("kms").describe_key(KeyId="alias/types")["KeyMetadata"]
+    assert key["Arn"] == outputs["Z"]
     gone = account.delete("all")
     assert gone["StackStatus"] == "DELETE_COMPLETE", account.events(gone["StackId"])
     assert account.client("iam").list_roles()["Roles"] == []
+    assert account.client("ecr").describe_repositories()["repositories"] == []
+    found = account.client("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+    assert found["KeyState"] == "PendingDeletion"
     assert account.client("kinesis").list_streams()["StreamNames"] == []
     assert account.client("dynamodb").list_tables()["TableNames"] == []
     assert account.client("sns").list_topics()["Topics"] == []

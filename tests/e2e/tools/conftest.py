@@ -107,15 +107,15 @@ class Workshop:
         *command: object,
         status: int | None = 0,
         timeout_s: float = 600,
-        cwd: Path | None = None,
+        stdin: bytes = b"",
         **environ: str,
     ) -> str:
         """Run a command; returns what it printed, on both streams, without colours."""
         done = subprocess.run(
             [str(word) for word in command],
             env={**self.environ, **environ},
-            cwd=cwd or self.directory,
-            stdin=subprocess.DEVNULL,
+            cwd=self.directory,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout_s,

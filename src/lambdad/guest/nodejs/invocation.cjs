@@ -61,6 +61,7 @@ function settle(loop, handler, headers, body) {
     const own = WITH_CALLBACKS ? callbacks(loop, resolve, reject) : { members: {} };
     const context = contextOf(headers, own.members);
     const event = JSON.parse(body.toString('utf8'));
+    if (event?.ResponseURL) require('./answers.cjs').expect(event.ResponseURL);
     const result = WITH_CALLBACKS ? handler(event, context, own.callback) : handler(event, context);
     if (isPromise(result)) {
       loop.whenIdle = () => reject(neverSettled());

@@ -25,6 +25,7 @@ from lambdad.neighbours.cloudformation.service import (
     stack_of,
 )
 from lambdad.neighbours.cloudformation.stacks import (
+    SOON_S,
     begin_update,
     check_updatable,
     new_stack,
@@ -39,8 +40,6 @@ _NOTHING = (
 )
 _REVIEW = "REVIEW_IN_PROGRESS"
 _PAGE = 100
-# Clients look at once and then after half a minute: what is done soon is done at the first look.
-_SOON_S = 5.0
 
 
 @CLOUDFORMATION.operation("CreateChangeSet", lenient=("ResourcesToImport",))
@@ -202,7 +201,7 @@ async def execute_change_set(context: Context, params: Params) -> Result:
     )
     change_set.execution_status = "EXECUTE_COMPLETE"
     await services.put_change_set(change_set)
-    await services.settle(stack, _SOON_S)
+    await services.settle(stack, SOON_S)
     return {}
 
 

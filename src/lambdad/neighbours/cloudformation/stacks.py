@@ -25,6 +25,8 @@ from lambdad.neighbours.cloudformation.service import (
 from lambdad.neighbours.cloudformation.stack_policies import checked_policy
 from lambdad.neighbours.cloudformation.triggers import checked_triggers
 
+# Clients look at once and then after half a minute: what is done soon is done at the first look.
+SOON_S = 5.0
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _UPDATABLE = {
     "CREATE_COMPLETE",
@@ -204,6 +206,7 @@ async def delete_stack(context: Context, params: Params) -> Result:
     await services.journal.stack(stack, "DELETE_IN_PROGRESS", "User Initiated")
     await services.forget_change_sets(services.change_sets(stack))
     services.begin(stack)
+    await services.settle(stack, SOON_S)
     return {}
 
 
