@@ -56,14 +56,15 @@ class Engine:
 
     async def run(self, stack: Stack) -> None:
         """Finish the operation of a stack, from whatever phase it is in."""
-        try:
-            while stack.phase:
+        # An operation that begins while the end of this one is written is run here, too.
+        while stack.phase:
+            try:
                 await getattr(self, f"_{stack.phase}")(stack)
-        except Exception as error:
-            _LOGGER.exception("The operation on stack %s failed", stack.id)
-            stack.phase = ""
-            status = f"{stack.status.partition('_IN_PROGRESS')[0].partition('_COMPLETE')[0]}_FAILED"
-            await self._journal.stack(stack, status, f"Internal Failure: {error}")
+            except Exception as error:
+                _LOGGER.exception("The operation on stack %s failed", stack.id)
+                stack.phase = ""
+                begun = stack.status.partition("_IN_PROGRESS")[0].partition("_COMPLETE")[0]
+                await self._journal.stack(stack, f"{begun}_FAILED", f"Internal Failure: {error}")
 
     async def _create(self, stack: Stack) -> None:
         with self._limited(stack):

@@ -90,7 +90,12 @@ class Stacks:
         self._spawn(task)
 
     def begin(self, stack: Stack) -> None:
-        """Run the operation of a stack in the background."""
+        """Run the operation of a stack in the background.
+
+        One that was begun while the former one's end was written goes on in that one's task.
+        """
+        if stack.id in self._running:
+            return
         self._running[stack.id] = asyncio.Event()
         self._spawn(self._run(stack))
 
