@@ -1,9 +1,15 @@
 """Settings that all tests share."""
 
 import os
+from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from lambdad.testing.brokers import KafkaBroker, RabbitMqBroker, Unavailable
+
+Broker = TypeVar("Broker", KafkaBroker, RabbitMqBroker)
 
 _SLOW_IS_FINE = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -56,3 +62,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(item, "originalname", item.name) in _OF_A_CONFINING_SANDBOX:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker that all tests share; topics and groups are the test's own."""
+    yield from _running(KafkaBroker(tmp_path_factory.mktemp("kafka")))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMqBroker]:
+    """A broker that all tests share; queues are the test's own."""
+    yield from _running(RabbitMqBroker(tmp_path_factory.mktemp("rabbitmq")))
+
+
+def _running(broker: Broker) -> Iterator[Broker]:
+    try:
+        broker.start()
+        yield broker
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    finally:
+        broker.stop()

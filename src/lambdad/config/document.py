@@ -41,12 +41,22 @@ misspelt one is noticed.
 """
 
 
-_TABLE_EXAMPLE = """\
+_TABLE_EXAMPLES = {
+    "brokers": """\
+```toml
+[brokers]
+"arn:aws:kafka:us-east-1:000000000000:cluster/orders/0123abcd-1" = "10.0.0.5:9092,10.0.0.6:9092"
+"arn:aws:mq:us-east-1:000000000000:broker:mail:b-0123abcd" = "amqp://10.0.0.7:5672"
+"10.0.0.8:9092" = "SASL_PLAINTEXT://10.0.0.8:9092"
+```
+""",
+    "filesystems": """\
 ```toml
 [filesystems]
 "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0" = "/srv/data"
 ```
-"""
+""",
+}
 
 
 def configuration_page() -> str:
@@ -62,7 +72,7 @@ def configuration_page() -> str:
     for name, words in tables().items():
         parts.append(
             f"## `[{name}]`\n\n{words[:1].upper()}{words[1:]} Only the TOML file can have it:\n\n"
-            f"{_TABLE_EXAMPLE}"
+            f"{_TABLE_EXAMPLES[name]}"
         )
     return "\n".join(parts)
 

@@ -102,18 +102,22 @@ def sections() -> Mapping[str, type]:
 
 @cache
 def tables() -> Mapping[str, str]:
-    """Return the words on each table of `Config` whose keys the user chooses; values are paths."""
+    """Return the words on each table of `Config` whose keys the user chooses."""
     words = dict(_ATTRIBUTE.findall(inspect.cleandoc(Config.__doc__ or "")))
     names = (member.name for member in fields(Config) if member.name not in sections())
     return MappingProxyType({name: " ".join(words[name].split()) for name in names})
 
 
-def read_path(value: object) -> Path:
-    """Return the value of a key in one of the :func:`tables`.
+def read_value_of(table: str, value: object) -> Path | str:
+    """Return the value of a key in one of the :func:`tables`: a path, or a text.
 
     Raises:
-        NotOfKind: it is no path.
+        NotOfKind: it is neither.
     """
+    if get_args(get_type_hints(Config)[table])[1] is str:
+        if not isinstance(value, str) or not value:
+            raise NotOfKind("a string")
+        return value
     path = _read_value(Path, value)
     if not isinstance(path, Path) or not path.is_absolute():
         raise NotOfKind("an absolute path, as a string")

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lambdad.config.keys import Key, NotOfKind, keys, read_path, sections, tables
+from lambdad.config.keys import Key, NotOfKind, keys, read_value_of, sections, tables
 from lambdad.config.sections import Config
 from lambdad.domain.errors import HostUnfit
 
@@ -77,21 +77,21 @@ def load_config(
     return Config(**values)
 
 
-def _tables(path: Path | None) -> dict[str, Mapping[str, Path]]:
+def _tables(path: Path | None) -> dict[str, Mapping[str, Path | str]]:
     """Read the tables with keys of the user's own, which only a file can have."""
     found, document = _document(path)
-    read: dict[str, Mapping[str, Path]] = {}
+    read: dict[str, Mapping[str, Path | str]] = {}
     for name in tables():
         table = document.get(name, {})
         if not isinstance(table, dict):
             raise ConfigError(f"{found}: {name} is not a table.", f"Write [{name}] above it.")
-        read[name] = {key: _path(found, name, key, value) for key, value in table.items()}
+        read[name] = {key: _value(found, name, key, value) for key, value in table.items()}
     return read
 
 
-def _path(found: Path, table: str, key: str, value: object) -> Path:
+def _value(found: Path, table: str, key: str, value: object) -> Path | str:
     try:
-        return read_path(value)
+        return read_value_of(table, value)
     except NotOfKind as problem:
         raise ConfigError(
             f'{found}: {table}."{key}" = {value!r} is wrong.', f"It must be {problem}."

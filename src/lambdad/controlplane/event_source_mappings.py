@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lambdad.controlplane import configuration, mapping_validation, validation
+from lambdad.controlplane.broker_validation import check_group
 from lambdad.controlplane.event_sources import (
     SOURCES,
     identify,
@@ -180,6 +181,7 @@ class EventSourceMappings:
             mapping_validation.check_given(current.kind, change.settings)
             changed = _changed(current, change, self._clock.time())
             mapping_validation.check_settings(changed.kind, changed.settings)
+            check_group(current.kind, current.settings, changed.settings)
             if change.target is not None:
                 self._check_function(change.target)
                 self._check_duplicate(changed)

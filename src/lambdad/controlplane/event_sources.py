@@ -171,7 +171,7 @@ def initial_settings(kind: SourceKind, given: Mapping[str, Any], *, uuid: str) -
     """Return all members of a new mapping: what is given, and defaults."""
     settings = merged_settings(SOURCES[kind].defaults, given, kind)
     if kind in KAFKA:
-        name = _kafka_config(kind)
+        name = kafka_config(kind)
         settings[name] = {"ConsumerGroupId": uuid, **settings.get(name, {})}
     return settings
 
@@ -181,8 +181,8 @@ def merged_settings(
 ) -> dict[str, Any]:
     """Return members after a change: what is given replaces what was; what is empty goes."""
     settings = {**current, **_normal(given, kind)}
-    if kind in KAFKA and (config := given.get(_kafka_config(kind))):
-        settings[_kafka_config(kind)] = {**current.get(_kafka_config(kind), {}), **config}
+    if kind in KAFKA and (config := given.get(kafka_config(kind))):
+        settings[kafka_config(kind)] = {**current.get(kafka_config(kind), {}), **config}
     kept = SOURCES[kind].defaults
     return {
         name: value
@@ -209,7 +209,8 @@ def _normal(given: Mapping[str, Any], kind: SourceKind) -> dict[str, Any]:
     return settings
 
 
-def _kafka_config(kind: SourceKind) -> str:
+def kafka_config(kind: SourceKind) -> str:
+    """Return the member that says how a kind of Kafka is read."""
     if kind is SourceKind.MSK:
         return "AmazonManagedKafkaEventSourceConfig"
     return "SelfManagedKafkaEventSourceConfig"

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambdad.controlplane.broker_validation import check_access
 from lambdad.controlplane.event_sources import SOURCES
 from lambdad.domain.errors import InvalidParameterValueException, ValidationException
-from lambdad.domain.event_source_mappings import KAFKA, QUEUES, SourceKind
+from lambdad.domain.event_source_mappings import BROKERS, KAFKA, QUEUES, SourceKind
 from lambdad.domain.filter_patterns import InvalidPattern, parse_pattern
 
 Settings = Mapping[str, Any]
@@ -83,6 +84,8 @@ def check_settings(kind: SourceKind, settings: Settings) -> None:
     _check_retries(kind, settings)
     _check_destination(kind, settings)
     _check_pollers(kind, settings)
+    if kind in BROKERS:
+        check_access(kind, settings)
 
 
 def _check_position(kind: SourceKind, given: Settings, now_s: float) -> None:

@@ -34,6 +34,7 @@ class SourceKind(StrEnum):
 QUEUES = frozenset({SourceKind.SQS, SourceKind.SQS_FIFO})
 STREAMS = frozenset({SourceKind.KINESIS, SourceKind.DYNAMODB})
 KAFKA = frozenset({SourceKind.MSK, SourceKind.SELF_MANAGED_KAFKA})
+BROKERS = KAFKA | {SourceKind.MQ}
 
 
 class MappingState(StrEnum):

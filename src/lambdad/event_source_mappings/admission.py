@@ -10,26 +10,28 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from lambdad.domain.errors import InvalidParameterValueException
-from lambdad.domain.event_source_mappings import EventSourceMapping, SourceKind
+from lambdad.domain.event_source_mappings import BROKERS, EventSourceMapping, SourceKind
 from lambdad.event_source_mappings.base import AwsApi, AwsRefused, AwsUnreachable
+from lambdad.event_source_mappings.brokers import Brokers, Speaks
+from lambdad.event_source_mappings.clients import missing_client
 from lambdad.storage.base import FunctionStore
 
 _VERSION = re.compile(r"[0-9]+")
 _WAIT_S = 5.0
-_NOT_POLLED = {
-    SourceKind.MSK: "Amazon MSK",
-    SourceKind.SELF_MANAGED_KAFKA: "Self-managed Apache Kafka",
-    SourceKind.MQ: "Amazon MQ",
-    SourceKind.DOCUMENTDB: "Amazon DocumentDB",
-}
+_INSTEAD = "Send what it has to an SQS queue or a Kinesis stream, and map that to the function."
+# A function has to end before the source takes back what was handed over.
+_TIMEOUT_S_MAX = 840
 
 
 class Admission:
     """Looks at sources, as the account of the function sees them."""
 
-    def __init__(self, functions: FunctionStore, api_of: Callable[[str], AwsApi]) -> None:
+    def __init__(
+        self, functions: FunctionStore, api_of: Callable[[str], AwsApi], brokers: Brokers
+    ) -> None:
         self._functions = functions
         self._api_of = api_of
+        self._brokers = brokers
 
     async def check(self, mapping: EventSourceMapping) -> None:
         """Refuse a mapping whose source cannot be polled.
@@ -38,16 +40,45 @@ class Admission:
             InvalidParameterValueException: it is not there, not polled here, or its messages come
                 back before the function may have ended.
         """
-        if (name := _NOT_POLLED.get(mapping.kind)) is not None:
+        if mapping.kind is SourceKind.DOCUMENTDB:
             raise InvalidParameterValueException(
-                f"{name} event sources are not polled by this version of lambdad. Send what they "
-                "have to an SQS queue or a Kinesis stream, and map that to the function."
+                "Amazon DocumentDB event sources are not polled by this version of lambdad. "
+                f"{_INSTEAD}"
             )
+        if mapping.kind in BROKERS:
+            self._broker(mapping)
+            return
         api = self._api_of(mapping.function.account_id)
         try:
             await _CHECKS[mapping.kind](self, api, mapping)
         except AwsUnreachable:
             return
+
+    def _broker(self, mapping: EventSourceMapping) -> None:
+        """Look whether a broker is known and there is a client for it; it is not asked."""
+        timeout_s = self._timeout_s(mapping)
+        if timeout_s > _TIMEOUT_S_MAX:
+            raise InvalidParameterValueException(
+                f"Function timeout: {timeout_s} seconds is more than the {_TIMEOUT_S_MAX} seconds "
+                "that functions of this event source may have."
+            )
+        arn = mapping.settings.get("EventSourceArn")
+        speaks = Speaks.KAFKA if arn is None else self._brokers.speaks(arn)
+        if speaks is None:
+            raise InvalidParameterValueException(
+                f"lambdad does not know where the brokers of {arn} are. Write their addresses into "
+                "the table [brokers] of its settings, and restart it."
+            )
+        wanted = Speaks.RABBITMQ if mapping.kind is SourceKind.MQ else Speaks.KAFKA
+        if speaks is not wanted:
+            raise InvalidParameterValueException(
+                f"{arn} is {speaks} by its address in the table [brokers]. Of Amazon MQ's brokers "
+                f"lambdad polls those of RabbitMQ, not those of ActiveMQ. {_INSTEAD}"
+                if mapping.kind is SourceKind.MQ
+                else f"{arn} is {speaks} by its address in the table [brokers], and not Kafka."
+            )
+        if (text := missing_client(mapping.kind)) is not None:
+            raise InvalidParameterValueException(text)
 
     async def queue(self, api: AwsApi, mapping: EventSourceMapping) -> None:
         """Look at a queue."""

@@ -39,6 +39,7 @@ class _Wire:
 _WIRES = {
     "dynamodbstreams": _Wire("DynamoDBStreams_20120810", "dynamodb"),
     "kinesis": _Wire("Kinesis_20131202", "kinesis", "1.1"),
+    "secretsmanager": _Wire("secretsmanager", "secretsmanager", "1.1"),
     "sqs": _Wire("AmazonSQS", "sqs"),
 }
 

@@ -38,6 +38,13 @@ class AwsUnreachable(Exception):
     """Nobody answered, or not to the end; the text says why."""
 
 
+class Problem(Exception):
+    """A source cannot be polled now; the text is for `LastProcessingResult`."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"PROBLEM: {text}")
+
+
 class AwsApi(Protocol):
     """AWS services as one account sees them."""
 

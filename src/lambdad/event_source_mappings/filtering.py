@@ -59,6 +59,43 @@ class Filters:
         return matches(pattern, event)
 
 
+class MessageFilters:
+    """The filter criteria of one mapping of Kafka or a message broker.
+
+    Where the form of the data and that of its pattern differ, or the data is no text, the pattern
+    for the data counts for nothing: the metadata alone decides.
+    """
+
+    def __init__(self, patterns: Sequence[Mapping[str, Any]]) -> None:
+        self._patterns = patterns
+
+    @classmethod
+    def of(cls, mapping: EventSourceMapping) -> MessageFilters:
+        """Return those of a mapping."""
+        criteria = mapping.settings.get("FilterCriteria") or {}
+        return cls(
+            [parse_pattern(each.get("Pattern") or "{}") for each in criteria.get("Filters") or ()]
+        )
+
+    def passes(self, described: Mapping[str, Any], data: Mapping[str, bytes | None]) -> bool:
+        """Whether a message passes; `data` is what stands under each key, not parsed yet."""
+        if not self._patterns:
+            return True
+        parsed = {key: _parsed(value) for key, value in data.items() if value is not None}
+        event = {**described, **{key: value for key, (_, value) in parsed.items()}}
+        return any(matches(_meant(pattern, parsed), event) for pattern in self._patterns)
+
+
+def _meant(pattern: Mapping[str, Any], parsed: Mapping[str, tuple[bool, Any]]) -> Mapping[str, Any]:
+    """Leave out of a pattern what is of another form than the data."""
+    return {
+        key: wanted
+        for key, wanted in pattern.items()
+        if key not in parsed
+        or (parsed[key][1] is not None and isinstance(wanted, Mapping) is parsed[key][0])
+    }
+
+
 def _parsed(data: str | bytes | None) -> tuple[bool, Any]:
     """Whether data is JSON, and its value: a text if it is not, None if it is no text either."""
     try:

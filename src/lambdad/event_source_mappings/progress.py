@@ -9,10 +9,16 @@ from lambdad.event_source_mappings.streams import StreamRecord
 
 
 class Progress:
-    """Mutable: what was read and is not done, in order, and up to where all is done."""
+    """Mutable: what was read and is not done, in order, and up to where all is done.
+
+    Attributes:
+        sequence: of the last record up to which all are done.
+        count: how many records that are.
+    """
 
     def __init__(self, sequence: str | None) -> None:
         self.sequence = sequence
+        self.count = 0
         self._open: dict[str, bool] = {}
 
     def read(self, records: Iterable[StreamRecord]) -> None:
@@ -26,6 +32,7 @@ class Progress:
             self._open[record.sequence] = True
         for sequence in list(itertools.takewhile(self._open.__getitem__, self._open)):
             self.sequence = sequence
+            self.count += 1
             del self._open[sequence]
 
     @property

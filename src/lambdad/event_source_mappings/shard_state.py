@@ -23,17 +23,23 @@ Send = Callable[[AsyncEvent], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What records that keep their order are worked on with."""
+class Tools:
+    """What every mapping is worked on with."""
 
     mapping: EventSourceMapping
-    form: Form
     calls: Calls
     counting: Counting
     results: Shown
-    send: Send
     clock: Clock
     stopping: Stopping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Tools):
+    """What records that keep their order are worked on with."""
+
+    form: Form
+    send: Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

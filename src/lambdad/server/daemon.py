@@ -259,6 +259,7 @@ class Daemon:
             self._clock,
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
+            brokers=config.brokers,
             spawn=self._tasks.spawn,
         )
         attachments = await self._stack.enter_async_context(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ from lambdad.domain.event_source_mappings import (
 )
 from lambdad.event_source_mappings.admission import Admission
 from lambdad.event_source_mappings.aws_client import Accounts
-from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable
+from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable, Poller
 from lambdad.event_source_mappings.calls import Calls
 from lambdad.event_source_mappings.checkpoints import Checkpoints
 from lambdad.event_source_mappings.counting import Counting
@@ -30,12 +30,13 @@ from lambdad.event_source_mappings.pollers.kinesis import KinesisStream
 from lambdad.event_source_mappings.pollers.sqs import QueuePoller
 from lambdad.event_source_mappings.pollers.stream import StreamPoller
 from lambdad.event_source_mappings.shard_form import ShardForm
-from lambdad.event_source_mappings.shard_state import StreamWork
+from lambdad.event_source_mappings.shard_state import StreamWork, Tools
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.event_source_mappings.streams import Stream
 from lambdad.event_source_mappings.supervision import Supervisor
 from lambdad.server.activity_pages import ActivityPages
+from lambdad.server.broker_wiring import BrokerPollers
 from lambdad.storage.base import Engine
 
 _DEPTH = "ApproximateNumberOfMessages"
@@ -52,9 +53,13 @@ class EventSources:
         *,
         endpoint_url: str,
         access_key: Callable[[str], tuple[str, str]],
+        brokers: Mapping[str, str],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        """`endpoint_url` is lambdad's own; `access_key` returns a key that it knows."""
+        """`endpoint_url` is lambdad's own; `access_key` returns a key that it knows.
+
+        `brokers` is the configuration's table.
+        """
         self._store = store
         self._clock = clock
         self._metrics = invoker.metrics
@@ -63,6 +68,7 @@ class EventSources:
         self._checkpoints = Checkpoints(
             store.resources, store.apply, clock, owner=str(uuid4()), alone=True
         )
+        self._brokers = BrokerPollers(brokers, self._accounts, self._checkpoints)
         self.pages = ActivityPages(invoker.metrics.activity, store.resources, self._depth)
         self._mappings: EventSourceMappings
         self._listener: Listener
@@ -72,9 +78,12 @@ class EventSources:
                 SourceKind.SQS_FIFO: self._queue,
                 SourceKind.KINESIS: self._stream,
                 SourceKind.DYNAMODB: self._stream,
+                SourceKind.MSK: self._kafka,
+                SourceKind.SELF_MANAGED_KAFKA: self._kafka,
+                SourceKind.MQ: self._message_broker,
             },
             self._checkpoints,
-            Admission(store.functions, self._accounts.of),
+            Admission(store.functions, self._accounts.of, self._brokers.brokers),
             spawn=spawn,
         )
 
@@ -132,6 +141,22 @@ class EventSources:
             stopping=Stopping(asyncio.sleep),
         )
         return StreamPoller(work)
+
+    def _kafka(self, mapping: EventSourceMapping) -> Poller:
+        return self._brokers.kafka(self._tools(mapping), self._send)
+
+    def _message_broker(self, mapping: EventSourceMapping) -> Poller:
+        return self._brokers.message_broker(self._tools(mapping))
+
+    def _tools(self, mapping: EventSourceMapping) -> Tools:
+        return Tools(
+            mapping=mapping,
+            calls=self._calls,
+            counting=Counting(mapping, self._metrics, self._clock),
+            results=Shown(self, mapping),
+            clock=self._clock,
+            stopping=Stopping(asyncio.sleep),
+        )
 
     def _role_of(self, mapping: EventSourceMapping) -> str:
         function = self._store.functions.get(mapping.function)

@@ -258,14 +258,6 @@ def test_the_errors_of_aws(deployed: Deployer, error_of: ErrorOf) -> None:
         *invalid,
         "Queue visibility timeout: 2 seconds is less than Function timeout: 3 seconds",
     )
-    code, name, text = refused(
-        SelfManagedEventSource={"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["b-1.example.com:9092"]}},
-        SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-1"}],
-        Topics=["topic"],
-        StartingPosition="LATEST",
-    )
-    assert (code, name) == invalid, text
-    assert text.startswith("Self-managed Apache Kafka event sources are not polled")
     assert refused(EventSourceArn=queue, BatchSize=10_001)[:2] == (400, "ValidationException")
     uuid = aws.create_event_source_mapping(FunctionName="hello", EventSourceArn=queue)["UUID"]
     assert refused(EventSourceArn=queue) == (
@@ -291,3 +283,91 @@ def test_accounts_and_regions_do_not_see_each_other(
     ):
         assert stranger.lambda_.list_event_source_mappings()["EventSourceMappings"] == []
         assert error_of(stranger.lambda_.get_event_source_mapping, UUID=uuid) == GONE
+
+
+def test_sources_with_brokers_of_their_own_have_the_errors_of_aws(
+    deployed: Deployer, error_of: ErrorOf
+) -> None:
+    aws = deployed.lambda_
+    invalid = (400, "InvalidParameterValueException")
+    servers = {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["127.0.0.1:1"]}}
+    arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:esm-brokers"
+    login = {"Type": "BASIC_AUTH", "URI": arn}
+    cluster = "arn:aws:kafka:us-east-1:000000000000:cluster/esm-brokers/0123abcd-1"
+    broker = "arn:aws:mq:us-east-1:000000000000:broker:esm-brokers:b-0123abcd"
+    kafka: dict[str, Any] = {
+        "SelfManagedEventSource": servers,
+        "SourceAccessConfigurations": [login],
+        "Topics": ["topic"],
+        "StartingPosition": "LATEST",
+    }
+    rabbit: dict[str, Any] = {
+        "EventSourceArn": broker,
+        "Queues": ["queue"],
+        "SourceAccessConfigurations": [login],
+    }
+
+    def refused(**given: Any) -> str:
+        wanted = {name: value for name, value in given.items() if value is not None}
+        code, name, text = error_of(
+            lambda: aws.create_event_source_mapping(FunctionName="hello", **wanted)
+        )
+        assert (code, name) == invalid, text
+        return text
+
+    missing = "Required '{}' parameter is missing."
+    assert refused(**{**kafka, "Topics": None}) == missing.format("topics")
+    assert refused(**{**rabbit, "Queues": None}) == missing.format("queues")
+    assert refused(**{**rabbit, "SourceAccessConfigurations": None}) == missing.format(
+        "sourceAccessConfigurations"
+    )
+    host = {"Type": "VIRTUAL_HOST", "URI": "/"}
+    assert refused(**{**rabbit, "SourceAccessConfigurations": [host]}) == (
+        "SourceAccessConfigurations must have one of type BASIC_AUTH for this event source."
+    )
+    assert refused(**{**kafka, "SourceAccessConfigurations": [host]}) == (
+        "SourceAccessConfigurations of type VIRTUAL_HOST are not valid for this event source."
+    )
+    assert refused(**{**kafka, "SourceAccessConfigurations": [login, login]}) == (
+        "SourceAccessConfigurations has more than one of type BASIC_AUTH."
+    )
+    no_secret = {"Type": "BASIC_AUTH", "URI": "wonderland"}
+    assert refused(**{**kafka, "SourceAccessConfigurations": [no_secret]}) == (
+        "The URI of a SourceAccessConfiguration of type BASIC_AUTH must be the ARN of a secret."
+    )
+    registry = {"SchemaRegistryURI": "https://registry.example.com", "EventRecordFormat": "JSON"}
+    schemas = {"SelfManagedKafkaEventSourceConfig": {"SchemaRegistryConfig": registry}}
+    assert refused(**kafka, **schemas) == (
+        "SchemaRegistryConfig is only available for Provisioned Mode. To configure Schema "
+        "Registry, please enable Provisioned Mode by specifying MinimumPollers in "
+        "ProvisionedPollerConfig."
+    )
+    pollers = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
+    assert refused(**kafka, **schemas, **pollers).startswith("Schema registries are not asked")
+    assert refused(**rabbit, StartingPosition="LATEST").startswith("Unsupported StartingPosition")
+    msk = {"EventSourceArn": cluster, "Topics": ["topic"], "StartingPosition": "LATEST"}
+    assert refused(**msk) == (
+        f"lambdad does not know where the brokers of {cluster} are. Write their addresses into "
+        "the table [brokers] of its settings, and restart it."
+    )
+    assert refused(**rabbit).startswith("lambdad does not know where the brokers of")
+    made = aws.create_event_source_mapping(FunctionName="hello", Enabled=False, **kafka)
+    assert made["SelfManagedKafkaEventSourceConfig"] == {"ConsumerGroupId": made["UUID"]}
+    assert made["LastProcessingResult"] == "No records processed"
+    code, name, text = error_of(
+        lambda: aws.create_event_source_mapping(FunctionName="hello", **kafka)
+    )
+    assert (code, name) == (409, "ResourceConflictException")
+    assert text == (
+        f'An event source mapping with event source ("127.0.0.1:1"), function '
+        f'("{made["FunctionArn"]}"), topics ("topic") already exists. Please update or delete the '
+        f"existing mapping with UUID {made['UUID']}"
+    )
+    code, name, text = error_of(
+        lambda: aws.update_event_source_mapping(
+            UUID=made["UUID"],
+            SelfManagedKafkaEventSourceConfig={"ConsumerGroupId": "another"},
+        )
+    )
+    assert (code, name) == invalid, text
+    assert text == "ConsumerGroupId cannot be changed."

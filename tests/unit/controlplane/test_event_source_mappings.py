@@ -200,7 +200,9 @@ async def test_duplicates_of_streams_and_topics_have_texts_of_their_own(
     )
     settings = {
         "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["h:1", "i:2"]}},
-        "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": "arn:aws:x:::s"}],
+        "SourceAccessConfigurations": [
+            {"Type": "BASIC_AUTH", "URI": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"}
+        ],
         "StartingPosition": "LATEST",
         "Topics": ["t"],
     }

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from lambdad.event_source_mappings.backoff import Backoff
 from lambdad.event_source_mappings.base import AwsRefused, AwsUnreachable
 from lambdad.event_source_mappings.checkpoints import Checkpoint, Lease, LeaseLost
+from lambdad.event_source_mappings.pollers.leasing import take_lease
 from lambdad.event_source_mappings.pollers.shard import ShardReader
 from lambdad.event_source_mappings.shard_state import ShardState, StreamWork
 from lambdad.event_source_mappings.streams import AT_TIMESTAMP, LATEST, TRIM_HORIZON, Shard
@@ -21,7 +22,6 @@ from lambdad.event_source_mappings.streams import AT_TIMESTAMP, LATEST, TRIM_HOR
 _LOGGER = logging.getLogger(__name__)
 
 DISCOVERY_S = 10.0
-_LEASE_PAUSE_S = 5.0
 
 
 class StreamPoller:
@@ -39,7 +39,8 @@ class StreamPoller:
 
     async def run(self) -> None:
         """See `base.Poller`."""
-        lease = await self._take_lease()
+        work = self._work
+        lease = await take_lease(work.checkpoints, self._mapping, work.stopping)
         if lease is None:
             return
         try:
@@ -48,15 +49,7 @@ class StreamPoller:
         except* LeaseLost:
             _LOGGER.warning("mapping %s is polled by somebody else now", self._mapping.uuid)
         finally:
-            await asyncio.shield(self._work.checkpoints.release(lease))
-
-    async def _take_lease(self) -> Lease | None:
-        while not self._work.stopping.stopped:
-            lease = await self._work.checkpoints.take(self._mapping)
-            if lease is not None:
-                return lease
-            await self._work.stopping.pause(_LEASE_PAUSE_S)
-        return None
+            await asyncio.shield(work.checkpoints.release(lease))
 
     async def _follow_shards(self, lease: Lease, group: asyncio.TaskGroup) -> None:
         work, troubles = self._work, Backoff(0.5, 30.0)
