@@ -145,6 +145,10 @@ class Neighbours:
             for (name, server), answering in zip(servers.items(), answers, strict=True)
         }
 
+    def is_own(self, service: str) -> bool:
+        """Whether lambdad itself serves a service here."""
+        return isinstance(self._servers.get(service), Builtin)
+
     async def parts(self, service: str) -> Any:
         """Return the parts of a service of lambdad's own, opened if need be.
 
@@ -158,6 +162,11 @@ class Neighbours:
                 f'Set neighbours.{service} = "builtin", or reach it through its address.',
             )
         return (await server.hosted.opened())[1]
+
+    def opened(self, service: str) -> Any | None:
+        """Return the parts of a service of lambdad's own if they are open; nothing is opened."""
+        server = self._servers.get(service)
+        return server.hosted.parts if isinstance(server, Builtin) else None
 
     async def start(self) -> None:
         """Begin what has to run without being called; a failure stops no other."""

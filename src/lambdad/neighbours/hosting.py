@@ -96,6 +96,11 @@ class Hosted:
         self._parts: Parts | None = None
         self._closed = False
 
+    @property
+    def parts(self) -> Parts | None:
+        """What was opened."""
+        return self._parts
+
     async def opened(self) -> tuple[Neighbour[Any], Parts]:
         """Return definition and parts, importing and opening the service the first time.
 

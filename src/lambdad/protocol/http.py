@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Upload(Protocol):
@@ -59,6 +59,34 @@ class HttpRequest:
         return [(name, value.strip(" \t")) for name, _, value in parted]
 
 
+class Upgrade(Protocol):
+    """Another protocol on a connection that HTTP was left on. Called as an asyncio.Protocol is."""
+
+    def begin(self, transport: Any, account: Callable[[int], None]) -> None:
+        """Speak; `account` is to be told how many bytes of the peer are held, when that changes."""
+        ...
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        ...
+
+    def pause_writing(self) -> None:
+        """The peer reads slowly."""
+        ...
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        ...
+
+    def finish(self) -> None:
+        """Say farewell: the daemon is about to stop."""
+        ...
+
+    def connection_lost(self) -> None:
+        """The connection is over; it may be that it never began."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
     """A response; its framing is added when it is encoded.
@@ -68,6 +96,7 @@ class HttpResponse:
         repeated: name and value of further headers, a line each.
         pieces: a body that comes bit by bit; `body` is empty then. Who sends it closes it.
         length: of a body in pieces if it is known, or of the one that HEAD does not get; bytes.
+        upgrade: what speaks on the connection once this response, a 101, is sent.
     """
 
     status: int
@@ -77,6 +106,7 @@ class HttpResponse:
     repeated: tuple[tuple[str, str], ...] = ()
     pieces: AsyncGenerator[bytes, None] | None = None
     length: int | None = None
+    upgrade: Upgrade | None = None
 
 
 class Peer(Protocol):

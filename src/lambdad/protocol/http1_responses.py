@@ -15,7 +15,7 @@ from lambdad.protocol.http import HttpResponse
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 """What a client that sent `Expect: 100-continue` waits for before it sends the body."""
 
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({101, 204, 304})
 _FRAMING = frozenset({"content-length", "connection", "transfer-encoding"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -66,7 +66,10 @@ def encode_response(response: HttpResponse, *, keep_alive: bool, head_only: bool
     elif not bodiless:
         length = len(body) if response.length is None else response.length
         lines.append(f"Content-Length: {length}")
-    lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
+    if response.upgrade is not None:
+        lines.append("Connection: Upgrade\r\n\r\n")
+    else:
+        lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
     text = "\r\n".join(lines)
     try:
         head = text.encode("latin-1")

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from lambdad.domain import limits
 from lambdad.domain.errors import LambdadError
-from lambdad.protocol.http import PEER, HttpRequest, HttpResponse
+from lambdad.protocol.http import PEER, HttpRequest, HttpResponse, Upgrade
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
 from lambdad.protocol.http1_responses import LAST_CHUNK, encode_chunk
 from lambdad.server.budgets import Budget
@@ -110,6 +110,7 @@ class ClientConnection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._when_gone: Callable[[], None] | None = None
+        self._upgrade: Upgrade | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept, unless there are too many."""
@@ -123,6 +124,8 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """What runs goes on; its answer has nobody to go to."""
         self._transport = None
+        if self._upgrade is not None:
+            self._upgrade.connection_lost()
         self._writable.set()
         self._door.connections.discard(self)
         self._parser.discard()
@@ -154,6 +157,9 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and serve what is whole."""
+        if self._upgrade is not None:
+            self._upgrade.data_received(data)
+            return
         self._account(len(data))
         if self._lingering:
             if self._received > _LINGER_BYTES:
@@ -188,7 +194,9 @@ class ClientConnection(asyncio.Protocol):
     def finish(self) -> None:
         """Close when the request in hand has been answered."""
         self._closing = True
-        if not self._busy and self._transport is not None:
+        if self._upgrade is not None:
+            self._upgrade.finish()
+        elif not self._busy and self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
@@ -277,6 +285,9 @@ class ClientConnection(asyncio.Protocol):
 
     async def _serve(self, request: HttpRequest) -> None:
         response = await self._door.handler(request)
+        if response.upgrade is not None:
+            self._hand_over(response, response.upgrade)
+            return
         if not self._queue or self._transport is None:
             self._release()
         last = not self._queue and not self._parser.keep_alive
@@ -294,6 +305,28 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._transport.resume_reading()
             self._serve_next()
+
+    def _hand_over(self, response: HttpResponse, upgrade: Upgrade) -> None:
+        """Let another protocol speak from here on; a peer that did so already is no such peer."""
+        self._busy = False
+        self._release()
+        transport = self._transport
+        early = bool(self._queue) or self._refusal is not None or not self._parser.idle
+        if transport is None or early or self._closing:
+            upgrade.connection_lost()
+            self.abort()
+            return
+        transport.write(encode_response(response, keep_alive=True))
+        self._upgrade = upgrade
+        upgrade.begin(transport, self._hold_for)
+        transport.resume_reading()
+
+    def _hold_for(self, held: int) -> None:
+        """Count what another protocol holds of its peer; one that makes it too much is left."""
+        grows = held > self._received
+        self._account(held - self._received)
+        if grows and any(budget.exceeded for budget in self._door.budgets):
+            self.abort()
 
     async def _send(self, response: HttpResponse, *, keep_alive: bool, head_only: bool) -> bool:
         """Send a response; False when its body broke off, which only a closed connection says."""
@@ -321,10 +354,14 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client takes its answer slowly: the next piece waits."""
         self._writable.clear()
+        if self._upgrade is not None:
+            self._upgrade.pause_writing()
 
     def resume_writing(self) -> None:
         """It has caught up."""
         self._writable.set()
+        if self._upgrade is not None:
+            self._upgrade.resume_writing()
 
     def _refuse(self, bad: BadHttp) -> None:
         if self._transport is None or self._lingering:

@@ -131,6 +131,7 @@ class Daemon:
             authenticator=self._auth.authenticator,
             clock=self._clock,
             endpoint_url=self.endpoint_url,
+            spawn=self._tasks.spawn,
         )
         self._stack.callback(doors.close)
         return Site(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from lambdad.api.context import EventAcceptor
@@ -13,11 +14,12 @@ from lambdad.controlplane.permissions import Permissions
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.front import Neighbours
+from lambdad.neighbours.hosting import SpawnTask
 from lambdad.neighbours.web import OwnCalls, WebClient
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
-from lambdad.triggers.execute_api import ExecuteApi
+from lambdad.triggers.execute_api import DomainNames, ExecuteApi
 from lambdad.triggers.function_url import FunctionUrlTrigger
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
@@ -29,16 +31,33 @@ from lambdad.triggers.rest_api.functions import ApiFunctions
 from lambdad.triggers.rest_api.own_services import OwnServices
 from lambdad.triggers.rest_api.serving import RestApiFront
 from lambdad.triggers.rest_api.usage import UsageMeter
+from lambdad.triggers.websocket import authorization as socket_authorization
+from lambdad.triggers.websocket import integrations as socket_integrations
+from lambdad.triggers.websocket.connections import Connections
+from lambdad.triggers.websocket.management import PLACE as MANAGEMENT
+from lambdad.triggers.websocket.management import Management
+from lambdad.triggers.websocket.serving import WebSocketFront
+
+_SWEEP_S = 5.0
 
 
 class FrontDoors:
     """Every way to a function by plain HTTP."""
 
     def __init__(
-        self, function_urls: FunctionUrlTrigger, apis: ExecuteApi, calls: OwnCalls
+        self,
+        function_urls: FunctionUrlTrigger,
+        apis: ExecuteApi,
+        *,
+        sockets: WebSocketFront,
+        domains: Callable[[], DomainNames | None],
+        calls: OwnCalls,
     ) -> None:
+        """`domains` returns the domain names that are known, once there may be some."""
         self._function_urls = function_urls
         self._apis = apis
+        self._sockets = sockets
+        self._domains = domains
         self._calls = calls
 
     def close(self) -> None:
@@ -53,6 +72,11 @@ class FrontDoors:
         api = execute_api.address_of(request)
         if api is not None:
             return self._apis.handle(request, api, guest=guest)
+        if request.path.startswith(MANAGEMENT):
+            return self._sockets.manage(request, guest=guest)
+        domains = self._domains()
+        if domains is not None and (mapped := execute_api.mapped(request, domains)) is not None:
+            return self._apis.handle(request, mapped, guest=guest)
         return None
 
 
@@ -66,6 +90,7 @@ def connect(
     authenticator: Authenticator,
     clock: Clock,
     endpoint_url: str,
+    spawn: SpawnTask,
 ) -> FrontDoors:
     """Connect every front door with what it serves."""
     web = WebClient()
@@ -84,18 +109,17 @@ def connect(
         clock=clock,
         request_ids=request_ids(),
     )
-    api_functions = ApiFunctions(invoker, permissions, events)
-    rest_apis = RestApiFront(
-        partial(neighbours.parts, "apigateway"),
-        authorization=rest_authorization.Authorization(
-            authenticator=authenticator, functions=api_functions, keys=keys, clock=clock
-        ),
-        integrations=rest_integrations.Integrations(
-            api_functions, web, OwnServices(web, endpoint_url, authenticator.daemon_key)
-        ),
-        usage=UsageMeter(clock),
+    sockets = _web_sockets(
+        neighbours, functions, web, authenticator=authenticator, clock=clock, spawn=spawn
+    )
+    rest_apis = _rest_apis(
+        neighbours,
+        ApiFunctions(invoker, permissions, events),
+        web,
+        keys=keys,
+        authenticator=authenticator,
         clock=clock,
-        request_ids=request_ids(),
+        endpoint_url=endpoint_url,
     )
     return FrontDoors(
         FunctionUrlTrigger(
@@ -107,6 +131,61 @@ def connect(
             request_ids=request_ids(),
         ),
         # In this order each is asked whether an API is its own.
-        ExecuteApi([http_apis, rest_apis]),
-        calls,
+        ExecuteApi([http_apis, rest_apis, sockets]),
+        sockets=sockets,
+        domains=partial(neighbours.opened, "apigatewayv2"),
+        calls=calls,
     )
+
+
+def _rest_apis(
+    neighbours: Neighbours,
+    functions: ApiFunctions,
+    web: WebClient,
+    *,
+    keys: IssuerKeys,
+    authenticator: Authenticator,
+    clock: Clock,
+    endpoint_url: str,
+) -> RestApiFront:
+    return RestApiFront(
+        partial(neighbours.parts, "apigateway"),
+        authorization=rest_authorization.Authorization(
+            authenticator=authenticator, functions=functions, keys=keys, clock=clock
+        ),
+        integrations=rest_integrations.Integrations(
+            functions, web, OwnServices(web, endpoint_url, authenticator.daemon_key)
+        ),
+        usage=UsageMeter(clock),
+        clock=clock,
+        request_ids=request_ids(),
+    )
+
+
+def _web_sockets(
+    neighbours: Neighbours,
+    functions: FunctionCalls,
+    web: WebClient,
+    *,
+    authenticator: Authenticator,
+    clock: Clock,
+    spawn: SpawnTask,
+) -> WebSocketFront:
+    connections = Connections(clock)
+    spawn(_close_in_time(connections))
+    return WebSocketFront(
+        partial(neighbours.parts, "apigatewayv2"),
+        connections=connections,
+        authorization=socket_authorization.Authorization(authenticator, functions),
+        integrations=socket_integrations.Integrations(functions, web),
+        management=Management(connections, authenticator),
+        clock=clock,
+        request_ids=request_ids(),
+        spawn=spawn,
+    )
+
+
+async def _close_in_time(connections: Connections) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        connections.expire()
