@@ -21,7 +21,7 @@ _TITLES = {
     "warm_node": "Node.js",
     "runtimes": "Every language of this host",
     "burst": "Many at once, from cold",
-    "http_api": "HTTP APIs",
+    "http_api": "HTTP and REST APIs",
     "event_queue": "Asynchronous events",
     "events": "EventBridge",
     "functions_scale": "Ten functions against ten thousand",

@@ -33,6 +33,8 @@ def handler(event, context):
     if path.endswith("/teapot"):
         return {"statusCode": 418, "headers": {"X-Mine": "1"}, "body": "tea",
                 "multiValueHeaders": {"Set-Cookie": ["a=b", "c=d"], "X-Two": ["1", "2"]}}
+    if path.endswith("/remapped"):
+        return {"statusCode": 200, "headers": {"Date": "then"}, "body": ""}
     if path.endswith("/image"):
         return {"statusCode": 200, "headers": {"Content-Type": "image/png"},
                 "body": base64.b64encode(b"\\x89PNG").decode(), "isBase64Encoded": True}
@@ -369,6 +371,42 @@ def test_a_body_that_no_template_takes_is_refused(front: Front, api: str) -> Non
     assert (answer.status, answer.json) == (415, {"message": "Unsupported Media Type"})
 
 
+def test_a_hostile_template_ends_and_harms_nobody(front: Front, api: str) -> None:
+    built = Builder(front, "rest-api-hostile")
+    loop = "#foreach($i in [1..1000])"
+    templates = {
+        "loops": f"{loop}{loop}{loop}x#end#end#end",
+        "doubles": f"#set($a = 'xx'){loop}#set($a = \"$a$a\")#end$a",
+        "slow": "$input.body.matches('(x+x+)+y')",
+    }
+    for name, template in templates.items():
+        integration = {"type": "MOCK", "requestTemplates": {"application/json": template}}
+        built.method(f"POST /{name}", integration=integration)
+        built.responses(f"POST /{name}", {"statusCode": "200"})
+    built.stage()
+    for name in templates:
+        answer = front.call(
+            built.id,
+            f"/dev/{name}",
+            method="POST",
+            body=b"x" * 60,
+            headers={"Content-Type": "application/json"},
+        )
+        assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+    assert front.call(api, "/dev/items/1").status == 200
+
+
+def test_headers_of_the_connection_come_back_by_another_name(front: Front, api: str) -> None:
+    answer = front.call(api, "/dev/files/remapped")
+    assert answer.headers["x-amzn-Remapped-date"] == "then"
+    assert answer.headers["X-Amzn-Trace-Id"].startswith("Root=1-")
+
+
+def test_a_body_that_is_too_large_is_refused(front: Front, api: str) -> None:
+    answer = front.call(api, "/dev/files/a", method="POST", body=b"x" * (10 * 1024 * 1024 + 1))
+    assert (answer.status, answer.json) == (413, {"message": "Request Too Long"})
+
+
 def test_a_change_shows_after_its_deployment(front: Front, function: Mapping[str, Any]) -> None:
     built = Builder(front, "rest-api-deployments")
     built.method("GET /one", integration=function)
@@ -468,6 +506,17 @@ def test_an_authorizer_is_asked_once_and_tells_the_function(front: Front, guarde
     assert contexts[0]["principalId"] == "allow1"
     assert (contexts[0]["good"], contexts[0]["type"]) == ("true", "TOKEN")
     assert contexts[0]["count"] == contexts[1]["count"]
+
+
+def test_what_an_authorizer_answered_can_be_forgotten(front: Front, guarded: str) -> None:
+    def count() -> str:
+        answer = front.call(guarded, "/dev/token", headers={"Authorization": "allow2"})
+        return str(answer.json["requestContext"]["authorizer"]["count"])
+
+    first = count()
+    assert count() == first
+    front.api.flush_stage_authorizers_cache(restApiId=guarded, stageName="dev")
+    assert count() != first
 
 
 def test_a_request_authorizer_needs_all_of_its_sources(front: Front, guarded: str) -> None:

@@ -15,10 +15,6 @@ _REFUSED = {
     ),
     "CreateVpcLink": ("VPC links are", "Let integrations reach their addresses directly."),
     "GenerateClientCertificate": ("Client certificates are", "Use a secret header instead."),
-    "FlushStageAuthorizersCache": (
-        "Flushing what authorizers answered is",
-        "It is forgotten once authorizerResultTtlInSeconds have passed.",
-    ),
     "GetSdk": ("Generated SDKs are", "Export the API with GetExport and generate from that."),
     "GetUsage": ("Records of usage are", "Read the functions' metrics in CloudWatch."),
     "TestInvokeAuthorizer": ("Trials of authorizers are", "Invoke the authorizer's function."),
@@ -78,4 +74,13 @@ async def flush_cache(context: Context, params: Params, api: RestApi) -> Result:
     """Nothing is kept of answers, so there is nothing to forget."""
     del context
     stage_of(api, params["stageName"])
+    return {}
+
+
+@changes_api("FlushStageAuthorizersCache")
+async def flush_authorizers(context: Context, params: Params, api: RestApi) -> Result:
+    """Forget what authorizers answered."""
+    del context
+    stage_of(api, params["stageName"])
+    api.authorizers_epoch += 1
     return {}

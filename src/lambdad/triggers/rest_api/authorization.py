@@ -54,10 +54,6 @@ class Authorization:
         self._clock = clock
         self._results: ResultCache[LambdaResult] = ResultCache(clock)
 
-    def flush(self) -> None:
-        """Forget what authorizers answered."""
-        self._results.clear()
-
     async def check(self, call: Call) -> None:
         """Let a call pass, and note at it who calls.
 
@@ -136,6 +132,7 @@ class Authorization:
         ttl_s = _TTL_S if given is None else int(given)
         key = (
             call.api.api_id,
+            call.api.authorizers_epoch,
             call.stage_name,
             call.snapshot.deployment_id,
             authorizer["id"],

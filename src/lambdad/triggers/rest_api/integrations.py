@@ -26,7 +26,27 @@ from lambdad.triggers.rest_api.parameters import Outgoing, with_stage_variables
 _TIMEOUT_MS = 29_000
 # Of the connection to API Gateway.
 _NOT_PASSED = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect"})
-_NOT_RETURNED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
+_NOT_RETURNED = frozenset({"transfer-encoding", "keep-alive"})
+_REMAPPED = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "upgrade",
+        "user-agent",
+        "via",
+        "www-authenticate",
+    }
+)
 
 
 class Integrations:
@@ -81,7 +101,7 @@ class Integrations:
         accept = call.header("accept")
         binary = media_types.is_binary(call.snapshot.document, accept)
         try:
-            return response_v1(outcome.payload, binary=binary)
+            return _returned(call, response_v1(outcome.payload, binary=binary))
         except InvalidResponse as error:
             raise internal_error(502) from error
 
@@ -147,8 +167,17 @@ class Integrations:
             ) from error
         if not is_proxy:
             return custom.respond(call, integration, _answer(found))
-        kept = {key: value for key, value in found.headers.items() if key not in _NOT_RETURNED}
-        return replace(found, headers=kept)
+        return _returned(call, found)
+
+
+def _returned(call: Call, response: HttpResponse) -> HttpResponse:
+    """Return what a proxy answered, as API Gateway passes it on: some headers by another name."""
+    headers = {}
+    for name, value in response.headers.items():
+        if name not in _NOT_RETURNED:
+            headers[f"x-amzn-Remapped-{name}" if name in _REMAPPED else name] = value
+    headers.setdefault("X-Amzn-Trace-Id", call.arrival.trace_header)
+    return replace(response, headers=headers)
 
 
 def source_arn(call: Call) -> str:

@@ -51,6 +51,7 @@ class RestApi:
     Attributes:
         deployments: by deployment id.
         stages: Stage documents by name (`deploymentId`, `variables`, `methodSettings`, ...).
+        authorizers_epoch: grows when what authorizers answered is to be forgotten; not stored.
     """
 
     account_id: str
@@ -64,6 +65,7 @@ class RestApi:
     documentation: dict[str, Document] = field(default_factory=dict)
     deployments: dict[str, Snapshot] = field(default_factory=dict)
     stages: dict[str, Document] = field(default_factory=dict)
+    authorizers_epoch: int = 0
 
     @property
     def api_id(self) -> str:

@@ -164,7 +164,7 @@ class RestApiFront:
 
 def _stage_of(address: Address) -> tuple[str, str]:
     """Return the stage, perhaps named by a mapping, and the path."""
-    if address.stage is not None:
+    if address.stage:
         return address.stage, address.path
     name, _, rest = address.path.removeprefix("/").partition("/")
     return name, f"/{rest}"
@@ -172,7 +172,7 @@ def _stage_of(address: Address) -> tuple[str, str]:
 
 def _is_open(api: RestApi, address: Address) -> bool:
     """Whether an API may be called at this address: some only by the name of a domain."""
-    return address.stage is not None or not api.document.get("disableExecuteApiEndpoint")
+    return address.mapped or not api.document.get("disableExecuteApiEndpoint")
 
 
 def _identified(response: HttpResponse, request_id: str) -> HttpResponse:
