@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lambdad.neighbours.cloudformation.types import (
+    attachments,
     buckets,
     http_apis,
     identity,
@@ -18,10 +19,12 @@ from lambdad.neighbours.cloudformation.types import (
     rest_api_stages,
     rest_apis,
     tables,
+    workflows,
 )
 from lambdad.neighbours.cloudformation.types.base import ResourceType
 
 _MODULES = (
+    attachments,
     buckets,
     http_apis,
     identity,
@@ -35,6 +38,7 @@ _MODULES = (
     rest_api_stages,
     rest_apis,
     tables,
+    workflows,
 )
 TYPES: Mapping[str, ResourceType] = {
     each.name: each for module in _MODULES for each in module.TYPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lambdad.neighbours.cloudformation.calls import CallFailed, Calls
@@ -125,6 +125,10 @@ class Work:
         except CallFailed as error:
             if not error.gone:
                 raise
+
+    def with_id(self, physical_id: str) -> Work:
+        """Return the same work on a resource that has been made."""
+        return replace(self, physical_id=physical_id)
 
     def wait(self, service: str, waiter: str, **params: Any) -> None:
         """Wait for one of botocore's conditions, asking often at first."""

@@ -12,14 +12,17 @@ from lambdad.neighbours.cloudformation.types.base import Made, Naming, ResourceT
 _AWS_OWN = "arn:aws:iam::aws:policy/"
 
 
-def _named_or_not(property_name: str) -> Any:
+def named_capability(property_name: str) -> Any:
+    """Return what callers have to acknowledge, more if the template names the resource."""
+
     def capability(properties: Mapping[str, Any]) -> str:
         return "CAPABILITY_NAMED_IAM" if property_name in properties else "CAPABILITY_IAM"
 
     return capability
 
 
-def _plain(properties: Mapping[str, Any]) -> str:
+def plain_capability(properties: Mapping[str, Any]) -> str:
+    """Return what callers have to acknowledge for any resource of IAM."""
     return "CAPABILITY_IAM"
 
 
@@ -280,7 +283,7 @@ TYPES = (
         delete=_delete_role,
         naming=Naming(property="RoleName", length=64),
         fixed=frozenset({"Path"}),
-        capability=_named_or_not("RoleName"),
+        capability=named_capability("RoleName"),
         required=("AssumeRolePolicyDocument",),
     ),
     ResourceType(
@@ -291,14 +294,14 @@ TYPES = (
         delete=_delete_user,
         naming=Naming(property="UserName", length=64),
         fixed=frozenset({"Path"}),
-        capability=_named_or_not("UserName"),
+        capability=named_capability("UserName"),
     ),
     ResourceType(
         name="AWS::IAM::Policy",
         create=_put_policy,
         update=_put_policy,
         delete=_delete_policy,
-        capability=_plain,
+        capability=plain_capability,
         required=("PolicyDocument", "PolicyName"),
     ),
     ResourceType(
@@ -308,7 +311,7 @@ TYPES = (
         delete=_delete_managed,
         naming=Naming(property="ManagedPolicyName", length=128),
         fixed=frozenset({"Path", "Description"}),
-        capability=_named_or_not("ManagedPolicyName"),
+        capability=named_capability("ManagedPolicyName"),
         required=("PolicyDocument",),
     ),
     ResourceType(
@@ -316,7 +319,7 @@ TYPES = (
         create=_create_profile,
         delete=_delete_profile,
         naming=Naming(property="InstanceProfileName", length=128),
-        capability=_named_or_not("InstanceProfileName"),
+        capability=named_capability("InstanceProfileName"),
         required=("Roles",),
     ),
 )

@@ -32,22 +32,43 @@ def _mapping(work: Work, uuid: str) -> Made:
 
 def _create_mapping(work: Work) -> Made:
     found = work.create(
-        _SERVICE, "CreateEventSourceMapping", **work.without("Tags"), Tags=work.tags()
+        _SERVICE, "CreateEventSourceMapping", **_mapping_settings(work), Tags=work.tags()
     )
     if found is None:
-        listed = work.call(
-            _SERVICE,
-            "ListEventSourceMappings",
-            EventSourceArn=work.get("EventSourceArn"),
-            FunctionName=work.get("FunctionName"),
-        )
-        found = listed["EventSourceMappings"][0]
+        found = _made_before(work)
     return _mapping(work, str(found["UUID"]))
+
+
+def _made_before(work: Work) -> Mapping[str, Any]:
+    """Return the mapping that an earlier attempt has made of the same source."""
+    given = _mapping_settings(work)
+    listed = work.call(
+        _SERVICE,
+        "ListEventSourceMappings",
+        EventSourceArn=given.get("EventSourceArn"),
+        FunctionName=given.get("FunctionName"),
+    )
+    source = ("SelfManagedEventSource", "Topics")
+    return next(
+        found
+        for found in listed["EventSourceMappings"]
+        if all(found.get(name) == given.get(name) for name in source)
+    )
+
+
+def _mapping_settings(work: Work) -> dict[str, Any]:
+    """Return the properties as the API has them, which calls Kafka's endpoints otherwise."""
+    given = work.without("Tags")
+    endpoints = (given.get("SelfManagedEventSource") or {}).get("Endpoints") or {}
+    if servers := endpoints.get("KafkaBootstrapServers"):
+        given["SelfManagedEventSource"] = {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": servers}}
+    return given
 
 
 def _update_mapping(work: Work) -> Made:
     arn = work.arn("lambda", f"event-source-mapping:{work.physical_id}")
-    work.call(_SERVICE, "UpdateEventSourceMapping", **work.without("Tags"), UUID=work.physical_id)
+    given = _mapping_settings(work)
+    work.call(_SERVICE, "UpdateEventSourceMapping", **given, UUID=work.physical_id)
     set_tags(work, arn)
     return _mapping(work, work.physical_id)
 
@@ -137,6 +158,8 @@ TYPES = (
                 "StartingPosition",
                 "StartingPositionTimestamp",
                 "SelfManagedEventSource",
+                "AmazonManagedKafkaEventSourceConfig",
+                "SelfManagedKafkaEventSourceConfig",
             }
         ),
         required=("FunctionName",),

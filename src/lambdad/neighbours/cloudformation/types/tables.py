@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from lambdad.neighbours.cloudformation.types.base import Made, Naming, ResourceType, Work
+from lambdad.neighbours.cloudformation.types.base import (
+    Change,
+    Made,
+    Naming,
+    ResourceFailed,
+    ResourceType,
+    Work,
+)
 
 _TABLE_APART = (
     "TableName",
@@ -132,7 +140,47 @@ def _delete_table(work: Work) -> None:
     work.wait("dynamodb", "table_not_exists", TableName=work.physical_id)
 
 
+def _as_table(work: Work) -> Work:
+    """Return the work on a global table as one on a table: its replica in the stack's region."""
+    return replace(
+        work, properties=_local(work, work.properties), previous=_local(work, work.previous)
+    )
+
+
+def _local(work: Work, properties: Mapping[str, Any]) -> dict[str, Any]:
+    if not properties:
+        return {}
+    replicas = properties.get("Replicas") or []
+    regions = [each.get("Region") for each in replicas]
+    if regions != [work.calls.region]:
+        raise ResourceFailed(
+            f"A global table has one replica here, in {work.calls.region}: lambdad copies nothing "
+            "to other regions."
+        )
+    kept = {
+        name: value
+        for name, value in properties.items()
+        if name not in ("Replicas", "WriteProvisionedThroughputSettings")
+    }
+    own = ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "TableClass", "Tags")
+    return kept | {name: replicas[0][name] for name in own if name in replicas[0]}
+
+
+def _global(change: Change) -> Change:
+    return lambda work: change(_as_table(work))
+
+
 TYPES = (
+    ResourceType(
+        name="AWS::DynamoDB::GlobalTable",
+        by_name=True,
+        create=_global(_create_table),
+        update=_global(_update_table),
+        delete=_delete_table,
+        naming=Naming(property="TableName"),
+        fixed=frozenset({"KeySchema", "LocalSecondaryIndexes"}),
+        required=("AttributeDefinitions", "KeySchema", "Replicas"),
+    ),
     ResourceType(
         name="AWS::DynamoDB::Table",
         by_name=True,
