@@ -194,6 +194,10 @@ def test_a_change_set_says_what_would_change_and_does_it(account: Account) -> No
     assert (changes["Queue"]["Action"], changes["Queue"]["Replacement"]) == ("Modify", "True")
     assert changes["User"]["Action"] == "Add"
     cfn.delete_change_set(StackName="changing", ChangeSetName="b")
+    # Who makes sure that there is none asks for no more than the stack.
+    cfn.delete_change_set(StackName="changing", ChangeSetName="b")
+    with pytest.raises(cfn.exceptions.ChangeSetNotFoundException):
+        cfn.delete_change_set(ChangeSetName=described["ChangeSetId"])
     cfn.create_change_set(StackName="changing", ChangeSetName="c", TemplateBody=json.dumps(first))
     empty = cfn.describe_change_set(StackName="changing", ChangeSetName="c")
     assert (empty["Status"], empty["StatusReason"]) == (

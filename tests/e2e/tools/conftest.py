@@ -239,13 +239,13 @@ class Workshop:
 
 
 @pytest.fixture
-def workshop(start: Callable[..., Any], tmp_path: Path) -> Callable[[str], Workshop]:
-    """Open a workshop for the tool of this name."""
+def workshop(start: Callable[..., Any], tmp_path: Path) -> Callable[..., Workshop]:
+    """Open a workshop for the tool of this name, and a daemon with these options."""
 
-    def opened(name: str) -> Workshop:
+    def opened(name: str, *options: str, **environ: str) -> Workshop:
         directory = tmp_path / name
         directory.mkdir()
-        return Workshop(name, start().endpoint_url, directory)
+        return Workshop(name, start(*options, **environ).endpoint_url, directory)
 
     return opened
 

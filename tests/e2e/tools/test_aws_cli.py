@@ -53,7 +53,7 @@ class Cli:
 
 
 def test_a_sam_template_is_packaged_deployed_called_changed_and_removed(
-    workshop: Callable[[str], Workshop],
+    workshop: Callable[..., Workshop],
 ) -> None:
     shop = workshop("aws")
     cli = Cli(shop)

@@ -21,7 +21,7 @@ ARTEFACTS = ("s3: aws-sam-cli-managed-.*", "cloudformation: aws-sam-cli-managed-
 
 
 def test_an_application_is_built_deployed_called_synced_changed_and_deleted(
-    workshop: Callable[[str], Workshop],
+    workshop: Callable[..., Workshop],
 ) -> None:
     only_in_acceptance("the SAM CLI")
     sam = install("sam") / "bin" / "sam"

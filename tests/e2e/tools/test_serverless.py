@@ -24,7 +24,7 @@ ENDPOINT = re.compile(r"Http: (http\S+)")
 
 @pytest.mark.parametrize("tool", ["serverless", "osls"])
 def test_a_service_is_deployed_called_changed_rolled_back_and_removed(
-    workshop: Callable[[str], Workshop], tool: str
+    workshop: Callable[..., Workshop], tool: str
 ) -> None:
     if tool == "serverless":
         only_in_acceptance(tool)

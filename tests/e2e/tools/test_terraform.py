@@ -50,7 +50,7 @@ def _package(shop: Workshop, version: int) -> None:
 
 
 def test_terraform_applies_finds_nothing_to_do_changes_and_destroys(
-    workshop: Callable[[str], Workshop],
+    workshop: Callable[..., Workshop],
 ) -> None:
     if shutil.which("terraform") is None:
         pytest.skip("terraform is not on the PATH")

@@ -10,6 +10,7 @@ from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.cloudformation.comparing import changes_nothing, changes_of
 from lambdad.neighbours.cloudformation.errors import (
     AlreadyExistsException,
+    ChangeSetNotFoundException,
     InvalidChangeSetStatusException,
     ValidationError,
 )
@@ -207,6 +208,13 @@ async def execute_change_set(context: Context, params: Params) -> Result:
 
 @CLOUDFORMATION.operation("DeleteChangeSet")
 async def delete_change_set(context: Context, params: Params) -> Result:
-    """Forget a change set."""
-    await context.services.forget_change_sets([_found(context, params)])
+    """Forget a change set; of a stack that is there, it need not exist."""
+    services, stack_name = context.services, params.get("StackName")
+    try:
+        found = [_found(context, params)]
+    except ChangeSetNotFoundException:
+        if not stack_name or services.get(owner_of(context), stack_name) is None:
+            raise
+        found = []
+    await services.forget_change_sets(found)
     return {}
