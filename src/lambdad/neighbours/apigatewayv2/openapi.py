@@ -16,7 +16,7 @@ from lambdad.triggers.http_api.model import Api, Document
 _EXTENSION = "x-amazon-apigateway-"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _ANY = f"{_EXTENSION}any-method"
-_JSON = "application/json"
+_SIGNED = "sigv4"
 # Members of an integration by their names in a document.
 _INTEGRATION = {
     "connectionId": "ConnectionId",
@@ -239,6 +239,10 @@ def document_of(api: Api, stage: str | None, *, extensions: bool) -> dict[str, A
         str(each["Name"]): _scheme(each, extensions=extensions)
         for each in parts["authorizer"].values()
     }
+    signed = any(each.get("AuthorizationType") == "AWS_IAM" for each in parts["route"].values())
+    if signed and extensions:
+        own = {f"{_EXTENSION}authtype": "awsSigv4"}
+        schemes[_SIGNED] = {"type": "apiKey", "name": "Authorization", "in": "header", **own}
     if schemes:
         document["components"] = {"securitySchemes": schemes}
     if extensions and (cors := api.document.get("CorsConfiguration")):
@@ -267,6 +271,8 @@ def _operation(
     if authorizer is not None:
         scopes = list(route.get("AuthorizationScopes") or [])
         operation["security"] = [{str(authorizer["Name"]): scopes}]
+    elif route.get("AuthorizationType") == "AWS_IAM" and extensions:
+        operation["security"] = [{_SIGNED: []}]
     identifier = str(route.get("Target") or "").removeprefix("integrations/")
     integration = parts["integration"].get(identifier)
     if extensions and integration is not None:
