@@ -77,7 +77,10 @@ def _mapping(work: Work) -> dict[str, Any]:
         "MaximumRecordAgeInSeconds",
         "MaximumRetryAttempts",
         "ParallelizationFactor",
+        "Queues",
+        "SourceAccessConfigurations",
         "StartingPosition",
+        "Topics",
         "TumblingWindowInSeconds",
     )
     enabled = found.get("State") in ("Enabled", "Enabling", "Creating", "Updating")
