@@ -105,17 +105,18 @@ class CodeIntake:
             ServiceException: it is not there, or cannot be taken.
         """
         if source.image_uri is not None:
-            return await self._image(source.image_uri, architectures[0])
+            return await self._image(key, source.image_uri, architectures[0])
         if source.s3_bucket == HOT_RELOAD_BUCKET:
             return self._folder(source.s3_key or "")
         source = replace(source, account_id=key.account_id)
         return await code.store(source, packages=self._packages, objects=self._objects)
 
-    async def _image(self, uri: str, architecture: str) -> Code:
+    async def _image(self, key: FunctionKey, uri: str, architecture: str) -> Code:
         if self._images is None:
             raise InvalidParameterValueException("This lambdad keeps no container images.")
         try:
-            digest, resolved = await self._images.resolve(uri, architecture)
+            owner = (key.account_id, key.region)
+            digest, resolved = await self._images.resolve(uri, architecture, owner)
         except ImageProblem as problem:
             raise InvalidParameterValueException(_refusal(uri, problem)) from problem
         # AWS quirk: of an image the digest is in hex, and the size is none.

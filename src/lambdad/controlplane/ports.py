@@ -76,8 +76,12 @@ class ObjectSource(Protocol):
 class ImageCatalogue(Protocol):
     """Where container images are looked up."""
 
-    async def resolve(self, uri: str, architecture: str) -> tuple[str, str]:
+    async def resolve(
+        self, uri: str, architecture: str, owner: tuple[str, str] | None = None
+    ) -> tuple[str, str]:
         """Return the digest, 64 hex digits, of the image that a URI names, and a URI with it.
+
+        `owner` is account and region of the function.
 
         Raises:
             ImageProblem: there is no such image, or it may not be had.

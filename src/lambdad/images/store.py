@@ -39,7 +39,7 @@ from lambdad.domain.images import (
     parse_reference,
 )
 from lambdad.images import manifest
-from lambdad.images.base import DOCUMENT_BYTES_MAX, BlobSource
+from lambdad.images.base import DOCUMENT_BYTES_MAX, BlobSource, Owner, OwnImages
 from lambdad.images.layer import unpack
 from lambdad.images.local import ArchiveSource, LayoutSource
 from lambdad.images.manifest import Image
@@ -57,26 +57,32 @@ _AT_ONCE = 2
 class ImageStore:
     """Used from one event loop; blocking work is done in threads."""
 
-    def __init__(self, root: Path, config: ImagesConfig) -> None:
+    def __init__(self, root: Path, config: ImagesConfig, own: OwnImages | None = None) -> None:
+        """`own` knows the images that need not be fetched from anywhere else."""
         self._layers = root.absolute() / "layers"
         self._roots = root.absolute() / "roots"
         self._pins = root.absolute() / "pinned.json"
         self._config = config
+        self._own = own
         self._descriptions: dict[str, ImageDescription] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._makers: Counter[str] = Counter()
         self._free = asyncio.Semaphore(_AT_ONCE)
 
-    async def resolve(self, uri: str, architecture: str) -> tuple[str, str]:
-        """Ask which image a URI names now.
+    async def resolve(
+        self, uri: str, architecture: str, owner: Owner | None = None
+    ) -> tuple[str, str]:
+        """Ask which image a URI names now, for an owner's function or for lambdad itself.
 
         Returns its digest, 64 hex digits, and the URI that names it by that.
 
         Raises:
             ImageProblem: the URI makes no sense, or there is no such image.
         """
-        reference = self._reference(uri)
-        found = await asyncio.to_thread(self._choose, reference, architecture)
+        reference, source = await self._source(self._reference(uri), owner)
+        found = await asyncio.to_thread(
+            manifest.choose, source.manifest, reference.digest, architecture
+        )
         return found.digest.partition(":")[2], reference.at(found.digest)
 
     async def ensure(self, uri: str, architecture: str) -> str:
@@ -91,8 +97,8 @@ class ImageStore:
         if digest in self._descriptions or (self._roots / digest).is_dir():
             return digest
         async with self._maker(digest):
-            reference = self._reference(uri)
-            await asyncio.to_thread(self._make, reference, digest, architecture)
+            reference, source = await self._source(self._reference(uri), None)
+            await asyncio.to_thread(self._make, reference, source, digest, architecture)
         return digest
 
     def tree(self, digest: str) -> Path:
@@ -210,7 +216,14 @@ class ImageStore:
                 "of the configuration."
             )
 
-    def _source(self, reference: ImageReference) -> BlobSource:
+    async def _source(
+        self, reference: ImageReference, owner: Owner | None
+    ) -> tuple[ImageReference, BlobSource]:
+        """Return where an image is, and its name, which may be another one for what is here."""
+        found = None if self._own is None else await self._own.find(reference, owner)
+        return found or (reference, self._elsewhere(reference))
+
+    def _elsewhere(self, reference: ImageReference) -> BlobSource:
         if reference.kind is SourceKind.LAYOUT:
             return LayoutSource(reference)
         if reference.kind is SourceKind.ARCHIVE:
@@ -218,14 +231,11 @@ class ImageStore:
         users = logins(self._config.docker_config)
         return RegistrySource(reference, self._config.plain_http, users)
 
-    def _choose(self, reference: ImageReference, architecture: str) -> manifest.Manifest:
-        source = self._source(reference)
-        return manifest.choose(source.manifest, reference.digest, architecture)
-
-    def _make(self, reference: ImageReference, digest: str, architecture: str) -> None:
+    def _make(
+        self, reference: ImageReference, source: BlobSource, digest: str, architecture: str
+    ) -> None:
         if (self._roots / digest).is_dir():
             return
-        source = self._source(reference)
         found = manifest.choose(source.manifest, reference.digest, architecture)
         with source.blob(found.config_digest) as blob:
             config = limited(blob, DOCUMENT_BYTES_MAX)

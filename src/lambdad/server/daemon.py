@@ -28,6 +28,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.environments import RUNTIME_API_PORT
 from lambdad.images.store import ImageStore
 from lambdad.neighbours.front import Neighbours
+from lambdad.neighbours.images import OwnImages
 from lambdad.neighbours.objects import OwnObjects, S3Objects
 from lambdad.neighbours.pushing import FunctionTargets
 from lambdad.observability.logs import LogWriter
@@ -154,8 +155,7 @@ class Daemon:
 
     async def _listen(self, site: Site, listener: socket.socket, data_dir: Path) -> None:
         receive = neighbours_wiring.object_uploads(self._config.neighbours, data_dir)
-        if receive is not None:
-            self._stack.callback(receive.close)
+        self._stack.callback(receive.close)
         self._listeners = Listeners(
             site.handle, site.handle_guest, site.refuse, self._tasks.spawn, receive
         )
@@ -184,7 +184,8 @@ class Daemon:
         self, store: Engine, data_dir: Path, port: int
     ) -> tuple[Services, FilePackageStore]:
         packages = FilePackageStore(data_dir / "code")
-        self._images = ImageStore(data_dir / "images", self._config.images)
+        own_images = OwnImages(lambda: self._neighbours.parts("ecr"), port)
+        self._images = ImageStore(data_dir / "images", self._config.images, own_images)
         self._data_plane(store, data_dir, packages, port)
         functions, attachments = await self._control_plane(store, packages)
         self._async = connect(

@@ -17,6 +17,7 @@ from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.hosting import SpawnTask
 from lambdad.neighbours.web import OwnCalls, WebClient
 from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.server.registries import Registries
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
 from lambdad.triggers.execute_api import DomainNames, ExecuteApi
@@ -50,6 +51,7 @@ class FrontDoors:
         apis: ExecuteApi,
         *,
         sockets: WebSocketFront,
+        registries: Registries,
         domains: Callable[[], DomainNames | None],
         calls: OwnCalls,
     ) -> None:
@@ -57,6 +59,7 @@ class FrontDoors:
         self._function_urls = function_urls
         self._apis = apis
         self._sockets = sockets
+        self._registries = registries
         self._domains = domains
         self._calls = calls
 
@@ -77,7 +80,7 @@ class FrontDoors:
         domains = self._domains()
         if domains is not None and (mapped := execute_api.mapped(request, domains)) is not None:
             return self._apis.handle(request, mapped, guest=guest)
-        return None
+        return self._registries.answer(request, guest=guest)
 
 
 def connect(
@@ -133,6 +136,7 @@ def connect(
         # In this order each is asked whether an API is its own.
         ExecuteApi([http_apis, rest_apis, sockets]),
         sockets=sockets,
+        registries=Registries(neighbours, authenticator),
         domains=partial(neighbours.opened, "apigatewayv2"),
         calls=calls,
     )

@@ -80,10 +80,14 @@ def choice(config: NeighboursConfig, name: str) -> str:
     return str(chosen[_BELONGS.get(name, name)])
 
 
-def object_uploads(config: NeighboursConfig, data_dir: Path) -> ObjectUploads | None:
-    """Return what takes in large objects, if they are stored here."""
-    here = choice(config, "s3") == BUILTIN and is_builtin("s3")
-    return ObjectUploads(data_dir / "neighbours" / "s3" / "incoming") if here else None
+def object_uploads(config: NeighboursConfig, data_dir: Path) -> ObjectUploads:
+    """Return what takes in large objects and layers, where they are stored here."""
+
+    def place(name: str) -> Path | None:
+        here = choice(config, name) == BUILTIN and is_builtin(name)
+        return data_dir / "neighbours" / name / "incoming" if here else None
+
+    return ObjectUploads(place("s3"), place("ecr"))
 
 
 def is_builtin(name: str) -> bool:

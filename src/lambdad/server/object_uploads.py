@@ -1,6 +1,6 @@
-"""Which request bodies go into files: those of objects for S3, when they are not small.
+"""Which request bodies go into files: S3's objects and layers of images, when they are not small.
 
-Knows how S3's uploads look before their body has come, and nothing of what becomes of them.
+Knows how such uploads look before their body has come, and nothing of what becomes of them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lambdad.neighbours.registry_hosts import BLOB_UPLOADS, address_of
 from lambdad.neighbours.services import belongs_to_s3
 from lambdad.protocol.http import HttpRequest
 from lambdad.storage.uploads import Spool, Uploads
@@ -20,20 +21,30 @@ _LENGTHS = ("x-amz-decoded-content-length", "content-length")
 class ObjectUploads:
     """See `connections.Receive`."""
 
-    def __init__(self, directory: Path) -> None:
-        self._uploads = Uploads(directory)
-        self._uploads.clear()
+    def __init__(self, objects: Path | None, layers: Path | None) -> None:
+        """Where either kind goes; None where the service is somebody else's."""
+        self._objects = None if objects is None else Uploads(objects)
+        self._layers = None if layers is None else Uploads(layers)
+        for uploads in (self._objects, self._layers):
+            if uploads is not None:
+                uploads.clear()
 
     def __call__(self, method: str, path: str, headers: Mapping[str, str]) -> Spool | None:
-        """Return where the body of a request goes, if it is an object's."""
-        if method != "PUT" or not _is_large(headers):
+        """Return where the body of a request goes, if it is such a one."""
+        if method not in ("PUT", "PATCH", "POST") or not _is_large(headers):
+            return None
+        if self._layers is not None and address_of(path, headers) is not None:
+            return self._layers.spool() if BLOB_UPLOADS in path else None
+        if method != "PUT" or self._objects is None:
             return None
         request = HttpRequest(method=method, path=path, headers=headers)
-        return self._uploads.spool() if belongs_to_s3(request) else None
+        return self._objects.spool() if belongs_to_s3(request) else None
 
     def close(self) -> None:
         """Finish the writes that were begun."""
-        self._uploads.close()
+        for uploads in (self._objects, self._layers):
+            if uploads is not None:
+                uploads.close()
 
 
 def _is_large(headers: Mapping[str, str]) -> bool:

@@ -289,3 +289,31 @@ def test_large_objects_are_proven_and_stored(daemon: DaemonProcess) -> None:
         connection.close()
     kept = [each["Key"] for each in s3.list_objects_v2(Bucket="proven")["Contents"]]
     assert kept == ["k", "url"]
+
+
+def test_clients_of_a_registry_log_in_and_reach_no_other_account(daemon: DaemonProcess) -> None:
+    place = urlsplit(daemon.endpoint_url).netloc
+    client(daemon, "ecr").create_repository(repositoryName="verify/app")
+
+    def status(path: str, host: str = place, authorization: str | None = None) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(place)
+        headers = {"Authorization": authorization} if authorization else {}
+        connection.request("GET", path, headers={"Host": host, **headers})
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status, response.headers.get("WWW-Authenticate", "")
+
+    (data,) = client(daemon, "ecr").get_authorization_token()["authorizationData"]
+    basic = f"Basic {data['authorizationToken']}"
+    tags = "/v2/verify/app/tags/list"
+    assert status("/v2/") == (401, 'Basic realm="lambdad",service="ecr.amazonaws.com"')
+    assert status(tags)[0] == 401
+    assert status("/v2/", authorization=basic)[0] == 200
+    assert status(tags, authorization=basic)[0] == 200
+    damaged = data["authorizationToken"][:-8] + "AAAAAAA="
+    assert status(tags, authorization=f"Basic {damaged}")[0] == 401
+    other = "444455556666.dkr.ecr.us-east-1.localhost"
+    assert status(tags, other, basic)[0] == 404
+    own = f"{ACCOUNT}.dkr.ecr.us-east-1.localhost"
+    assert status(tags, own, basic)[0] == 200
