@@ -15,6 +15,8 @@ COMMANDS = (
     "serve",
     "init",
     "dev",
+    "deploy",
+    "remove",
     "doctor",
     "invoke",
     "logs",
