@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from lambdad.api.context import EventAcceptor
@@ -20,7 +20,7 @@ from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.server.registries import Registries
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
-from lambdad.triggers.execute_api import DomainNames, ExecuteApi
+from lambdad.triggers.execute_api import Address, DomainNames, ExecuteApi
 from lambdad.triggers.function_url import FunctionUrlTrigger
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
@@ -52,10 +52,10 @@ class FrontDoors:
         *,
         sockets: WebSocketFront,
         registries: Registries,
-        domains: Callable[[], DomainNames | None],
+        domains: Sequence[Callable[[], DomainNames | None]],
         calls: OwnCalls,
     ) -> None:
-        """`domains` returns the domain names that are known, once there may be some."""
+        """`domains` return the domain names that are known, once there may be some."""
         self._function_urls = function_urls
         self._apis = apis
         self._sockets = sockets
@@ -77,10 +77,17 @@ class FrontDoors:
             return self._apis.handle(request, api, guest=guest)
         if request.path.startswith(MANAGEMENT):
             return self._sockets.manage(request, guest=guest)
-        domains = self._domains()
-        if domains is not None and (mapped := execute_api.mapped(request, domains)) is not None:
+        if (mapped := self._mapped(request)) is not None:
             return self._apis.handle(request, mapped, guest=guest)
         return self._registries.answer(request, guest=guest)
+
+    def _mapped(self, request: HttpRequest) -> Address | None:
+        """Find the API by a domain name of either kind."""
+        for opened in self._domains:
+            domains = opened()
+            if domains is not None and (found := execute_api.mapped(request, domains)) is not None:
+                return found
+        return None
 
 
 def connect(
@@ -137,7 +144,10 @@ def connect(
         ExecuteApi([http_apis, rest_apis, sockets]),
         sockets=sockets,
         registries=Registries(neighbours, authenticator),
-        domains=partial(neighbours.opened, "apigatewayv2"),
+        domains=[
+            partial(neighbours.opened, "apigateway"),
+            partial(neighbours.opened, "apigatewayv2"),
+        ],
         calls=calls,
     )
 

@@ -112,9 +112,10 @@ class Front:
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        host: str | None = None,
     ) -> Answer:
-        """Call an API by the name of its host."""
-        host = f"{api_id}.execute-api.{REGION}.localhost"
+        """Call an API by the name of its host, or of another one."""
+        host = host or f"{api_id}.execute-api.{REGION}.localhost"
         request = urllib.request.Request(  # noqa: S310 - our own daemon
             f"{self.url}{path}", method=method, data=body, headers={"Host": host, **(headers or {})}
         )
@@ -405,6 +406,25 @@ def test_headers_of_the_connection_come_back_by_another_name(front: Front, api: 
 def test_a_body_that_is_too_large_is_refused(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/files/a", method="POST", body=b"x" * (10 * 1024 * 1024 + 1))
     assert (answer.status, answer.json) == (413, {"message": "Request Too Long"})
+
+
+def test_a_domain_name_leads_to_a_stage(front: Front, api: str) -> None:
+    domain = "rest-api.example.com"
+    front.api.create_domain_name(
+        domainName=domain,
+        regionalCertificateArn=f"arn:aws:acm:{REGION}:000000000000:certificate/any",
+        endpointConfiguration={"types": ["REGIONAL"]},
+    )
+    where = {"domainName": domain, "restApiId": api}
+    front.api.create_base_path_mapping(**where, basePath="shop", stage="dev")
+    front.api.create_base_path_mapping(**where, basePath="all")
+    found = front.call(api, "/shop/items/5", host=domain).json
+    assert (found["path"], found["requestContext"]["stage"]) == ("/items/5", "dev")
+    assert found["requestContext"]["domainName"] == domain
+    assert front.call(api, "/all/dev/items/5", host=domain).json["path"] == "/items/5"
+    assert front.call(api, "/other", host=domain).status == 403
+    front.api.delete_domain_name(domainName=domain)
+    assert front.call(api, "/shop/items/5", host=domain).status != 200
 
 
 def test_a_change_shows_after_its_deployment(front: Front, function: Mapping[str, Any]) -> None:

@@ -25,4 +25,4 @@ from lambdad.neighbours.apigateway.parts import Apis as Apis
 from lambdad.neighbours.apigateway.service import REST_APIS as REST_APIS
 from lambdad.neighbours.hosting import Neighbour
 
-NEIGHBOUR = Neighbour(service=REST_APIS, open=Apis.open)
+NEIGHBOUR = Neighbour(service=REST_APIS, open=Apis.open, eager=True)

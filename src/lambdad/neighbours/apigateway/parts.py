@@ -22,6 +22,8 @@ from lambdad.neighbours import documents
 from lambdad.neighbours.apigateway.errors import no_api
 from lambdad.neighbours.hosting import Setup
 from lambdad.storage.database import Database
+from lambdad.triggers.execute_api import Mapped
+from lambdad.triggers.rest_api.domains import mapped
 from lambdad.triggers.rest_api.model import Account, Directory, Document, RestApi, Snapshot
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -105,6 +107,10 @@ class Apis:
     def new_id(self, length: int = 6) -> str:
         """Return an identifier that nothing has; APIs and keys have longer ones than parts."""
         return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+    def mapped(self, host: str, path: str) -> Mapped | None:
+        """See `DomainNames`."""
+        return mapped(self.directory, host, path)
 
     def find(self, account_id: str, region: str, api_id: str) -> RestApi:
         """Return an account's API.
