@@ -20,6 +20,7 @@ from benchmarks.load import runtime
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
+from lambdad.testing.policies import OPEN
 
 HANDLER = """
 import time
@@ -50,7 +51,7 @@ def _prepare(daemon: DaemonProcess) -> dict[str, Any]:
     user.deploy("f", HANDLER, Runtime=runtime())
     clients = {name: _client(name, daemon.endpoint_url) for name in ("events", "sqs")}
     clients["lambda"] = user.lambda_
-    clients["sqs"].create_queue(QueueName="begun")
+    clients["sqs"].create_queue(QueueName="begun", Attributes=OPEN)
     rule = clients["events"].put_rule(Name="r", EventPattern='{"source": ["bench"]}')["RuleArn"]
     user.lambda_.add_permission(
         FunctionName="f",

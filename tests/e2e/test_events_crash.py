@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.policies import OPEN
 
 KILLS = 3
 GROUPS = 3
@@ -36,8 +37,8 @@ def client(service: str, endpoint_url: str) -> Any:
 
 def prepare(endpoint_url: str) -> None:
     sqs, events, sns = (client(name, endpoint_url) for name in ("sqs", "events", "sns"))
-    sqs.create_queue(QueueName="events")
-    sqs.create_queue(QueueName="messages.fifo", Attributes={"FifoQueue": "true"})
+    sqs.create_queue(QueueName="events", Attributes=OPEN)
+    sqs.create_queue(QueueName="messages.fifo", Attributes={"FifoQueue": "true", **OPEN})
     events.put_rule(Name="r", EventPattern='{"source": ["test"]}')
     target = {"Id": "t", "Arn": f"{_ARN}events", "InputPath": "$.detail.text"}
     events.put_targets(Rule="r", Targets=[target])

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdad.testing.daemon import DaemonProcess
+from lambdad.testing.policies import OPEN
 
 KILLS = 4
 ALIVE_S = (0.3, 1.0)
@@ -95,7 +96,7 @@ def test_what_was_acknowledged_is_there_and_was_told_of(tmp_path: Path) -> None:
 
 def prepare(endpoint_url: str) -> None:
     s3, sqs = client("s3", endpoint_url), client("sqs", endpoint_url)
-    sqs.create_queue(QueueName="q")
+    sqs.create_queue(QueueName="q", Attributes=OPEN)
     s3.create_bucket(Bucket="ledger")
     configuration = {
         "QueueArn": "arn:aws:sqs:us-east-1:000000000000:q",

@@ -13,6 +13,7 @@ from botocore.model import ServiceModel, StructureShape
 
 # Errors that every AWS service has and few models mention.
 _COMMON = {
+    "AccessDenied": 403,
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
     "IncompleteSignatureException": 400,

@@ -14,6 +14,7 @@ from tests.conformance.sqs.conftest import sqs_client
 
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
+from lambdad.testing.policies import OPEN
 
 DEADLINE_S = 60
 SINK = "import json\ndef handler(event, context):\n    print('GOT ' + json.dumps(event))\n"
@@ -122,7 +123,7 @@ def test_a_state_that_was_set_is_told_to_a_topic(
         aws_access_key_id="test",
         aws_secret_access_key="any",
     )
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    url = sqs.create_queue(QueueName=name, Attributes=OPEN)["QueueUrl"]
     topic = sns.create_topic(Name=name)["TopicArn"]
     sns.subscribe(
         TopicArn=topic,

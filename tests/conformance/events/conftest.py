@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
+from lambdad.testing.policies import OPEN
 
 _NUMBERS = itertools.count(1)
 
@@ -53,10 +54,12 @@ def bus(events: Any, unused: Callable[[str], str]) -> str:
 
 
 class Queue:
-    """A queue that a test reads."""
+    """A queue that a test reads, and everybody may write to."""
 
     def __init__(self, sqs: Any, name: str, *, fifo: bool = False) -> None:
-        attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {}
+        attributes = dict(OPEN)
+        if fifo:
+            attributes |= {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
         self._sqs = sqs
         self.url = sqs.create_queue(
             QueueName=f"{name}.fifo" if fifo else name, Attributes=attributes

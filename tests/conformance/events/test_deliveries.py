@@ -12,6 +12,7 @@ from tests.conformance.events.conftest import client_of
 
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
+from lambdad.testing.policies import OPEN
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ORDERS = {"source": ["shop"]}
@@ -212,7 +213,7 @@ def test_topics_and_streams_are_targets(  # noqa: PLR0917
 ) -> None:
     out, name = queue(), unused("target")
     sns, kinesis = (client_of(each, daemon.endpoint_url) for each in ("sns", "kinesis"))
-    topic = sns.create_topic(Name=name)["TopicArn"]
+    topic = sns.create_topic(Name=name, Attributes=OPEN)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=out.arn)
     kinesis.create_stream(StreamName=name, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdad.testing.deploy import RUNTIME, Deployer, zip_of
+from lambdad.testing.policies import OPEN
 
 pytestmark = pytest.mark.root
 # The function hands on what it gets, so that a test can see it.
@@ -30,7 +31,7 @@ def sqs(make_client: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def queue(sqs: Any, a_bucket: Callable[[], str]) -> str:
-    url: str = sqs.create_queue(QueueName=f"{a_bucket()}-queue")["QueueUrl"]
+    url: str = sqs.create_queue(QueueName=f"{a_bucket()}-queue", Attributes=OPEN)["QueueUrl"]
     return url
 
 
@@ -237,7 +238,7 @@ def test_topics_hear_of_objects(
     s3: Any, sqs: Any, make_client: Callable[..., Any], bucket: str, queue: str
 ) -> None:
     topics = make_client("sns")
-    topic = topics.create_topic(Name=bucket)["TopicArn"]
+    topic = topics.create_topic(Name=bucket, Attributes=OPEN)["TopicArn"]
     topics.subscribe(
         TopicArn=topic,
         Protocol="sqs",

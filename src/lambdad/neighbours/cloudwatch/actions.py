@@ -9,7 +9,7 @@ from typing import Any
 from lambdad.neighbours.cloudwatch.alarms import ACTIONS, Alarm, stamp
 from lambdad.neighbours.delivery.model import Delivery, Envelope
 
-_PRINCIPAL = "lambda.alarms.cloudwatch.amazonaws.com"
+_INVOKER, _PUBLISHER = "lambda.alarms.cloudwatch.amazonaws.com", "cloudwatch.amazonaws.com"
 
 
 def deliveries(
@@ -26,7 +26,7 @@ def deliveries(
         envelope = Envelope(
             arn=arn,
             account_id=alarm.account_id,
-            source=(_PRINCIPAL, alarm.arn, alarm.account_id) if function else None,
+            source=(_INVOKER if function else _PUBLISHER, alarm.arn, alarm.account_id),
             options={"subject": f'{after["value"]}: "{alarm.name}" in {alarm.region}'},
         )
         found.append(

@@ -18,6 +18,7 @@ from lambdad.neighbours.delivery.clients import AwsCalls
 from lambdad.neighbours.delivery.model import DeliveryFailed, Envelope
 from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.pushing import EventSource, PushRefused
+from lambdad.neighbours.resource_policies import Policy, lets_service
 
 _Send = Callable[[Envelope, list[str], str], Awaitable[None]]
 
@@ -97,6 +98,8 @@ class Courier:
             )
             return
         queue = queues.by_arn(envelope.arn)
+        if queue is not None:
+            _check(queue.attributes.get("Policy"), "sqs:SendMessage", envelope)
         problem = _problem(envelope.arn, queue, group, duplicate, payload)
         if problem is not None:
             raise problem
@@ -114,6 +117,7 @@ class Courier:
     async def _to_topic(self, envelope: Envelope, parts: list[str], payload: str) -> None:
         options = envelope.options
         group = options.get("group")
+        await self._check_topic(envelope)
         await self._calls.call(
             "sns",
             envelope.account_id,
@@ -124,6 +128,16 @@ class Courier:
             **({"Subject": subject[:100]} if (subject := options.get("subject")) else {}),
             **({"MessageGroupId": group} if group else {}),
         )
+
+    async def _check_topic(self, envelope: Envelope) -> None:
+        """Refuse what the policy of a topic of lambdad's own does not allow."""
+        try:
+            topics = await self._setup.neighbour("sns")
+        except HostUnfit:
+            return
+        policy = topics.policy(envelope.arn)
+        if policy is not None:
+            _check(policy, "sns:Publish", envelope)
 
     async def _to_bus(self, envelope: Envelope, parts: list[str], payload: str) -> None:
         """Put an event as `options` describe it; its payload is the detail."""
@@ -186,6 +200,17 @@ def _decoded(attribute: Mapping[str, Any]) -> Mapping[str, Any]:
     if "BinaryValue" not in attribute:
         return attribute
     return {**attribute, "BinaryValue": base64.b64decode(attribute["BinaryValue"])}
+
+
+def _check(policy: Policy, action: str, envelope: Envelope) -> None:
+    source = envelope.source
+    if source is None or lets_service(policy, action=action, resource=envelope.arn, source=source):
+        return
+    raise DeliveryFailed(
+        "NO_PERMISSIONS",
+        f"The policy of {envelope.arn} does not let {source[0]} do {action} for {source[1]}.",
+        final=True,
+    )
 
 
 def _problem(

@@ -60,7 +60,10 @@ def _delivery(rule: Rule, target: Mapping[str, Any], arrival: Arrival, now_ms: i
     envelope = Envelope(
         arn=arn,
         account_id=rule.account_id,
-        source=(SERVICE, rule.arn, rule.account_id),
+        # A role needs nobody's permission but its own; functions are invoked without it.
+        source=None
+        if target.get("RoleArn") and not arn.startswith("arn:aws:lambda:")
+        else (SERVICE, rule.arn, rule.account_id),
         retries=policy.get("MaximumRetryAttempts", RETRIES),
         age_s=policy.get("MaximumEventAgeInSeconds", AGE_S),
         dead_letter=(target.get("DeadLetterConfig") or {}).get("Arn"),

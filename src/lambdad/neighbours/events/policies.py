@@ -1,4 +1,4 @@
-"""Policies of buses: who else may put events. They are kept and told, and not enforced."""
+"""Policies of buses: which other accounts may put events."""
 
 from __future__ import annotations
 

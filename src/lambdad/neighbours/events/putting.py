@@ -11,8 +11,9 @@ from uuid import uuid4
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.events.deliveries import Arrival
 from lambdad.neighbours.events.errors import ResourceNotFoundException, ValidationException
-from lambdad.neighbours.events.model import timestamp
+from lambdad.neighbours.events.model import Bus, timestamp
 from lambdad.neighbours.events.service import EVENTS, Context, bus_key
+from lambdad.neighbours.resource_policies import lets_account
 
 _ENTRIES_MAX = 10
 _BYTES_MAX = 1_048_576
@@ -38,17 +39,41 @@ async def put_events(context: Context, params: Params) -> Result:
         if problem is not None:
             results.append(problem)
             continue
-        event = _event(context, entry)
-        results.append({"EventId": event["id"]})
         key = bus_key(context, entry.get("EventBusName"))
+        event = _event(context, entry)
         try:
-            context.services.bus(key)
+            bus = context.services.bus(key)
         except ResourceNotFoundException:
+            results.append({"EventId": event["id"]})
             continue  # AWS takes and forgets it
+        if not _may_put(context, bus):
+            results.append(_refused(context, bus))
+            continue
+        results.append({"EventId": event["id"]})
         trace = entry.get("TraceHeader") or context.trace_header
         arrivals.append(Arrival(bus=key, event=event, trace=trace))
     await context.services.accept(arrivals)
     return {"FailedEntryCount": sum("ErrorCode" in each for each in results), "Entries": results}
+
+
+def _may_put(context: Context, bus: Bus) -> bool:
+    return lets_account(
+        bus.policy,
+        owner=bus.key.account_id,
+        principal=context.caller.principal,
+        account_id=context.account_id,
+        action="events:PutEvents",
+        resource=bus.key.arn,
+    )
+
+
+def _refused(context: Context, bus: Bus) -> dict[str, str]:
+    return {
+        "ErrorCode": "AccessDeniedException",
+        "ErrorMessage": f"User: {context.caller.arn} is not authorized to perform: "
+        f"events:PutEvents on resource: {bus.key.arn} because no resource-based policy allows the "
+        "events:PutEvents action",
+    }
 
 
 def size_of(entry: Mapping[str, Any]) -> int:

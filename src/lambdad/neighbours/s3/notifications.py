@@ -162,14 +162,18 @@ def _check_functions(context: Context, bucket: Bucket, configuration: Mapping[st
 
 
 async def _check_queues(context: Context, bucket: Bucket, configuration: Mapping[str, Any]) -> None:
-    """Refuse queues of lambdad's own that are not there; others show with the test event."""
-    for each in configuration.get("QueueConfigurations", ()):
-        if not await context.services.outbox.has_queue(each["QueueArn"]):
-            raise _invalid(
-                _INVALID_TARGETS, each["QueueArn"], "The destination queue does not exist"
-            )
-        if each["QueueArn"].endswith(".fifo"):
-            raise _invalid(_INVALID_TARGETS, each["QueueArn"], "FIFO queues are not supported")
+    """Refuse queues and topics of lambdad's own that are not there, or do not let S3 tell them.
+
+    Others show with the test event.
+    """
+    queues = [each["QueueArn"] for each in configuration.get("QueueConfigurations", ())]
+    topics = [each["TopicArn"] for each in configuration.get("TopicConfigurations", ())]
+    for arn in (*queues, *topics):
+        problem = await context.services.outbox.problem_of(arn, (bucket.arn, bucket.account_id))
+        if problem is not None:
+            raise _invalid(_INVALID_TARGETS, arn, problem)
+        if arn in queues and arn.endswith(".fifo"):
+            raise _invalid(_INVALID_TARGETS, arn, "FIFO queues are not supported")
 
 
 def _invalid(text: str, value: str = "null", why: str | None = None) -> S3Error:

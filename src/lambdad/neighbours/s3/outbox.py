@@ -21,6 +21,7 @@ from botocore.session import Session
 from lambdad.domain.errors import HostUnfit, LambdadError, PlatformError
 from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.pushing import EventSource, PushRefused
+from lambdad.neighbours.resource_policies import lets_service
 from lambdad.neighbours.s3 import outbox_rows
 from lambdad.neighbours.s3.outbox_rows import Message
 from lambdad.storage.database import Database
@@ -136,6 +137,12 @@ class Outbox:
         """Whether the target is of a service of lambdad's own that takes more than its API does."""
         if service == "sqs":
             return await self._to_own_queue(message)
+        if service == "sns":
+            bucket, account_id, _ = message.source.split("|")
+            refused = await self.problem_of(message.target, (bucket, account_id))
+            if refused is not None:
+                _LOGGER.warning("%s is not notified: %s", message.target, refused)
+            return refused is not None
         return service == "events" and await self._to_own_bus(message)
 
     async def _to_own_bus(self, message: Message) -> bool:
@@ -153,13 +160,28 @@ class Outbox:
         await buses.accept([Arrival(bus=bus, event=event)])
         return True
 
-    async def has_queue(self, arn: str) -> bool:
-        """Whether a queue is there, as far as lambdad can tell: somebody else's may be."""
+    async def problem_of(self, arn: str, source: tuple[str, str]) -> str | None:
+        """Say why a queue or topic may not be told, as far as lambdad can tell.
+
+        `source` are the bucket's ARN and account. What is somebody else's may be anything.
+        """
+        service = arn.split(":")[2]
         try:
-            queues = await self._setup.neighbour("sqs")
+            parts = await self._setup.neighbour(service)
         except HostUnfit:
-            return True
-        return queues.by_arn(arn) is not None
+            return None
+        if service == "sqs":
+            queue = parts.by_arn(arn)
+            if queue is None:
+                return "The destination queue does not exist"
+            policy, action = queue.attributes.get("Policy"), "sqs:SendMessage"
+        else:
+            policy, action = parts.policy(arn), "sns:Publish"
+            if policy is None:
+                return "The destination topic does not exist"
+        if lets_service(policy, action=action, resource=arn, source=(_SERVICE, *source)):
+            return None
+        return f"Permissions on the destination do not allow {_SERVICE} to do {action} on it"
 
     async def _to_own_queue(self, message: Message) -> bool:
         """Whether the queue is lambdad's own; then it has the message."""
@@ -167,6 +189,11 @@ class Outbox:
             queues = await self._setup.neighbour("sqs")
         except HostUnfit:
             return False
+        bucket, account_id, _ = message.source.split("|")
+        refused = await self.problem_of(message.target, (bucket, account_id))
+        if refused is not None:
+            _LOGGER.warning("%s is not notified: %s", message.target, refused)
+            return True
         try:
             await queues.deliver(message.target, message.payload, sender="AIDAS3NOTIFICATIONS")
         except PlatformError:

@@ -12,6 +12,16 @@ from lambdad.neighbours import patterns
 
 SERVICE = "sns.amazonaws.com"
 BODY = "MessageBody"
+_OWNER_ACTIONS = (
+    "SNS:GetTopicAttributes",
+    "SNS:SetTopicAttributes",
+    "SNS:AddPermission",
+    "SNS:RemovePermission",
+    "SNS:DeleteTopic",
+    "SNS:Subscribe",
+    "SNS:ListSubscriptionsByTopic",
+    "SNS:Publish",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,28 @@ class Topic:
     def arn(self) -> str:
         """Of the topic."""
         return f"arn:aws:sns:{self.region}:{self.account_id}:{self.name}"
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """Its policy; AWS gives each topic one that lets its owner do everything."""
+        text = self.attributes.get("Policy")
+        if text:
+            document: dict[str, Any] = json.loads(text)
+            return document
+        return {
+            "Version": "2008-10-17",
+            "Id": "__default_policy_ID",
+            "Statement": [
+                {
+                    "Sid": "__default_statement_ID",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "*"},
+                    "Action": list(_OWNER_ACTIONS),
+                    "Resource": self.arn,
+                    "Condition": {"StringEquals": {"AWS:SourceOwner": self.account_id}},
+                }
+            ],
+        }
 
     @property
     def fifo(self) -> bool:

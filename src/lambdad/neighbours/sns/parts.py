@@ -93,6 +93,11 @@ class Topics:
             raise no_topic()
         return topic
 
+    def policy(self, arn: str) -> Mapping[str, Any] | None:
+        """Return the policy of a topic; None when there is no such topic."""
+        topic = self._topics.get(arn)
+        return None if topic is None else topic.policy
+
     def subscriptions(self, topic_arn: str | None = None) -> list[Subscription]:
         """Return the subscriptions of a topic, or all."""
         if topic_arn is None:

@@ -1,4 +1,4 @@
-"""Statements of topics' policies, which are kept and told, and not enforced."""
+"""Statements of topics' policies."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import json
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.sns.errors import invalid
 from lambdad.neighbours.sns.parts import with_attributes
-from lambdad.neighbours.sns.service import SNS, Context, check_topic_arn
-from lambdad.neighbours.sns.topics import policy_of
+from lambdad.neighbours.sns.service import Context, check_topic_arn, operation
 
 
-@SNS.operation("AddPermission")
+@operation("AddPermission")
 async def add_permission(context: Context, params: Params) -> Result:
     """Allow accounts some actions on a topic."""
     topic, label = context.services.topic(check_topic_arn(params["TopicArn"])), params["Label"]
-    policy = policy_of(topic)
+    policy = topic.policy
     if any(each.get("Sid") == label for each in policy["Statement"]):
         raise invalid("Statement already exists")
     principals = [f"arn:aws:iam::{account}:root" for account in params["AWSAccountId"]]
@@ -33,11 +32,11 @@ async def add_permission(context: Context, params: Params) -> Result:
     return {}
 
 
-@SNS.operation("RemovePermission")
+@operation("RemovePermission")
 async def remove_permission(context: Context, params: Params) -> Result:
     """Take back what AddPermission allowed."""
     topic, label = context.services.topic(check_topic_arn(params["TopicArn"])), params["Label"]
-    policy = policy_of(topic)
+    policy = topic.policy
     kept = [each for each in policy["Statement"] if each.get("Sid") != label]
     changed = {"Policy": json.dumps({**policy, "Statement": kept})}
     await context.services.put(with_attributes(topic, changed))

@@ -21,7 +21,7 @@ from lambdad.neighbours.sns.errors import (
     invalid,
 )
 from lambdad.neighbours.sns.model import Message, Topic
-from lambdad.neighbours.sns.service import SNS, Context, check_topic_arn
+from lambdad.neighbours.sns.service import Context, check_topic_arn, operation
 
 _BYTES_MAX = 262_144
 _ENTRIES_MAX = 10
@@ -31,7 +31,7 @@ _NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.ASCII)
 _KINDS = re.compile(r"(String|Number|Binary|String\.Array)(\..+)?", re.ASCII)
 
 
-@SNS.operation("Publish")
+@operation("Publish")
 async def publish(context: Context, params: Params) -> Result:
     """Send a message to a topic's subscribers."""
     if params.get("PhoneNumber"):
@@ -47,7 +47,7 @@ async def publish(context: Context, params: Params) -> Result:
     return {"MessageId": accepted.id, "SequenceNumber": accepted.sequence}
 
 
-@SNS.operation("PublishBatch")
+@operation("PublishBatch")
 async def publish_batch(context: Context, params: Params) -> Result:
     """Send up to ten messages; one that is refused does not hinder the others."""
     topic = context.services.topic(check_topic_arn(params["TopicArn"]))

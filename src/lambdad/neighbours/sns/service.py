@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
 
 from lambdad.api.context import ServiceContext
-from lambdad.api.dispatch import Params, Service
+from lambdad.api.dispatch import Handler, Params, Result, Service
 from lambdad.neighbours.paging import InvalidToken, page
-from lambdad.neighbours.sns.errors import invalid
+from lambdad.neighbours.resource_policies import lets_account
+from lambdad.neighbours.sns.errors import AuthorizationErrorException, invalid
 from lambdad.neighbours.sns.parts import Topics
 
 T = TypeVar("T")
 Context = ServiceContext[Topics]
+_Handler = Callable[[Context, Params], Awaitable[Result]]
 
 SNS = Service[Topics]("sns", invalid="ValidationException")
 _PAGE = 100
 _ARN_PARTS = 6
+
+
+def operation(name: str, **options: Any) -> Callable[[_Handler], Handler[Topics]]:
+    """Register an operation; another account's topics need their policy's permission for it."""
+    action = f"SNS:{name.removesuffix('Batch')}"
+
+    def register(handler: _Handler) -> Handler[Topics]:
+        @SNS.operation(name, **options)
+        @wraps(handler)
+        async def checked(context: Context, params: Params) -> Result:
+            arn = params.get("TopicArn") or params.get("TargetArn") or ""
+            if name != "ConfirmSubscription":  # a token is permission enough
+                _check_owner(context, action, arn)
+            return await handler(context, params)
+
+        return checked
+
+    return register
+
+
+def _check_owner(context: Context, action: str, arn: str) -> None:
+    parts = arn.split(":")
+    policy = context.services.policy(arn)
+    if policy is None or lets_account(
+        policy,
+        owner=parts[4],
+        principal=context.caller.principal,
+        account_id=context.account_id,
+        action=action,
+        resource=arn,
+    ):
+        return
+    raise AuthorizationErrorException(
+        f"User: {context.caller.arn} is not authorized to perform: {action} on resource: {arn} "
+        f"because no resource-based policy allows the {action} action"
+    )
 
 
 def check_topic_arn(text: str) -> str:

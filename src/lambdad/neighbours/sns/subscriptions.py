@@ -14,7 +14,7 @@ from lambdad.neighbours.sns import filters
 from lambdad.neighbours.sns.deliveries import confirmation_of, web_policy
 from lambdad.neighbours.sns.errors import NotFoundException, invalid
 from lambdad.neighbours.sns.model import Subscription, Topic
-from lambdad.neighbours.sns.service import SNS, Context, check_topic_arn, paged
+from lambdad.neighbours.sns.service import Context, check_topic_arn, operation, paged
 
 _PENDING = "pending confirmation"
 _WEB = ("http", "https")
@@ -31,7 +31,7 @@ _SETTABLE = (
 )
 
 
-@SNS.operation("Subscribe")
+@operation("Subscribe")
 async def subscribe(context: Context, params: Params) -> Result:
     """Subscribe an endpoint to a topic; a web endpoint is asked to confirm first."""
     topic = context.services.topic(check_topic_arn(params["TopicArn"]))
@@ -67,7 +67,7 @@ async def subscribe(context: Context, params: Params) -> Result:
     return {"SubscriptionArn": _told_arn(subscription, params)}
 
 
-@SNS.operation("ConfirmSubscription")
+@operation("ConfirmSubscription")
 async def confirm_subscription(context: Context, params: Params) -> Result:
     """Confirm a subscription by the token that its endpoint got."""
     topic = context.services.topic(check_topic_arn(params["TopicArn"]))
@@ -79,7 +79,7 @@ async def confirm_subscription(context: Context, params: Params) -> Result:
     raise invalid("Token")
 
 
-@SNS.operation("Unsubscribe")
+@operation("Unsubscribe")
 async def unsubscribe(context: Context, params: Params) -> Result:
     """End a subscription, if it is there."""
     arn = params["SubscriptionArn"]
@@ -92,7 +92,7 @@ async def unsubscribe(context: Context, params: Params) -> Result:
     return {}
 
 
-@SNS.operation("GetSubscriptionAttributes")
+@operation("GetSubscriptionAttributes")
 async def get_subscription_attributes(context: Context, params: Params) -> Result:
     """Return what is set of a subscription."""
     each = context.services.subscription(params["SubscriptionArn"])
@@ -119,7 +119,7 @@ async def get_subscription_attributes(context: Context, params: Params) -> Resul
     }
 
 
-@SNS.operation("SetSubscriptionAttributes")
+@operation("SetSubscriptionAttributes")
 async def set_subscription_attributes(context: Context, params: Params) -> Result:
     """Set one attribute of a subscription; an empty text takes it back."""
     each = context.services.subscription(params["SubscriptionArn"])
@@ -131,7 +131,7 @@ async def set_subscription_attributes(context: Context, params: Params) -> Resul
     return {}
 
 
-@SNS.operation("ListSubscriptions")
+@operation("ListSubscriptions")
 async def list_subscriptions(context: Context, params: Params) -> Result:
     """Return the account's subscriptions."""
     found = [
@@ -143,7 +143,7 @@ async def list_subscriptions(context: Context, params: Params) -> Result:
     return {"Subscriptions": [_told(each) for each in page], "NextToken": token}
 
 
-@SNS.operation("ListSubscriptionsByTopic")
+@operation("ListSubscriptionsByTopic")
 async def list_subscriptions_by_topic(context: Context, params: Params) -> Result:
     """Return the subscriptions of a topic."""
     topic = context.services.topic(check_topic_arn(params["TopicArn"]))

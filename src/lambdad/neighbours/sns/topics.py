@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from lambdad.api.dispatch import Params, Result
 from lambdad.neighbours.sns.errors import (
@@ -17,7 +16,7 @@ from lambdad.neighbours.sns.errors import (
 )
 from lambdad.neighbours.sns.model import Topic
 from lambdad.neighbours.sns.parts import with_attributes
-from lambdad.neighbours.sns.service import SNS, Context, check_topic_arn, paged
+from lambdad.neighbours.sns.service import Context, check_topic_arn, operation, paged
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo", re.ASCII)
 _TAGS_MAX = 50
@@ -40,16 +39,6 @@ _SETTABLE = {
         )
     ),
 }
-_OWNER_ACTIONS = (
-    "SNS:GetTopicAttributes",
-    "SNS:SetTopicAttributes",
-    "SNS:AddPermission",
-    "SNS:RemovePermission",
-    "SNS:DeleteTopic",
-    "SNS:Subscribe",
-    "SNS:ListSubscriptionsByTopic",
-    "SNS:Publish",
-)
 _DELIVERY = {
     "http": {
         "defaultHealthyRetryPolicy": {
@@ -67,7 +56,7 @@ _DELIVERY = {
 }
 
 
-@SNS.operation("CreateTopic")
+@operation("CreateTopic")
 async def create_topic(context: Context, params: Params) -> Result:
     """Make a topic, or return the one that is there and has the same attributes."""
     name, given = params["Name"], dict(params.get("Attributes") or {})
@@ -100,7 +89,7 @@ async def create_topic(context: Context, params: Params) -> Result:
     return {"TopicArn": topic.arn}
 
 
-@SNS.operation("DeleteTopic")
+@operation("DeleteTopic")
 async def delete_topic(context: Context, params: Params) -> Result:
     """Delete a topic with its subscriptions, if it is there."""
     try:
@@ -110,7 +99,7 @@ async def delete_topic(context: Context, params: Params) -> Result:
     return {}
 
 
-@SNS.operation("ListTopics")
+@operation("ListTopics")
 async def list_topics(context: Context, params: Params) -> Result:
     """Return the ARNs of the account's topics."""
     found = [
@@ -122,7 +111,7 @@ async def list_topics(context: Context, params: Params) -> Result:
     return {"Topics": [{"TopicArn": arn} for arn in page], "NextToken": token}
 
 
-@SNS.operation("GetTopicAttributes")
+@operation("GetTopicAttributes")
 async def get_topic_attributes(context: Context, params: Params) -> Result:
     """Return what is set of a topic and what is counted of it."""
     topic = _topic(context, params)
@@ -132,7 +121,7 @@ async def get_topic_attributes(context: Context, params: Params) -> Result:
         "Attributes": {
             "TopicArn": topic.arn,
             "Owner": topic.account_id,
-            "Policy": json.dumps(policy_of(topic), separators=(",", ":")),
+            "Policy": json.dumps(topic.policy, separators=(",", ":")),
             "DisplayName": "",
             "SubscriptionsPending": str(pending),
             "SubscriptionsConfirmed": str(len(subscriptions) - pending),
@@ -143,7 +132,7 @@ async def get_topic_attributes(context: Context, params: Params) -> Result:
     }
 
 
-@SNS.operation("SetTopicAttributes")
+@operation("SetTopicAttributes")
 async def set_topic_attributes(context: Context, params: Params) -> Result:
     """Set one attribute of a topic."""
     topic = _topic(context, params)
@@ -152,14 +141,14 @@ async def set_topic_attributes(context: Context, params: Params) -> Result:
     return {}
 
 
-@SNS.operation("ListTagsForResource")
+@operation("ListTagsForResource")
 async def list_tags_for_resource(context: Context, params: Params) -> Result:
     """Return a topic's tags."""
     tags = _tagged(context, params).tags
     return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-@SNS.operation("TagResource")
+@operation("TagResource")
 async def tag_resource(context: Context, params: Params) -> Result:
     """Add tags to a topic, or give some another value."""
     topic = _tagged(context, params)
@@ -172,35 +161,13 @@ async def tag_resource(context: Context, params: Params) -> Result:
     return {}
 
 
-@SNS.operation("UntagResource")
+@operation("UntagResource")
 async def untag_resource(context: Context, params: Params) -> Result:
     """Take tags from a topic."""
     topic, gone = _tagged(context, params), set(params["TagKeys"])
     kept = {key: value for key, value in topic.tags.items() if key not in gone}
     await context.services.put(replace(topic, tags=kept))
     return {}
-
-
-def policy_of(topic: Topic) -> dict[str, Any]:
-    """Return a topic's policy; AWS gives each one that lets its owner do everything."""
-    text = topic.attributes.get("Policy")
-    if text:
-        document: dict[str, Any] = json.loads(text)
-        return document
-    return {
-        "Version": "2008-10-17",
-        "Id": "__default_policy_ID",
-        "Statement": [
-            {
-                "Sid": "__default_statement_ID",
-                "Effect": "Allow",
-                "Principal": {"AWS": "*"},
-                "Action": list(_OWNER_ACTIONS),
-                "Resource": topic.arn,
-                "Condition": {"StringEquals": {"AWS:SourceOwner": topic.account_id}},
-            }
-        ],
-    }
 
 
 def _topic(context: Context, params: Params) -> Topic:

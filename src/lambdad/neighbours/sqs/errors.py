@@ -5,6 +5,10 @@ from __future__ import annotations
 from lambdad.domain.errors import ServiceException
 
 
+class AccessDenied(ServiceException):
+    """The caller may not do this with another account's queue."""
+
+
 class BatchEntryIdsNotDistinct(ServiceException):
     """Two entries of a batch have the same id."""
 

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Handler, Params, Result, Service
 from lambdad.neighbours.query import query_fields
-from lambdad.neighbours.sqs.errors import missing, no_queue
+from lambdad.neighbours.resource_policies import lets_account
+from lambdad.neighbours.sqs.errors import AccessDenied, missing, no_queue
 from lambdad.neighbours.sqs.model import Queue
 from lambdad.neighbours.sqs.parts import Queues
 from lambdad.protocol.http import HttpRequest
@@ -26,6 +27,7 @@ def operation(
     """Register an operation; what it needs and did not get is refused in SQS's words."""
     shape = SQS.model.operation_model(name).input_shape
     members = list(shape.members) if shape is not None else []
+    action = f"sqs:{name.removesuffix('Batch')}"
     required = list(shape.required_members) if shape is not None else []
 
     def register(handler: Callable[[Context, Params], Awaitable[Result]]) -> Handler[Queues]:
@@ -35,11 +37,33 @@ def operation(
             for member in required:
                 if params.get(member) in (None, ""):
                     raise missing(member)
+            if params.get("QueueUrl"):
+                _check_owner(context, action, params)
             return await handler(context, params)
 
         return checked
 
     return register
+
+
+def _check_owner(context: Context, action: str, params: Params) -> None:
+    """Refuse a queue of another account whose policy does not allow the action."""
+    parts = [part for part in urlsplit(params["QueueUrl"]).path.split("/") if part]
+    if len(parts) < 2 or unquote(parts[-2]) == context.account_id:
+        return
+    queue = queue_of(context, params)
+    if not lets_account(
+        queue.attributes.get("Policy"),
+        owner=queue.account_id,
+        principal=context.caller.principal,
+        account_id=context.account_id,
+        action=action,
+        resource=queue.arn,
+    ):
+        raise AccessDenied(
+            f"User: {context.caller.arn} is not authorized to perform: {action} on resource: "
+            f"{queue.arn} because no resource-based policy allows the {action} action"
+        )
 
 
 def queue_of(context: Context, params: Params) -> Queue:
