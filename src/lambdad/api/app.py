@@ -173,7 +173,8 @@ async def _run(
     operation = service.find(route.operation.name)
     if operation is None:
         raise NotImplementedException(
-            f"{service.name}:{route.operation.name} is not implemented by lambdad yet."
+            service.why_refused(route.operation.name)
+            or f"{service.name}:{route.operation.name} is not implemented by lambdad yet."
         )
     if operation.check is not None:
         operation.check(request)

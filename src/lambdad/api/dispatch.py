@@ -80,12 +80,28 @@ class Service(Generic[S]):
         models = [load_service(name, protocol) for protocol in protocols_of(name)]
         self._wires = tuple(Wire(model=each, router=Router(each)) for each in models)
         self._operations: dict[str, Operation[S]] = {}
+        self._refused: dict[str, str] = {}
 
     def wire(self, request: HttpRequest) -> Wire:
         """Return the protocol that a request uses: JSON has a target, the query protocol none."""
         if len(self._wires) == 1 or "x-amz-target" in request.headers:
             return self._wires[0]
         return self._wires[-1]
+
+    def refuse(self, why: str, *names: str) -> None:
+        """Say why operations are not offered, and what to do instead.
+
+        Raises:
+            ValueError: the model has no such operation.
+        """
+        for name in names:
+            if name not in self.model.operation_names:
+                raise ValueError(f"The service model of {self.name} has no operation {name}.")
+            self._refused[name] = f"{self.name}:{name} is not offered by lambdad: {why}"
+
+    def why_refused(self, name: str) -> str | None:
+        """Return what callers of an operation are told, if there is more to say than no."""
+        return self._refused.get(name)
 
     def operation(
         self, name: str, *, lenient: Sequence[str] = (), check: RequestCheck | None = None

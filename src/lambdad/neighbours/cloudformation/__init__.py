@@ -8,6 +8,7 @@ from lambdad.neighbours.cloudformation import change_sets as change_sets
 from lambdad.neighbours.cloudformation import describing as describing
 from lambdad.neighbours.cloudformation import drift as drift
 from lambdad.neighbours.cloudformation import recovering as recovering
+from lambdad.neighbours.cloudformation import registry as registry
 from lambdad.neighbours.cloudformation import stacks as stacks
 from lambdad.neighbours.cloudformation import template_operations as template_operations
 from lambdad.neighbours.cloudformation.parts import Stacks as Stacks

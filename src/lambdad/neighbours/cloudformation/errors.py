@@ -25,6 +25,10 @@ class InvalidChangeSetStatusException(ServiceException):
     """The change set cannot be executed as it is."""
 
 
+class TypeNotFoundException(ServiceException):
+    """There is no such type of resources."""
+
+
 class TokenAlreadyExistsException(ServiceException):
     """Another operation has this client request token."""
 

@@ -65,7 +65,8 @@ def _nested(work: Work, stack_id: str, wanted: str) -> Made:
         done = wanted.partition("_")[0].lower()
         raise ResourceFailed(
             f"Embedded stack {stack_id} was not successfully {done}d: "
-            f"{stack.get('StackStatusReason', stack['StackStatus'])}"
+            f"{stack.get('StackStatusReason', stack['StackStatus'])}",
+            left=stack_id,
         )
     outputs = stack.get("Outputs") or ()
     return Made(
