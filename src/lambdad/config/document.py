@@ -42,6 +42,13 @@ misspelt one is noticed.
 
 
 _TABLE_EXAMPLES = {
+    "alb": """\
+```toml
+[alb]
+"127.0.0.1:8080" = "arn:aws:lambda:us-east-1:000000000000:function:shop"
+"127.0.0.1:8081" = "arn:aws:lambda:us-east-1:000000000000:function:shop:live multi-value-headers"
+```
+""",
     "brokers": """\
 ```toml
 [brokers]

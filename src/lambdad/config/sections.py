@@ -276,6 +276,9 @@ class Config:
     """All sections.
 
     Attributes:
+        alb: listeners of an Application Load Balancer: by `host:port`, the ARN of the function
+            behind it, and `multi-value-headers` after that if its events are to have lists of
+            values. Anybody who reaches the port calls the function.
         brokers: where the brokers of an Amazon MSK cluster or an Amazon MQ broker are, by its ARN:
             `host:port,host:port` for Kafka, `amqp://host:port` or `amqps://host:port` for RabbitMQ.
             By `host:port`, how a self-managed Kafka broker is spoken to. One of Kafka's protocols
@@ -300,5 +303,6 @@ class Config:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
+    alb: Mapping[str, str] = field(default_factory=dict)
     brokers: Mapping[str, str] = field(default_factory=dict)
     filesystems: Mapping[str, Path] = field(default_factory=dict)

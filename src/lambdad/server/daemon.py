@@ -162,6 +162,7 @@ class Daemon:
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
+        await front_doors.listen(self._config.alb, self._listeners, self._invoker, self._clock)
 
     def _begin(self, services: Services, store: Engine) -> None:
         """Begin what is done without being called."""

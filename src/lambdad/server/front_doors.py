@@ -1,9 +1,9 @@
-"""Makes what answers HTTP callers who are no AWS clients: function URLs and APIs."""
+"""Makes what answers HTTP callers who are no AWS clients: URLs, APIs and registries."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from lambdad.api.context import EventAcceptor
@@ -13,10 +13,12 @@ from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.permissions import Permissions
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.clock import Clock
+from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.hosting import SpawnTask
 from lambdad.neighbours.web import OwnCalls, WebClient
 from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.server.listeners import Listeners, bind
 from lambdad.server.registries import Registries
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
@@ -26,6 +28,7 @@ from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
 from lambdad.triggers.http_api.serving import HttpApiFront
 from lambdad.triggers.invoking import FunctionCalls
+from lambdad.triggers.load_balancer import LoadBalancerTrigger, target_group
 from lambdad.triggers.rest_api import authorization as rest_authorization
 from lambdad.triggers.rest_api import integrations as rest_integrations
 from lambdad.triggers.rest_api.functions import ApiFunctions
@@ -43,7 +46,7 @@ _SWEEP_S = 5.0
 
 
 class FrontDoors:
-    """Every way to a function by plain HTTP."""
+    """Every way in but AWS's API: to functions by plain HTTP, and to registries of images."""
 
     def __init__(
         self,
@@ -51,16 +54,16 @@ class FrontDoors:
         apis: ExecuteApi,
         *,
         sockets: WebSocketFront,
-        registries: Registries,
         domains: Sequence[Callable[[], DomainNames | None]],
+        registries: Registries,
         calls: OwnCalls,
     ) -> None:
         """`domains` return the domain names that are known, once there may be some."""
         self._function_urls = function_urls
         self._apis = apis
         self._sockets = sockets
-        self._registries = registries
         self._domains = domains
+        self._registries = registries
         self._calls = calls
 
     def close(self) -> None:
@@ -143,13 +146,36 @@ def connect(
         # In this order each is asked whether an API is its own.
         ExecuteApi([http_apis, rest_apis, sockets]),
         sockets=sockets,
-        registries=Registries(neighbours, authenticator),
         domains=[
             partial(neighbours.opened, "apigateway"),
             partial(neighbours.opened, "apigatewayv2"),
         ],
+        registries=Registries(neighbours, authenticator),
         calls=calls,
     )
+
+
+async def listen(
+    table: Mapping[str, str], listeners: Listeners, invoker: Invoker, clock: Clock
+) -> None:
+    """Accept on the ports of load balancers, as the configuration's table has them.
+
+    Raises:
+        HostUnfit: an entry means nothing, or its port cannot be listened on.
+    """
+    for place, text in table.items():
+        group = target_group(text)
+        host, _, port = place.rpartition(":")
+        try:
+            listener = bind(host.strip("[]") or "127.0.0.1", int(port))
+        except (OSError, ValueError) as error:
+            raise HostUnfit(
+                f"alb: {place} cannot be listened on: {error}.", "Write a free host:port."
+            ) from error
+        trigger = LoadBalancerTrigger(
+            group, invoker=invoker, clock=clock, request_ids=request_ids()
+        )
+        await listeners.serve_also(listener, trigger.handle)
 
 
 def _rest_apis(
@@ -162,7 +188,7 @@ def _rest_apis(
     clock: Clock,
     endpoint_url: str,
 ) -> RestApiFront:
-    return RestApiFront(
+    front = RestApiFront(
         partial(neighbours.parts, "apigateway"),
         authorization=rest_authorization.Authorization(
             authenticator=authenticator, functions=functions, keys=keys, clock=clock
@@ -174,6 +200,8 @@ def _rest_apis(
         clock=clock,
         request_ids=request_ids(),
     )
+    neighbours.when_opened("apigateway", lambda apis: apis.served_by(front))
+    return front
 
 
 def _web_sockets(

@@ -38,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Listeners:
-    """Everything that accepts connections. Mutable: the servers of the daemon and of guests."""
+    """Everything that accepts connections. Mutable: its servers."""
 
     def __init__(
         self,
@@ -53,7 +53,9 @@ class Listeners:
         self._guest_handler = guest_handler
         self._refuse = refuse
         self._spawn_task = spawn_task
-        self._door = self._new_door(handler, _CONNECTIONS_MAX, Budget(_BUFFERED_MAX))
+        self._budget = Budget(_BUFFERED_MAX)
+        self._door = self._new_door(handler, _CONNECTIONS_MAX, self._budget)
+        self._others: list[tuple[asyncio.Server, Door]] = []
         self._guests = Budget(_GUESTS_BUFFERED_MAX)
         self._server: asyncio.Server | None = None
 
@@ -61,6 +63,13 @@ class Listeners:
         """Accept on the daemon's port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._door.connection, sock=listener, backlog=1024)
+
+    async def serve_also(self, listener: socket.socket, handler: Handler) -> None:
+        """Accept on a port of its own, whose requests `handler` answers."""
+        door = self._new_door(handler, _CONNECTIONS_MAX, self._budget)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(door.connection, sock=listener, backlog=1024)
+        self._others.append((server, door))
 
     async def serve_guest(self, listener: Listener) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox; the result ends it."""
@@ -81,11 +90,16 @@ class Listeners:
             self._server.close()
             self._server = None
         self._door.close_idle()
+        for server, door in self._others:
+            server.close()
+            door.close_idle()
 
     def close(self) -> None:
         """Close every connection at once."""
         self.drain()
         self._door.abort()
+        for _, door in self._others:
+            door.abort()
 
     def _new_door(self, handler: Handler, connections_max: int, *budgets: Budget) -> Door:
         return Door(
