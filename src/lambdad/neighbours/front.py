@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -167,6 +167,12 @@ class Neighbours:
         """Return the parts of a service of lambdad's own if they are open; nothing is opened."""
         server = self._servers.get(service)
         return server.hosted.parts if isinstance(server, Builtin) else None
+
+    def when_opened(self, service: str, tell: Callable[[Any], None]) -> None:
+        """Let something know the parts of a service of lambdad's own once it is opened."""
+        server = self._servers.get(service)
+        if isinstance(server, Builtin):
+            server.hosted.when_opened = tell
 
     async def start(self) -> None:
         """Begin what has to run without being called; a failure stops no other."""

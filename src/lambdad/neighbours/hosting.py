@@ -95,6 +95,8 @@ class Hosted:
         self._neighbour: Neighbour[Any] | None = None
         self._parts: Parts | None = None
         self._closed = False
+        # Told of the parts as soon as they are there.
+        self.when_opened: Callable[[Any], None] | None = None
 
     @property
     def parts(self) -> Parts | None:
@@ -117,6 +119,8 @@ class Hosted:
                 self._neighbour = await asyncio.to_thread(load, self._name)
             if self._parts is None:
                 self._parts = await self._neighbour.open(self._setup)
+                if self.when_opened is not None:
+                    self.when_opened(self._parts)
             return self._neighbour, self._parts
 
     async def start(self) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +292,64 @@ def _everything(gateway: Any, api_id: str) -> list[Any]:
     for answer in answers:
         del answer["ResponseMetadata"]
     return answers
+
+
+def test_a_method_is_tried_without_a_deployment(gateway: Any, api: dict[str, Any]) -> None:
+    own = {"restApiId": api["id"]}
+    resource = gateway.create_resource(**own, parentId=api["rootResourceId"], pathPart="{id}")["id"]
+    where = {**own, "resourceId": resource, "httpMethod": "GET"}
+    gateway.put_method(**where, authorizationType="AWS_IAM", apiKeyRequired=True)
+    template = {"application/json": '{"statusCode": 200}'}
+    gateway.put_integration(**where, type="MOCK", requestTemplates=template)
+    gateway.put_method_response(**where, statusCode="200")
+    said = '{"id": "$input.params(\'id\')", "v": "$stageVariables.v", "q": "$input.params(\'q\')"}'
+    gateway.put_integration_response(
+        **where, statusCode="200", responseTemplates={"application/json": said}
+    )
+    answer = gateway.test_invoke_method(
+        **where, pathWithQueryString="/7?q=x", stageVariables={"v": "1"}
+    )
+    assert answer["status"] == 200
+    assert json.loads(answer["body"]) == {"id": "7", "v": "1", "q": "x"}
+    headers = {name.lower(): values for name, values in answer["multiValueHeaders"].items()}
+    assert headers["content-type"] == ["application/json"]
+    assert "Method completed with status: 200" in answer["log"]
+
+
+def test_usage_counts_what_a_key_called(
+    daemon: DaemonProcess, gateway: Any, mocked: dict[str, Any], refused: Refused
+) -> None:
+    where = {
+        "restApiId": mocked["id"],
+        "resourceId": mocked["rootResourceId"],
+        "httpMethod": "GET",
+    }
+    required = [{"op": "replace", "path": "/apiKeyRequired", "value": "true"}]
+    gateway.update_method(**where, patchOperations=required)
+    gateway.create_deployment(restApiId=mocked["id"], stageName="dev")
+    plan = gateway.create_usage_plan(
+        name="rest-usage",
+        apiStages=[{"apiId": mocked["id"], "stage": "dev"}],
+        quota={"limit": 9, "period": "MONTH"},
+    )["id"]
+    key = gateway.create_api_key(name="rest-usage", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    request = urllib.request.Request(  # noqa: S310 - our own daemon
+        f"{daemon.endpoint_url}/_aws/execute-api/{mocked['id']}/dev",
+        headers={"x-api-key": key["value"]},
+    )
+    for _ in range(2):
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+    today = datetime.now(UTC).date()
+    dates = {
+        "startDate": (today - timedelta(days=1)).isoformat(),
+        "endDate": (today + timedelta(days=1)).isoformat(),
+    }
+    usage = gateway.get_usage(usagePlanId=plan, **dates)
+    days = usage["items"][key["id"]]
+    assert (sum(day[0] for day in days), days[-1][1]) == (2, 7)
+    dates["endDate"] = "yesterday"
+    assert "YYYY-MM-DD" in refused(gateway.get_usage, usagePlanId=plan, **dates)
+    gateway.delete_api_key(apiKey=key["id"])
+    gateway.delete_usage_plan(usagePlanId=plan)

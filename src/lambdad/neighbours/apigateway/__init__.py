@@ -20,6 +20,7 @@ from lambdad.neighbours.apigateway import refusals as refusals
 from lambdad.neighbours.apigateway import resources as resources
 from lambdad.neighbours.apigateway import stages as stages
 from lambdad.neighbours.apigateway import tags as tags
+from lambdad.neighbours.apigateway import trials as trials
 from lambdad.neighbours.apigateway import usage_plans as usage_plans
 from lambdad.neighbours.apigateway.parts import Apis as Apis
 from lambdad.neighbours.apigateway.service import REST_APIS as REST_APIS

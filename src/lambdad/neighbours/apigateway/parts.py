@@ -14,13 +14,15 @@ import string
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from lambdad.domain.clock import Clock
 from lambdad.neighbours import documents
-from lambdad.neighbours.apigateway.errors import no_api
+from lambdad.neighbours.apigateway.errors import no_api, refused
 from lambdad.neighbours.hosting import Setup
+from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.storage.database import Database
 from lambdad.triggers.execute_api import Mapped
 from lambdad.triggers.rest_api.domains import mapped
@@ -59,12 +61,30 @@ class Change:
     document: Document | None
 
 
+class Front(Protocol):
+    """What answers the APIs' own callers."""
+
+    async def test(
+        self, snapshot: Snapshot, stage: Document, api: RestApi, request: HttpRequest
+    ) -> HttpResponse:
+        """Answer a request without authorizer, key or limits."""
+        ...
+
+    def used(self, plan_id: str, key_id: str) -> Mapping[date, int]:
+        """Return how many requests of a key counted on each day."""
+        ...
+
+
 class Apis:
-    """What API Gateway's operations call. Mutable: the directory, and settings of accounts."""
+    """What API Gateway's operations call.
+
+    Mutable: the directory, settings of accounts, and what serves the APIs.
+    """
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self.clock = clock
         self.directory = Directory()
+        self._front: Front | None = None
         self._db = db
         self._settings: dict[str, Document] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -88,6 +108,21 @@ class Apis:
                 _remember(account, Change(kind, identifier, document))
         apis._settings = await db.read(partial(documents.load, kind=_SETTINGS))
         return apis
+
+    def served_by(self, front: Front) -> None:
+        """Say what answers the APIs' callers."""
+        self._front = front
+
+    @property
+    def front(self) -> Front:
+        """What answers the APIs' callers.
+
+        Raises:
+            BadRequestException: nobody does, in this daemon.
+        """
+        if self._front is None:
+            raise refused("Callers of REST APIs are", "Start the daemon with its front doors.")
+        return self._front
 
     def drain(self) -> None:
         """Nobody waits here."""

@@ -16,9 +16,7 @@ _REFUSED = {
     "CreateVpcLink": ("VPC links are", "Let integrations reach their addresses directly."),
     "GenerateClientCertificate": ("Client certificates are", "Use a secret header instead."),
     "GetSdk": ("Generated SDKs are", "Export the API with GetExport and generate from that."),
-    "GetUsage": ("Records of usage are", "Read the functions' metrics in CloudWatch."),
     "TestInvokeAuthorizer": ("Trials of authorizers are", "Invoke the authorizer's function."),
-    "TestInvokeMethod": ("Trials of methods are", "Deploy the API and call its stage."),
     "UpdateUsage": ("Extensions of a quota are", "Change the quota with UpdateUsagePlan."),
 }
 _EMPTY = (

@@ -5,8 +5,9 @@ What is served is the deployment of a stage, at the addresses of `lambdad.trigge
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -124,6 +125,10 @@ class RestApiFront:
             return await self._integrations.answer(call)
         except Refused as refused:
             return response_of(refused, call)
+
+    def used(self, plan_id: str, key_id: str) -> Mapping[date, int]:
+        """Return how many requests of a key counted on each day."""
+        return self._usage.used(plan_id, key_id)
 
     async def _run(self, call: Call, account: Account) -> HttpResponse:
         self._find_method(call)
