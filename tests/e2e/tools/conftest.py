@@ -179,13 +179,13 @@ class Workshop:
         for trigger in triggers:
             getattr(self, f"_use_{trigger}")()
 
-    def heard(self, *triggers: str, greeting: str = "hello") -> None:
-        """Wait until the function has said by whom it was called."""
-        missing = [f"{greeting} from {trigger}" for trigger in triggers]
+    def heard(self, *triggers: str, group: str = "") -> None:
+        """Wait until the function has said by whom it was called, in its log or another."""
+        missing = [f"hello from {trigger}" for trigger in triggers]
 
         def all_said() -> bool:
             try:
-                log = self.log()
+                log = self.log(group)
             except self.client("logs").exceptions.ResourceNotFoundException:
                 return False
             missing[:] = [line for line in missing if line not in log]
