@@ -69,6 +69,7 @@ class KafkaForm:
 
     aged = False
     patience = 10
+    window_s = 0.5
 
     def __init__(self, mapping: EventSourceMapping, servers: Sequence[str], partition: str) -> None:
         source: dict[str, Any] = {"eventSource": "SelfManagedKafka"}

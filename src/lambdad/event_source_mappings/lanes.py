@@ -28,7 +28,7 @@ class Lane:
         self._shard = shard
         self._delivery = Delivery(work, shard)
         self._size = int(settings.get("BatchSize", 100))
-        self._wait_s = float(settings.get("MaximumBatchingWindowInSeconds") or 0)
+        self._wait_s = float(settings.get("MaximumBatchingWindowInSeconds", work.form.window_s))
         self._length_s = float(settings.get("TumblingWindowInSeconds") or 0)
         self._records: deque[StreamRecord] = deque()
         self._bytes = 0

@@ -15,6 +15,7 @@ class ShardForm:
 
     aged = True
     patience = -1
+    window_s = 0.0
 
     def __init__(self, stream: Stream, source_arn: str) -> None:
         self._stream = stream

@@ -72,10 +72,12 @@ class Form(Protocol):
     Attributes:
         aged: whether `IteratorAge` is counted.
         patience: retries where the mapping sets no limit but has a destination; -1 without end.
+        window_s: how long a batch waits for others where the mapping does not say.
     """
 
     aged: bool
     patience: int
+    window_s: float
 
     def event(self, records: Sequence[StreamRecord]) -> bytes:
         """Return the event with these records."""

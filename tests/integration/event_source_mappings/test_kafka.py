@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 
 from lambdad.domain.event_source_mappings import EventSourceMapping, SourceKind
 from lambdad.event_source_mappings.access import read_access
@@ -408,3 +408,61 @@ async def test_what_is_wrong_with_the_cluster_is_said_in_the_words_of_aws(
     async with polling.running(cluster.poller(polling, cluster.mapping("nowhere"))):
         await polling.until(lambda: polling.results.texts)
     assert str(polling.results.texts[0]).startswith("PROBLEM: Topic nowhere is not in the cluster")
+
+
+async def test_partitions_move_to_another_member_of_the_group_and_back(cluster: Cluster) -> None:
+    topic = await cluster.topic(partitions=2)
+    polling = Polling()
+    async with polling.running(cluster.poller(polling, cluster.mapping(topic))):
+        await cluster.write(topic, [b"0:1"], partition=0)
+        await cluster.write(topic, [b"1:1"], partition=1)
+        await polling.until(lambda: {"0:1", "1:1"} <= set(values(polling)))
+        async with AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=cluster.broker.plain,
+            group_id=f"group-{topic}",
+            auto_offset_reset="earliest",
+        ) as other:
+            while not other.assignment():
+                await other.getmany(timeout_ms=100)
+            [theirs] = other.assignment()
+            ours = 1 - theirs.partition
+            await cluster.write(topic, [b"theirs"], partition=theirs.partition)
+            await cluster.write(topic, [b"ours"], partition=ours)
+            found = await other.getone()
+            assert found.value == b"theirs"
+            await polling.until(lambda: "ours" in values(polling))
+            assert "theirs" not in values(polling)
+        await cluster.write(topic, [b"again"], partition=theirs.partition)
+        await polling.until(lambda: "again" in values(polling))
+    assert sorted(values(polling)) == ["0:1", "1:1", "again", "ours"]
+
+
+async def test_records_that_the_topic_has_lost_are_not_tried_for_ever(cluster: Cluster) -> None:
+    def answer(event: Any) -> None:
+        if b"poison" in base64.b64decode(event["records"][f"{topic}-0"][0]["value"]):
+            raise ValueError("no")
+
+    topic = await cluster.topic()
+    await cluster.write(topic, [b"poison", b"fine"])
+    polling = Polling(answer)
+    async with polling.running(cluster.poller(polling, cluster.mapping(topic, BatchSize=1))):
+        await polling.until(lambda: polling.door.events)
+        async with administering(cluster.broker.plain) as admin:
+            gone = {TopicPartition(topic, 0): RecordsToDelete(before_offset=1)}
+            await admin.delete_records(gone)
+        await polling.until(lambda: values(polling)[-1] == "fine")
+    assert await cluster.committed(f"group-{topic}", topic) == 2
+
+
+async def test_a_function_that_hangs_delays_no_other_partition(cluster: Cluster) -> None:
+    topic = await cluster.topic(partitions=2)
+    await cluster.write(topic, [b"slow"], partition=0)
+    polling = Polling()
+    polling.door.gate.clear()
+    async with polling.running(cluster.poller(polling, cluster.mapping(topic))):
+        await polling.until(lambda: polling.door.running == 1)
+        await cluster.write(topic, [b"other"], partition=1)
+        await polling.until(lambda: polling.door.running == 2)
+        polling.door.gate.set()
+        await polling.until(lambda: len(values(polling)) == 2)

@@ -15,25 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    RebalanceInProgressError,
-)
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from lambdad.event_source_mappings import metric_names
 from lambdad.event_source_mappings.access import Access
 from lambdad.event_source_mappings.backoff import Backoff
-from lambdad.event_source_mappings.base import OK, Problem
+from lambdad.event_source_mappings.base import FUNCTION_FAILED, OK, Problem
 from lambdad.event_source_mappings.brokers import Brokers
 from lambdad.event_source_mappings.checkpoints import Checkpoints, Lease, LeaseLost
 from lambdad.event_source_mappings.kafka_records import KafkaForm, partition_name
 from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster
 from lambdad.event_source_mappings.pollers.kafka_offsets import first_offsets
-from lambdad.event_source_mappings.pollers.kafka_partition import Partition
+from lambdad.event_source_mappings.pollers.kafka_partition import REARRANGED, Partition
 from lambdad.event_source_mappings.pollers.kafka_topic import Destinations
 from lambdad.event_source_mappings.pollers.leasing import take_lease
 from lambdad.event_source_mappings.shard_state import Send, Tools
@@ -43,7 +36,6 @@ _LOGGER = logging.getLogger(__name__)
 _FETCH_MS = 500
 _LOOK_S = 10.0
 _CLOSE_S = 10.0
-_REARRANGED = (CommitFailedError, IllegalStateError, RebalanceInProgressError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +70,8 @@ class KafkaPoller:
         self._group = _group_of(settings, tools.mapping.uuid)
         self._partitions: dict[TopicPartition, Partition] = {}
         self._looked = -_LOOK_S
-        self._troubled = False
+        shown = tools.mapping.last_processing_result or ""
+        self._troubled = shown.startswith("PROBLEM") and shown != FUNCTION_FAILED
 
     def stop(self) -> None:
         """See `base.Poller`."""
@@ -122,7 +115,7 @@ class KafkaPoller:
         try:
             async with self._joined(cluster) as consumer:
                 await self._read(_Reading(cluster, consumer, destinations), lease, troubles)
-        except KafkaError as error:
+        except (KafkaError, OSError, TimeoutError) as error:
             raise await cluster.explain(error) from error
         finally:
             await destinations.close()
@@ -159,7 +152,7 @@ class KafkaPoller:
                 while not self._tools.stopping.stopped:
                     await self._read_once(reading, group)
                     await self._look(reading.consumer, lease, troubles)
-            except (KafkaError, Problem, LeaseLost) as error:
+            except (KafkaError, OSError, TimeoutError, Problem, LeaseLost) as error:
                 # What a function works on is finished before anything else.
                 failure = error
             finally:
@@ -172,10 +165,11 @@ class KafkaPoller:
         consumer = reading.consumer
         self._match(reading, group)
         for place, partition in self._partitions.items():
+            if partition.lost:
+                continue
             if partition.problem is not None:
                 raise partition.problem
-            if place in consumer.assignment():
-                (consumer.pause if partition.lane.full else consumer.resume)(place)
+            (consumer.pause if partition.lane.full else consumer.resume)(place)
         try:
             got: dict[TopicPartition, list[Any]] | None
             got = await self._tools.stopping.unless_stopped(consumer.getmany(timeout_ms=_FETCH_MS))
@@ -218,7 +212,7 @@ class KafkaPoller:
                 await consumer.commit(offsets)
             for place, offset in offsets.items():
                 consumer.seek(place, offset)
-        except _REARRANGED:
+        except REARRANGED:
             # The group is being rearranged; partitions are asked for again.
             await self._tools.stopping.pause(0.2)
 
@@ -237,7 +231,7 @@ class KafkaPoller:
         if self._troubled:
             self._troubled = False
             await self._tools.results.show(OK)
-        self._tools.counting.lags([each.lag for each in self._partitions.values()])
+        self._tools.counting.lags([each.lag for each in self._partitions.values() if not each.lost])
 
 
 def _group_of(settings: Mapping[str, Any], uuid: str) -> str:

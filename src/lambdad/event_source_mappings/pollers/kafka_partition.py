@@ -10,7 +10,14 @@ import asyncio
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
 from lambdad.event_source_mappings import metric_names
 from lambdad.event_source_mappings.backoff import Backoff
@@ -23,6 +30,14 @@ from lambdad.event_source_mappings.shard_state import Send, Tools, Work
 from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.event_source_mappings.windows import Window
 
+# The members of the group are agreeing on who reads what.
+REARRANGED = (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 _COMMIT_S = 10.0
 _COMMIT_TRIES = 5
 
@@ -151,16 +166,17 @@ class Partition:
 
     async def _commit(self, offset: int) -> bool:
         """Commit, again while the group is rearranged; False when the partition was lost."""
-        backoff = Backoff(0.2, 5.0)
+        backoff = Backoff(0.2, 2.0)
         while not self._lost:
             try:
                 async with asyncio.timeout(_COMMIT_S):
                     await self._consumer.commit({self._place: offset})
             except (KafkaError, TimeoutError) as error:
                 self._work.counting.error(metric_names.COMMIT_ERROR)
-                hopeless = isinstance(error, TopicAuthorizationFailedError)
                 delay_s = backoff.failed()
-                if hopeless or backoff.failures >= _COMMIT_TRIES:
+                # Other members may take their time to agree on who reads what.
+                waits = isinstance(error, REARRANGED) and not self._work.stopping.stopped
+                if not waits and backoff.failures >= _COMMIT_TRIES:
                     text = f"The offsets of {self.shard_id} cannot be committed: {error!r}"
                     raise Problem(text) from error
                 await self._work.stopping.sleep(delay_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -16,6 +17,7 @@ from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster
 from lambdad.event_source_mappings.shard_state import Send
 
 _SEND_S = 30.0
+_CLOSE_S = 5.0
 
 
 class Destinations:
@@ -50,7 +52,9 @@ class Destinations:
     async def close(self) -> None:
         """Let go of the connection."""
         if self._producer is not None:
-            await self._producer.stop()
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._producer.stop()
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:

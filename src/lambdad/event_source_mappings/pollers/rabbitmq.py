@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -117,7 +117,9 @@ class RabbitMqPoller:
             yield await connection.channel(publisher_confirms=False)
         finally:
             # What is not acknowledged goes back to the queue.
-            await connection.close()
+            with suppress(AMQPError, OSError, TimeoutError):
+                async with asyncio.timeout(_CONNECT_S):
+                    await connection.close()
 
     def _address(self, access: Access) -> URL:
         url = self._brokers.url(self._tools.mapping)
