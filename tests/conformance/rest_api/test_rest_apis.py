@@ -634,7 +634,10 @@ def test_a_queue_is_sent_to_without_a_function(front: Front) -> None:
             },
         },
     )
-    built.responses("POST /send", {"statusCode": "200"})
+    taken = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
+    built.responses(
+        "POST /send", {"statusCode": "200", "responseTemplates": {"application/json": taken}}
+    )
     built.stage()
     sent = front.call(
         built.id,
@@ -646,6 +649,38 @@ def test_a_queue_is_sent_to_without_a_function(front: Front) -> None:
     assert sent.status == 200, sent.body
     received = queues.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
     assert [each["Body"] for each in received] == ['{"a": "b&c"}']
+    assert sent.body.decode() == received[0]["MessageId"]
+
+
+def test_a_table_is_read_without_a_function(front: Front) -> None:
+    tables = front.client("dynamodb")
+    tables.create_table(
+        TableName="rest-api-table",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    tables.put_item(TableName="rest-api-table", Item={"id": {"S": "a"}, "n": {"N": "5"}})
+    built = Builder(front, "rest-api-table")
+    key = '{"TableName": "rest-api-table", "Key": {"id": {"S": "$input.params(\'id\')"}}}'
+    built.method(
+        "GET /rows/{id}",
+        integration={
+            "type": "AWS",
+            "uri": f"arn:aws:apigateway:{REGION}:dynamodb:action/GetItem",
+            "credentials": "arn:aws:iam::000000000000:role/any",
+            "requestTemplates": {"application/json": key},
+        },
+    )
+    built.responses(
+        "GET /rows/{id}",
+        {
+            "statusCode": "200",
+            "responseTemplates": {"application/json": "$input.path('$.Item.n.N')"},
+        },
+    )
+    built.stage()
+    assert front.call(built.id, "/dev/rows/a").body == b"5"
 
 
 def test_web_servers_answer_in_place_of_functions(front: Front) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambdad.triggers.vtl.bounds import TemplateFailed
 from lambdad.triggers.vtl.patterns import PatternRefused, compiled
@@ -126,3 +129,17 @@ def test_a_regular_expression_that_could_take_for_ever_is_refused(pattern: str) 
 @pytest.mark.parametrize("pattern", [r".*Error.*", r"^Bearer [-\w.]+$", r"4\d{2}", r"\s+", "a|b"])
 def test_usual_regular_expressions_are_not(pattern: str) -> None:
     assert compiled(pattern, "x" * 4_000).pattern == pattern
+
+
+TOKENS = """
+$x $!x ${x $l $m . .size() .get(0) .put('a',$m) .add($l) [0] ['k'] ( ) { } [ ] , : #set( #if( #else
+#foreach($i_in_ #elseif( #end #macro(a_$b) #a($x) #break #stop = == != && || ! - + * / % 1 2.5
+'text' " true null .. ## #* *# #[[ ]]# \\ .replaceAll('(a)','$1') .split('') .substring( .intValue() 1e999
+"""
+
+
+@given(st.lists(st.sampled_from([*TOKENS.split(), " ", "\n", "_"]), max_size=30).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_rendered_or_fails_as_a_template(template: str) -> None:
+    with suppress(TemplateFailed):
+        render(template.replace("_", " "), {"x": "abc", "l": [1, [2]], "m": {"k": 1}})

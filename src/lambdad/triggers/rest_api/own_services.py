@@ -6,9 +6,11 @@ its API's account; of its role only the presence counts.
 
 from __future__ import annotations
 
+import json
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -100,7 +102,10 @@ class OwnServices:
             address,
             account_id,
         )
-        return await self._web.send(signed, url, timeout_s=timeout_s)
+        found = await self._web.send(signed, url, timeout_s=timeout_s)
+        return (
+            _as_json(found) if model["protocol"] == "query" or address.service == "sqs" else found
+        )
 
     def _signed(
         self, request: HttpRequest, url: str, address: ServiceAddress, account_id: str
@@ -143,6 +148,42 @@ def _model(service: str) -> Mapping[str, Any]:
 
 
 _MODELS: dict[str, Mapping[str, Any]] = {}
+
+
+def _as_json(found: HttpResponse) -> HttpResponse:
+    """Return an answer in XML as JSON, which services of that protocol send to API Gateway."""
+    headers = {name.lower(): value for name, value in found.headers.items()}
+    if "xml" not in headers.get("content-type", ""):
+        return found
+    try:
+        root = ET.fromstring(found.body)  # noqa: S314 - our own endpoint's
+    except ET.ParseError:
+        return found
+    document = {_name(root): _value(root)}
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return replace(found, headers={**headers, "content-type": "application/json"}, body=body)
+
+
+def _value(element: ET.Element) -> Any:
+    children = list(element)
+    if not children:
+        return element.text
+    members: dict[str, Any] = {}
+    for child in children:
+        name, value = _name(child), _value(child)
+        if name in members:
+            known = members[name]
+            members[name] = [*known, value] if isinstance(known, list) else [known, value]
+        else:
+            members[name] = value
+    # Lists of the query protocol are elements of this one name.
+    if set(members) == {"member"}:
+        return members["member"] if isinstance(members["member"], list) else [members["member"]]
+    return members
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
 
 
 def _act(model: Mapping[str, Any], action: str, headers: dict[str, str], query: str) -> str:

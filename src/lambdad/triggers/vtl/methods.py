@@ -70,7 +70,7 @@ def call(value: Any, name: str, arguments: Sequence[Any], budget: Budget) -> Any
         result = method(value, arguments, budget)
     except PatternRefused as error:
         raise TemplateFailed(str(error)) from error
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise TemplateFailed(f"{name} cannot be called so") from error
     if isinstance(result, str):
         budget.spend(len(result))
