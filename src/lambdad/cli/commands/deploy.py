@@ -94,10 +94,12 @@ def _pairs(params: tuple[str, ...]) -> dict[str, str]:
 
 
 def _show(stack: Mapping[str, Any], connection: Connection, stage: str) -> None:
-    paths = {"HttpApiId": "/", "RestApiId": f"/{stage}/"}
+    paths = {"HttpApiId": "/", "RestApiId": f"/{stage}/", "WebsocketApiId": f"/{stage}"}
     for item in stack.get("Outputs", []):
         name, value = item["OutputKey"], item["OutputValue"]
         if name in paths:
             host = connection.endpoint_url.rstrip("/")
+            if name == "WebsocketApiId":
+                host = host.replace("http", "ws", 1)
             value = f"{host}/_aws/execute-api/{value}{paths[name]}"
         click.echo(f"  {name}: {value}")

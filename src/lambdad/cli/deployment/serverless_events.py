@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lambdad.cli.deployment.serverless_authorizers import of_rest_event
 from lambdad.cli.errors import Failure
 
 REST_API, HTTP_API = "ApiGatewayRestApi", "HttpApi"
@@ -21,15 +22,21 @@ class Additions:
         resources: by logical identifier.
         statements: policy statements that the functions' role needs.
         apis: which of the two APIs there must be.
+        authorizers: of the REST API, by name.
+        cors: whether the REST API answers preflights.
+
+    Args:
+        provider: of the file.
+        functions: logical identifiers by the names in the file.
     """
 
-    def __init__(self, service: str, stage: str, provider: Mapping[str, Any]) -> None:
-        self.service = service
-        self.stage = stage
+    def __init__(self, provider: Mapping[str, Any], functions: Mapping[str, str]) -> None:
         self.provider = provider
+        self.functions = functions
         self.resources: dict[str, Any] = {}
         self.statements: list[dict[str, Any]] = []
         self.apis: set[str] = set()
+        self.authorizers: dict[str, Any] = {}
         self.cors = False
 
     def allow(self, actions: list[str], resource: Any) -> None:
@@ -108,13 +115,11 @@ def _http(value: Any, additions: Additions) -> Event:
     auth: dict[str, Any] = {}
     if rest.get("private"):
         auth["ApiKeyRequired"] = True
-    if str(rest.get("authorizer", "")).lower() == "aws_iam":
-        auth["Authorizer"] = "AWS_IAM"
-    elif rest.get("authorizer") is not None:
-        raise Failure(
-            f"http {path}: only the authorizer aws_iam is known to `lambdad deploy`.",
-            "The Serverless Framework itself can deploy others.",
-        )
+    if rest.get("authorizer") is not None:
+        name, definition = of_rest_event(rest["authorizer"], additions.functions)
+        auth["Authorizer"] = name
+        if definition:
+            additions.authorizers[name] = definition
     if auth:
         properties["Auth"] = auth
     return {"Type": "Api", "Properties": properties}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdad.cli.deployment.serverless_events import logical
-from lambdad.cli.errors import Failure
 
 
 def asynchronous(function: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,25 +79,6 @@ def cors(given: Any) -> dict[str, Any]:
         "maxAge": "MaxAge",
     }
     return {names[key]: value for key, value in given.items() if key in names}
-
-
-def authorizers(given: Mapping[str, Any]) -> dict[str, Any]:
-    """JWT authorizers of an HTTP API; raises Failure on others."""
-    result: dict[str, Any] = {}
-    for name, authorizer in given.items():
-        if authorizer.get("type", "jwt") != "jwt":
-            raise Failure(
-                f"httpApi.authorizers.{name}: only JWT authorizers are known to `lambdad deploy`."
-            )
-        audience = authorizer["audience"]
-        result[name] = {
-            "IdentitySource": authorizer.get("identitySource", "$request.header.Authorization"),
-            "JwtConfiguration": {
-                "issuer": authorizer["issuerUrl"],
-                "audience": audience if isinstance(audience, list) else [audience],
-            },
-        }
-    return result
 
 
 def texts(variables: Mapping[str, Any]) -> dict[str, Any]:

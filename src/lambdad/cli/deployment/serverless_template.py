@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lambdad.cli.deployment import serverless_settings as settings
+from lambdad.cli.deployment import serverless_websocket
 from lambdad.cli.deployment.artifacts import Artifacts, packed
+from lambdad.cli.deployment.serverless_authorizers import of_http_api
 from lambdad.cli.deployment.serverless_events import (
     HTTP_API,
     REST_API,
@@ -68,7 +70,9 @@ class Compiler:
         self._stage = stage
         self._artifacts = artifacts
         self._service = str(document["service"])
-        self._additions = Additions(self._service, stage, self._provider)
+        names = _merged(document.get("functions"))
+        functions = {name: f"{logical(name)}LambdaFunction" for name in names}
+        self._additions = Additions(self._provider, functions)
         self._package: dict[str, Any] | None = None
         self._resources: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
@@ -108,11 +112,7 @@ class Compiler:
         physical = function.get("name", f"{self._service}-{self._stage}-{name}")
         properties = self._properties(function, where)
         properties["FunctionName"] = physical
-        properties["Events"] = {
-            f"{logical(kind)}{number}": compiled(kind, value, self._additions, where)
-            for number, event in enumerate(function.get("events") or [], 1)
-            for kind, value in _pairs(event)
-        }
+        properties["Events"] = self._events(identifier, function, where)
         resource: dict[str, Any] = {"Type": "AWS::Serverless::Function", "Properties": properties}
         depends = function.get("dependsOn", [])
         depends = [depends] if isinstance(depends, str) else list(depends)
@@ -126,6 +126,29 @@ class Compiler:
         if function.get("url"):
             value = {"Fn::GetAtt": [f"{identifier}Url", "FunctionUrl"]}
             self._outputs[f"{identifier}Url"] = {"Value": value}
+
+    def _events(self, identifier: str, function: Mapping[str, Any], where: str) -> dict[str, Any]:
+        events = {}
+        for number, event in enumerate(function.get("events") or [], 1):
+            for kind, value in _pairs(event):
+                if kind == "websocket":
+                    self._websocket(identifier, value)
+                else:
+                    key = f"{logical(kind)}{number}"
+                    events[key] = compiled(kind, value, self._additions, where)
+        return events
+
+    def _websocket(self, identifier: str, event: Any) -> None:
+        name = f"{self._stage}-{self._service}-websockets"
+        serverless_websocket.add(
+            self._resources,
+            event,
+            identifier,
+            name=self._provider.get("websocketsApiName", name),
+            stage=self._stage,
+            selection=self._provider.get("websocketsApiRouteSelectionExpression", ""),
+        )
+        self._outputs["WebsocketApiId"] = {"Value": {"Ref": serverless_websocket.API}}
 
     def _properties(self, function: Mapping[str, Any], where: str) -> dict[str, Any]:
         def given(name: str, default: Any = None) -> Any:
@@ -273,7 +296,7 @@ class Compiler:
             properties: dict[str, Any] = {"Name": given.get("name", name)}
             if given.get("cors"):
                 properties["CorsConfiguration"] = settings.cors(given["cors"])
-            authorizers = settings.authorizers(given.get("authorizers") or {})
+            authorizers = of_http_api(given.get("authorizers") or {}, self._additions.functions)
             if authorizers:
                 properties["Auth"] = {"Authorizers": authorizers}
             self._resources[HTTP_API] = {
@@ -286,6 +309,8 @@ class Compiler:
                 "Name": self._provider.get("apiName", name),
                 "StageName": self._stage,
             }
+            if self._additions.authorizers:
+                properties["Auth"] = {"Authorizers": self._additions.authorizers}
             if self._additions.cors:
                 properties["Cors"] = {
                     "AllowOrigin": "'*'",

@@ -45,7 +45,7 @@ def compiled(tmp_path: Path, stored: Stored) -> Any:
     return compile_text
 
 
-def function(events: str) -> str:
+def function_with(events: str) -> str:
     return f"functions: {{hello: {{handler: index.handler, events: {events}}}}}"
 
 
@@ -54,7 +54,7 @@ def event_of(template: dict[str, Any]) -> Any:
 
 
 def test_names_are_the_frameworks(compiled: Any) -> None:
-    template, _ = compiled(function("[]"))
+    template, _ = compiled(function_with("[]"))
     assert set(template["Resources"]) == {
         "HelloLambdaFunction",
         "HelloLogGroup",
@@ -129,17 +129,64 @@ def test_names_are_the_frameworks(compiled: Any) -> None:
     ],
 )
 def test_an_event_is_sams(compiled: Any, event: str, kind: str, members: dict[str, Any]) -> None:
-    template, _ = compiled(f"{function(f'[{{{event}}}]')}")
+    template, _ = compiled(f"{function_with(f'[{{{event}}}]')}")
     found = event_of(template)
     assert found["Type"] == kind
     assert {name: found["Properties"][name] for name in members} == members
 
 
+def test_authorizers_are_sams(compiled: Any) -> None:
+    template, _ = compiled(
+        """
+provider:
+  httpApi:
+    authorizers:
+      mine: {type: request, functionName: check, identitySource: $request.header.token}
+      theirs: {type: jwt, issuerUrl: 'https://i', audience: a}
+functions:
+  check: {handler: index.handler}
+  hello:
+    handler: index.handler
+    events:
+      - http:
+          method: get
+          path: a
+          authorizer: {name: check, type: request, resultTtlInSeconds: 0}
+      - http: {method: get, path: b, authorizer: 'arn:aws:cognito-idp:x:1:userpool/pool'}
+      - httpApi: {method: get, path: /c, authorizer: mine}
+"""
+    )
+    resources = template["Resources"]
+    function = {"Fn::GetAtt": ["CheckLambdaFunction", "Arn"]}
+    assert resources["ApiGatewayRestApi"]["Properties"]["Auth"]["Authorizers"] == {
+        "check": {
+            "FunctionArn": function,
+            "FunctionPayloadType": "REQUEST",
+            "Identity": {"ReauthorizeEvery": 0, "Headers": ["Authorization"]},
+        },
+        "pool": {"UserPoolArn": "arn:aws:cognito-idp:x:1:userpool/pool"},
+    }
+    own = resources["HttpApi"]["Properties"]["Auth"]["Authorizers"]
+    assert own["mine"]["FunctionArn"] == function
+    assert own["mine"]["Identity"] == {"Headers": ["token"]}
+    assert own["theirs"]["JwtConfiguration"] == {"issuer": "https://i", "audience": ["a"]}
+    with pytest.raises(Failure, match="'nobody' is no function"):
+        compiled(function_with("[{http: {method: get, path: a, authorizer: nobody}}]"))
+
+
+def test_websockets_have_an_api_of_their_own(compiled: Any) -> None:
+    template, _ = compiled(function_with("[{websocket: $connect}, {websocket: {route: hi}}]"))
+    kinds = {name: item["Type"] for name, item in template["Resources"].items()}
+    assert kinds["SconnectWebsocketsRoute"] == kinds["HiWebsocketsRoute"]
+    assert kinds["WebsocketsApi"] == "AWS::ApiGatewayV2::Api"
+    assert template["Outputs"] == {"WebsocketApiId": {"Value": {"Ref": "WebsocketsApi"}}}
+
+
 def test_what_cannot_be_deployed_is_said(compiled: Any) -> None:
     with pytest.raises(Failure, match="the event alexaSkill is not known"):
-        compiled(function("[alexaSkill]"))
+        compiled(function_with("[alexaSkill]"))
     with pytest.raises(Failure, match="existing: true"):
-        compiled(function("[{s3: {bucket: b, existing: true}}]"))
+        compiled(function_with("[{s3: {bucket: b, existing: true}}]"))
     with pytest.raises(Failure, match="has no handler"):
         compiled("functions: {hello: {image: x}}")
 
