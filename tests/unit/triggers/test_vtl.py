@@ -134,7 +134,8 @@ def test_usual_regular_expressions_are_not(pattern: str) -> None:
 TOKENS = """
 $x $!x ${x $l $m . .size() .get(0) .put('a',$m) .add($l) [0] ['k'] ( ) { } [ ] , : #set( #if( #else
 #foreach($i_in_ #elseif( #end #macro(a_$b) #a($x) #break #stop = == != && || ! - + * / % 1 2.5
-'text' " true null .. ## #* *# #[[ ]]# \\ .replaceAll('(a)','$1') .split('') .substring( .intValue() 1e999
+'text' " true null .. ## #* *# #[[ ]]# \\ .replaceAll('(a)','$1') .split('') .substring( .intValue()
+1e999
 """
 
 
