@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, RSAKey
 
 from lambdad.authz.authentication import Authenticator
 from lambdad.controlplane.references import Target
 from lambdad.domain.invocations import InvocationResult
+from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.testing.clock import FakeClock
 from lambdad.triggers.authorizers.jwt import IssuerKeys
 from lambdad.triggers.rest_api.authorization import Authorization
@@ -21,6 +24,8 @@ from lambdad.triggers.rest_api.gateway_responses import Refused
 MakeCall = Callable[..., Call]
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:who"
 URI = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{ARN}/invocations"
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_pool"
+KEY, OTHER = (RSAKey.generate_key(2048, {"kid": "one"}) for _ in range(2))
 ALLOW = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"}
 
 
@@ -44,6 +49,52 @@ class Functions:
             executed_version="$LATEST",
             function_error=self.error,
         )
+
+
+class Publisher:
+    """A web that holds the keys of one user pool."""
+
+    async def send(self, request: HttpRequest, url: str, *, timeout_s: float) -> HttpResponse:
+        document: Any = {"jwks_uri": f"{ISSUER}/keys"}
+        if url == f"{ISSUER}/keys":
+            document = KeySet([KEY]).as_dict(private=False)
+        return HttpResponse(status=200, body=json.dumps(document).encode())
+
+
+class Pool:
+    """A method that wants tokens of a user pool."""
+
+    def __init__(self, make_call: MakeCall, scopes: list[str] | None = None) -> None:
+        self.clock = FakeClock()
+        self._make_call = make_call
+        self._method = {
+            "authorizationType": "COGNITO_USER_POOLS",
+            "authorizerId": "a",
+            "authorizationScopes": scopes,
+        }
+        self._gate = Authorization(
+            authenticator=cast("Authenticator", None),
+            functions=cast("ApiFunctions", None),
+            keys=IssuerKeys(Publisher(), self.clock),
+            clock=self.clock,
+        )
+
+    def token(self, key: RSAKey, **claims: Any) -> str:
+        """Return a token that is good for a minute, unless claims say otherwise."""
+        own = {"iss": ISSUER, "token_use": "id", "exp": self.clock.time() + 60, **claims}
+        return jwt.encode({"alg": "RS256", "kid": "one"}, own, key)
+
+    async def call(self, sent: str) -> Call:
+        """Call once with an `Authorization` header."""
+        arn = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_pool"
+        pool = {"id": "a", "type": "COGNITO_USER_POOLS", "providerARNs": [arn]}
+        call = self._make_call(
+            method=self._method,
+            parts={"authorizers": {"a": pool}},
+            headers={"authorization": sent},
+        )
+        await self._gate.check(call)
+        return call
 
 
 class Gate:
@@ -161,3 +212,46 @@ async def test_what_a_function_answers_decides(
     gate = Gate(make_call)
     gate.functions.answer, gate.functions.error = answer, error
     assert await gate.refusal() == kind
+
+
+@pytest.mark.parametrize("scheme", ["", "Bearer "])
+async def test_a_pools_identity_token_lets_its_holder_in(make_call: MakeCall, scheme: str) -> None:
+    pool = Pool(make_call)
+    token = pool.token(KEY, sub="me", groups=["a", "b"])
+    authorizer = (await pool.call(f"{scheme}{token}")).authorizer
+    assert authorizer is not None
+    assert authorizer["claims"]["sub"] == "me"
+    assert authorizer["claims"]["groups"] == "[a b]"
+
+
+async def test_where_scopes_are_asked_for_access_tokens_with_one_of_them_count(
+    make_call: MakeCall,
+) -> None:
+    pool = Pool(make_call, scopes=["shop/read"])
+    await pool.call(pool.token(KEY, token_use="access", scope="shop/read shop/write"))
+    for claims in ({"token_use": "access", "scope": "shop/write"}, {"scope": "shop/read"}):
+        with pytest.raises(Refused, match="Unauthorized"):
+            await pool.call(pool.token(KEY, **claims))
+
+
+@pytest.mark.parametrize(
+    ("key", "claims"),
+    [
+        (OTHER, {}),
+        (KEY, {"exp": 1}),
+        (KEY, {"iss": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other"}),
+        (KEY, {"token_use": "access"}),
+    ],
+)
+async def test_other_tokens_are_refused(
+    make_call: MakeCall, key: RSAKey, claims: dict[str, Any]
+) -> None:
+    pool = Pool(make_call)
+    with pytest.raises(Refused) as caught:
+        await pool.call(pool.token(key, **claims))
+    assert (caught.value.kind, caught.value.status) == ("UNAUTHORIZED", 401)
+
+
+async def test_what_is_no_token_is_refused(make_call: MakeCall) -> None:
+    with pytest.raises(Refused, match="Unauthorized"):
+        await Pool(make_call).call("a.b.c")
