@@ -18,7 +18,12 @@ from lambdad.neighbours.cloudformation.calls import AwsApi, CallFailed, Calls
 from lambdad.neighbours.cloudformation.custom import CustomResources
 from lambdad.neighbours.cloudformation.model import Held, Resource, Stack
 from lambdad.neighbours.cloudformation.schemas import problem_of
-from lambdad.neighbours.cloudformation.signals import Signals, creation_policy, signal_key
+from lambdad.neighbours.cloudformation.signals import (
+    Signals,
+    creation_policy,
+    signal_key,
+    token_of,
+)
 from lambdad.neighbours.cloudformation.stopping import Stops
 from lambdad.neighbours.cloudformation.types import TYPES, is_custom
 from lambdad.neighbours.cloudformation.types.adopting import ADOPTED
@@ -116,7 +121,7 @@ class Provisioner:
         policy = creation_policy(stack, resource.logical_id)
         handle = work.get("Handle")
         made = await self._signals.wait(
-            handle.removeprefix(self._signals.url("")) if handle else signal_key(stack, resource),
+            token_of(str(handle)) if handle else signal_key(stack, resource),
             count=int(work.get("Count") or policy.count),
             timeout_s=float(work.get("Timeout") or policy.timeout_s),
             began_ms=resource.changed_ms,

@@ -134,6 +134,11 @@ def creation_policy(stack: Stack, logical_id: str) -> CreationPolicy:
         raise ResourceFailed(f"Invalid CreationPolicy for {logical_id}: {error}") from error
 
 
+def token_of(handle: str) -> str:
+    """Return the token in a handle's URL; the daemon may have had another port when it was made."""
+    return handle.rpartition(PATH)[2]
+
+
 def signal_key(stack: Stack, resource: Resource) -> str:
     """Return where the signals for a resource are kept."""
     return f"{stack.id}/{resource.logical_id}/{resource.token}"
