@@ -25,7 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     """The daemon that most tests share. What it says at the end must be no traceback."""
-    daemon = DaemonProcess(tmp_path_factory.mktemp("conformance") / "data")
+    # The web servers of tests are on this host.
+    settings = {"LAMBDAD_SNS_LOCAL_ENDPOINTS": "true"}
+    daemon = DaemonProcess(tmp_path_factory.mktemp("conformance") / "data", environ=settings)
     daemon.start()
     yield daemon
     assert daemon.running, daemon.stderr

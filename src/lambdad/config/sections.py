@@ -221,6 +221,19 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnsConfig:
+    """How topics deliver.
+
+    Attributes:
+        local_endpoints: HTTP endpoints of subscriptions may be addresses of this host; whoever
+            may subscribe, functions among them, then has the daemon ask what this host serves to
+            itself.
+    """
+
+    local_endpoints: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursConfig:
     """What serves the other AWS services behind the same port.
 
@@ -301,6 +314,7 @@ class Config:
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    sns: SnsConfig = field(default_factory=SnsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
     alb: Mapping[str, str] = field(default_factory=dict)

@@ -33,6 +33,11 @@ _ALIASES = {"queue": "sqs"}
 _API_GATEWAY = "apigateway"
 # How S3's older signature begins.
 _SIGNATURE_2 = "AWS "
+# Where custom resources of a stack send their answers, and where SNS's certificate is.
+_OF_SERVICES = (
+    ("/_cloudformation/", "cloudformation"),
+    ("/SimpleNotificationService-", "sns"),
+)
 
 
 class ServiceDirectory:
@@ -82,9 +87,9 @@ class ServiceDirectory:
         return self._unsigned(request)
 
     def _unsigned(self, request: HttpRequest) -> str | None:
-        # Where custom resources of a stack send their answers.
-        if request.path.startswith("/_cloudformation/"):
-            return "cloudformation"
+        for beginning, service in _OF_SERVICES:
+            if request.path.startswith(beginning):
+                return service
         if (version := query_fields(request).get("Version")) is not None:
             return self._by_query_version.get(version)
         if _LAMBDA_PATH.match(request.path):

@@ -291,6 +291,7 @@ class Daemon:
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
             stacks=self._config.cloudformation,
+            sns=self._config.sns,
         )
         self._stack.push_async_callback(self._neighbours.close)
         self._subscriptions = Subscriptions(

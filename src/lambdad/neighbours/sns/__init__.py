@@ -11,6 +11,7 @@ from lambdad.neighbours.sns import subscriptions as subscriptions
 from lambdad.neighbours.sns import topics as topics
 from lambdad.neighbours.sns.parts import Topics as Topics
 from lambdad.neighbours.sns.service import SNS as SNS
+from lambdad.neighbours.sns.service import handle
 
 # Eager: deliveries go on after a restart.
-NEIGHBOUR = Neighbour(service=SNS, open=Topics.open, eager=True)
+NEIGHBOUR = Neighbour(service=SNS, open=Topics.open, eager=True, handle=handle)

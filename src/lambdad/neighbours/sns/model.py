@@ -117,6 +117,7 @@ class Message:
         by_protocol: what some protocols get instead.
         attributes: `{name: {"DataType": …, "StringValue": … or "BinaryValue": bytes}}`.
         sequence: of a FIFO topic.
+        signature_version: as the topic says.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Message:
     deduplication_id: str | None = None
     sequence: str | None = None
     trace: str | None = None
+    signature_version: str = "1"
 
     def for_protocol(self, protocol: str) -> str:
         """Return what a protocol's endpoints get."""

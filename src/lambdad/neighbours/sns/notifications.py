@@ -1,16 +1,10 @@
-"""What endpoints get: exactly the documents that SNS sends. Pure.
-
-SNS signs with a key of AWS's; the signature here is made with a key of this daemon, so it only
-tells whether a document is one of ours.
-"""
+"""What endpoints get: exactly the documents that SNS sends. Pure but for what signatures cost."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +12,7 @@ from urllib.parse import urlencode
 
 from lambdad.neighbours.delivery.courier import as_json
 from lambdad.neighbours.sns.model import Message, Subscription
+from lambdad.neighbours.sns.signing import Signer
 
 _VERSION = "2010-03-31"
 
@@ -27,7 +22,7 @@ class Writer:
     """Writes documents with this daemon's address and signature."""
 
     base_url: str
-    key: bytes
+    signer: Signer
 
     def for_function(self, subscription: Subscription, message: Message) -> str:
         """Return the event of a function."""
@@ -38,10 +33,10 @@ class Writer:
             "Subject": message.subject,
             "Message": message.for_protocol("lambda"),
             "Timestamp": timestamp(message.time_ms),
-            "SignatureVersion": "1",
+            "SignatureVersion": message.signature_version,
         }
         told |= {
-            "Signature": self._signature(told),
+            "Signature": self.signer.sign(told),
             "SigningCertUrl": self._certificate(),
             "UnsubscribeUrl": self._unsubscribe(subscription),
             "MessageAttributes": _told_attributes(message),
@@ -66,10 +61,10 @@ class Writer:
             **subject,
             "Message": message.for_protocol(subscription.protocol),
             "Timestamp": timestamp(message.time_ms),
-            "SignatureVersion": "1",
+            "SignatureVersion": message.signature_version,
         }
         told |= {
-            "Signature": self._signature(told),
+            "Signature": self.signer.sign(told),
             "SigningCertURL": self._certificate(),
             "UnsubscribeURL": self._unsubscribe(subscription),
         }
@@ -92,8 +87,16 @@ class Writer:
             "Timestamp": timestamp(time_ms),
             "SignatureVersion": "1",
         }
-        told |= {"Signature": self._signature(told), "SigningCertURL": self._certificate()}
+        told |= {"Signature": self.signer.sign(told), "SigningCertURL": self._certificate()}
         return _written(told)
+
+    def sign_ahead(
+        self, topic_arn: str, protocols: Iterable[str], messages: Iterable[Message]
+    ) -> None:
+        """Sign what subscribers will get: it takes too long for where that is written."""
+        for message in messages:
+            for protocol in protocols:
+                self.signer.sign(_signed(topic_arn, message, protocol))
 
     def _unsubscribe(self, subscription: Subscription) -> str:
         return self._url("Unsubscribe", {"SubscriptionArn": subscription.arn})
@@ -104,13 +107,19 @@ class Writer:
         return f"{self.base_url}/?{urlencode(fields, safe=':')}"
 
     def _certificate(self) -> str:
-        return f"{self.base_url}/SimpleNotificationService-lambdad.pem"
+        return f"{self.base_url}{self.signer.path}"
 
-    def _signature(self, told: Mapping[str, Any]) -> str:
-        names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
-        lines = [f"{name}\n{told[name]}\n" for name in names if told.get(name) is not None]
-        digest = hmac.digest(self.key, "".join(lines).encode(), hashlib.sha256)
-        return base64.b64encode(digest).decode()
+
+def _signed(topic_arn: str, message: Message, protocol: str) -> dict[str, Any]:
+    return {
+        "Type": "Notification",
+        "MessageId": message.id,
+        "TopicArn": topic_arn,
+        "Subject": message.subject,
+        "Message": message.for_protocol(protocol),
+        "Timestamp": timestamp(message.time_ms),
+        "SignatureVersion": message.signature_version,
+    }
 
 
 def timestamp(epoch_ms: int) -> str:

@@ -7,8 +7,7 @@ database has changed.
 
 from __future__ import annotations
 
-import base64
-import secrets
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,6 +26,7 @@ from lambdad.neighbours.sns.errors import no_subscription, no_topic
 from lambdad.neighbours.sns.filters import wants
 from lambdad.neighbours.sns.model import Message, Subscription, Topic
 from lambdad.neighbours.sns.notifications import Writer
+from lambdad.neighbours.sns.signing import KeyPair, Signer, new_pair
 from lambdad.neighbours.sns.web import TopicCourier
 from lambdad.storage.database import Database
 
@@ -50,13 +50,11 @@ class Topics:
         db = setup.database()
         await db.open()
         kept = await db.read(partial(documents.load, kind="key"))
-        text = kept.get("signature", {}).get("base64")
-        if text is None:
-            text = base64.b64encode(secrets.token_bytes(32)).decode()
-            await db.write(
-                partial(documents.put, kind="key", key="signature", document={"base64": text})
-            )
-        writer = Writer(base_url=setup.endpoint_url, key=base64.b64decode(text))
+        found = kept.get("certificate")
+        if found is None:
+            found = asdict(await asyncio.to_thread(new_pair, setup.clock.now()))
+            await db.write(partial(documents.put, kind="key", key="certificate", document=found))
+        writer = Writer(base_url=setup.endpoint_url, signer=Signer(KeyPair(**found)))
         topics = cls(db, setup.clock, TopicCourier(setup, "sns"), writer)
         for document in (await db.read(partial(documents.load, kind="topic"))).values():
             topics._keep(Topic(**document))
@@ -162,6 +160,12 @@ class Topics:
         """Accept messages; returns them, or those that they repeat, with their sequences."""
         scope_is_group = topic.attributes.get("FifoThroughputScope") == "MessageGroup"
         subscriptions = [each for each in self.subscriptions(topic.arn) if not each.pending]
+        version = topic.attributes.get("SignatureVersion") or "1"
+        messages = [replace(each, signature_version=version) for each in messages]
+        protocols = {each.protocol for each in subscriptions if not each.raw}
+        if protocols:
+            sign = self.writer.sign_ahead
+            await asyncio.to_thread(sign, topic.arn, protocols, messages)
         now_ms = self.now_ms()
 
         def job(db: sqlite3.Connection) -> tuple[list[Message], list[Delivery]]:

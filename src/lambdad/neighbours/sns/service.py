@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
+from lambdad.api.app import answer
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Handler, Params, Result, Service
 from lambdad.neighbours.paging import InvalidToken, page
 from lambdad.neighbours.resource_policies import lets_account
 from lambdad.neighbours.sns.errors import AuthorizationErrorException, invalid
 from lambdad.neighbours.sns.parts import Topics
+from lambdad.protocol.http import HttpRequest, HttpResponse
 
 T = TypeVar("T")
 Context = ServiceContext[Topics]
@@ -20,6 +22,15 @@ _Handler = Callable[[Context, Params], Awaitable[Result]]
 SNS = Service[Topics]("sns", invalid="ValidationException")
 _PAGE = 100
 _ARN_PARTS = 6
+
+
+async def handle(request: HttpRequest, context: Context) -> HttpResponse:
+    """Show the certificate that signatures are checked with; everything else is an operation."""
+    signer = context.services.writer.signer
+    if request.method in ("GET", "HEAD") and request.path == signer.path:
+        headers = {"Content-Type": "application/x-pem-file"}
+        return HttpResponse(status=200, headers=headers, body=signer.certificate)
+    return await answer(SNS, request, context)
 
 
 def operation(name: str, **options: Any) -> Callable[[_Handler], Handler[Topics]]:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from lambdad.neighbours.delivery.courier import Courier
 from lambdad.neighbours.delivery.model import DeliveryFailed, Envelope
 from lambdad.neighbours.forwarding import ForwardingFailed, Streams, forward
+from lambdad.neighbours.hosting import Setup
+from lambdad.neighbours.sns.reach import Reach
 from lambdad.protocol.http import HttpRequest
 
 _TIMEOUT_S = 15.0
@@ -18,6 +20,11 @@ _OK, _TOO_MANY, _SERVER_ERROR = range(200, 300), 429, 500
 
 class TopicCourier(Courier):
     """See `outbox.Sender`. Its targets are ARNs and web addresses."""
+
+    def __init__(self, setup: Setup, name: str) -> None:
+        super().__init__(setup, name)
+        own_port = urlsplit(setup.endpoint_url).port or 0
+        self._reach = Reach(own_port=own_port, local=setup.sns.local_endpoints)
 
     async def deliver(self, envelope: Envelope, payload: str) -> None:
         """Deliver once.
@@ -30,41 +37,39 @@ class TopicCourier(Courier):
             return
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                status = await _post(envelope, payload.encode())
-        except (TimeoutError, ForwardingFailed, OSError) as error:
+                status = await self._post(envelope, payload.encode())
+        except (TimeoutError, ForwardingFailed, OSError, UnicodeError) as error:
             raise DeliveryFailed("SDK_CLIENT_ERROR", str(error) or "it took too long") from error
         if status not in _OK:
             final = status < _SERVER_ERROR and status != _TOO_MANY
             raise DeliveryFailed("SDK_CLIENT_ERROR", f"it answered {status}", final=final)
 
+    async def _post(self, envelope: Envelope, body: bytes) -> int:
+        address = urlsplit(envelope.arn)
+        tls = ssl.create_default_context() if address.scheme == "https" else None
+        host, port = str(address.hostname), address.port or (443 if tls else 80)
 
-async def _post(envelope: Envelope, body: bytes) -> int:
-    address = urlsplit(envelope.arn)
-    tls = ssl.create_default_context() if address.scheme == "https" else None
-    host, port = str(address.hostname), address.port or (443 if tls else 80)
-    user, password = address.username, address.password
+        async def connect() -> Streams:
+            return await self._reach.connect(host, port, tls)
 
-    async def connect() -> Streams:
-        return await asyncio.open_connection(host, port, ssl=tls)
-
-    headers = {
-        **envelope.options.get("headers", {}),
-        "host": address.netloc.rpartition("@")[2],
-        "content-type": "text/plain; charset=UTF-8",
-        "user-agent": "Amazon Simple Notification Service Agent",
-        **_basic(user, password),
-    }
-    request = HttpRequest(
-        method="POST",
-        path=address.path or "/",
-        query=address.query,
-        headers=headers,
-        body=body,
-    )
-    response = await forward(request, connect)
-    if response.pieces is not None:
-        await response.pieces.aclose()
-    return response.status
+        headers = {
+            **envelope.options.get("headers", {}),
+            "host": address.netloc.rpartition("@")[2],
+            "content-type": "text/plain; charset=UTF-8",
+            "user-agent": "Amazon Simple Notification Service Agent",
+            **_basic(address.username, address.password),
+        }
+        request = HttpRequest(
+            method="POST",
+            path=address.path or "/",
+            query=address.query,
+            headers=headers,
+            body=body,
+        )
+        response = await forward(request, connect)
+        if response.pieces is not None:
+            await response.pieces.aclose()
+        return response.status
 
 
 def _basic(user: str | None, password: str | None) -> dict[str, str]:
