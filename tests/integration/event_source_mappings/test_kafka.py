@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from lambdad.event_source_mappings.access import read_access
 from lambdad.event_source_mappings.brokers import Brokers
 from lambdad.event_source_mappings.pollers.kafka import KafkaPoller
 from lambdad.testing.broker_polling import Polling, Secrets
-from lambdad.testing.brokers import PASSWORD, USER, KafkaBroker
+from lambdad.testing.brokers import PASSWORD, USER, KafkaBroker, Unavailable
 from lambdad.testing.event_sources import a_mapping
 
 pytestmark = pytest.mark.slow
@@ -81,7 +82,11 @@ class Cluster:
         return a_mapping(kind, **given, **settings)
 
     def poller(
-        self, polling: Polling, mapping: EventSourceMapping, table: Mapping[str, str] | None = None
+        self,
+        polling: Polling,
+        mapping: EventSourceMapping,
+        table: Mapping[str, str] | None = None,
+        **options: float,
     ) -> KafkaPoller:
         return KafkaPoller(
             polling.tools(mapping),
@@ -89,6 +94,7 @@ class Cluster:
             brokers=Brokers(table or {}),
             access=partial(read_access, mapping, polling.secrets),
             checkpoints=polling.checkpoints(),
+            **options,
         )
 
 
@@ -466,3 +472,23 @@ async def test_a_function_that_hangs_delays_no_other_partition(cluster: Cluster)
         await polling.until(lambda: polling.door.running == 2)
         polling.door.gate.set()
         await polling.until(lambda: len(values(polling)) == 2)
+
+
+async def test_brokers_that_go_away_are_noticed_and_do_not_hold_the_poller(tmp_path: Path) -> None:
+    broker = KafkaBroker(tmp_path)
+    try:
+        broker.start()
+        cluster = Cluster(broker)
+        topic = await cluster.topic()
+        await cluster.write(topic, [b"x"])
+        polling = Polling()
+        mapping = cluster.mapping(topic, MetricsConfig={"Metrics": ["EventCount"]})
+        async with polling.running(cluster.poller(polling, mapping, look_s=0.5)):
+            await polling.until(lambda: polling.metrics.total("CommittedEventCount"))
+            broker.stop()
+            await polling.until(lambda: polling.results.texts[1:])
+        assert str(polling.results.texts[1]).startswith("PROBLEM: Connection error. Please check")
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    finally:
+        broker.stop()

@@ -24,7 +24,7 @@ from lambdad.event_source_mappings.base import FUNCTION_FAILED, OK, Problem
 from lambdad.event_source_mappings.brokers import Brokers
 from lambdad.event_source_mappings.checkpoints import Checkpoints, Lease, LeaseLost
 from lambdad.event_source_mappings.kafka_records import KafkaForm, partition_name
-from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster
+from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster, let_go
 from lambdad.event_source_mappings.pollers.kafka_offsets import first_offsets
 from lambdad.event_source_mappings.pollers.kafka_partition import REARRANGED, Partition
 from lambdad.event_source_mappings.pollers.kafka_topic import Destinations
@@ -35,7 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _FETCH_MS = 500
 _LOOK_S = 10.0
-_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,12 @@ class KafkaPoller:
         brokers: Brokers,
         access: Callable[[], Awaitable[Access]],
         checkpoints: Checkpoints,
+        look_s: float = _LOOK_S,
     ) -> None:
-        """`send` delivers to destinations; `access` reads the secrets of now."""
+        """`send` delivers to destinations; `access` reads the secrets of now.
+
+        `look_s`: how often to see whether brokers are there, less than a lease lasts.
+        """
         settings = tools.mapping.settings
         self._tools = tools
         self._send = send
@@ -69,7 +72,8 @@ class KafkaPoller:
         self._topics = list(settings["Topics"])
         self._group = _group_of(settings, tools.mapping.uuid)
         self._partitions: dict[TopicPartition, Partition] = {}
-        self._looked = -_LOOK_S
+        self._look_s = look_s
+        self._looked = -look_s
         shown = tools.mapping.last_processing_result or ""
         self._troubled = shown.startswith("PROBLEM") and shown != FUNCTION_FAILED
 
@@ -127,11 +131,8 @@ class KafkaPoller:
             await self._tools.stopping.unless_stopped(self._subscribed(consumer))
             yield consumer
         finally:
-            try:
-                async with asyncio.timeout(_CLOSE_S):
-                    await consumer.stop()
-            except (KafkaError, TimeoutError) as error:
-                _LOGGER.warning("mapping %s: left without a word: %s", self._group, error)
+            if not await let_go(consumer.stop()):
+                _LOGGER.info("mapping %s left its group without a word", self._group)
 
     async def _subscribed(self, consumer: AIOKafkaConsumer) -> bool:
         await consumer.start()
@@ -219,7 +220,7 @@ class KafkaPoller:
     async def _look(self, consumer: AIOKafkaConsumer, lease: Lease, troubles: Backoff) -> None:
         """Now and then: hold the lease, and see whether brokers and topics are there."""
         now = self._tools.clock.monotonic()
-        if now - self._looked < _LOOK_S:
+        if now - self._looked < self._look_s:
             return
         self._looked = now
         await self._checkpoints.renew(lease)

@@ -5,10 +5,11 @@ Decides protocol, authentication and the words for failures; refuses to know wha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 _REQUEST_MS = 20_000
 _SESSION_MS = 10_000
 _LOOK_MS = 5_000
+_CLOSE_S = 10.0
 _NOT_LOGGED_IN = (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
@@ -159,3 +161,14 @@ def _load(context: ssl.SSLContext, own: Certificate) -> None:
         file.touch(mode=0o600)
         file.write_text(f"{own.private_key}\n{own.certificate}\n", encoding="utf-8")
         context.load_cert_chain(file, password=own.password or "")
+
+
+async def let_go(closing: Coroutine[Any, Any, None]) -> bool:
+    """Close a client; whether that went well, which it need not where brokers are gone."""
+    # A task of its own: the client may end as if it were cancelled, which nobody has asked for.
+    task = asyncio.ensure_future(closing)
+    try:
+        await asyncio.wait({task}, timeout=_CLOSE_S)
+    finally:
+        task.cancel()
+    return task.done() and not task.cancelled() and task.exception() is None

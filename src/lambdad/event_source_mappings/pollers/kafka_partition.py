@@ -38,8 +38,9 @@ REARRANGED = (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-_COMMIT_S = 10.0
+_COMMIT_S = 5.0
 _COMMIT_TRIES = 5
+_LAST_TRIES = 2
 
 
 class Partition:
@@ -175,8 +176,9 @@ class Partition:
                 self._work.counting.error(metric_names.COMMIT_ERROR)
                 delay_s = backoff.failed()
                 # Other members may take their time to agree on who reads what.
-                waits = isinstance(error, REARRANGED) and not self._work.stopping.stopped
-                if not waits and backoff.failures >= _COMMIT_TRIES:
+                ends = self._work.stopping.stopped
+                waits = isinstance(error, REARRANGED) and not ends
+                if not waits and backoff.failures >= (_LAST_TRIES if ends else _COMMIT_TRIES):
                     text = f"The offsets of {self.shard_id} cannot be committed: {error!r}"
                     raise Problem(text) from error
                 await self._work.stopping.sleep(delay_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,11 +12,10 @@ from aiokafka.errors import KafkaError
 from lambdad.domain.async_events import AsyncEvent
 from lambdad.event_source_mappings.base import Problem
 from lambdad.event_source_mappings.discards import TOPIC
-from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster
+from lambdad.event_source_mappings.pollers.kafka_cluster import KafkaCluster, let_go
 from lambdad.event_source_mappings.shard_state import Send
 
 _SEND_S = 30.0
-_CLOSE_S = 5.0
 
 
 class Destinations:
@@ -52,9 +50,7 @@ class Destinations:
     async def close(self) -> None:
         """Let go of the connection."""
         if self._producer is not None:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await self._producer.stop()
+            await let_go(self._producer.stop())
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
