@@ -59,10 +59,14 @@ def plan_of(account: Account, plan_id: str) -> Document:
     return found
 
 
-def _check(context: Context, plan: Mapping[str, Any]) -> None:
+def _check(context: Context, plan: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Refuse a plan that cannot be; stages that it had before may have gone since."""
     if not plan.get("name"):
         raise BadRequestException("Usage Plan name cannot be blank")
+    held = [(each["apiId"], each["stage"]) for each in before.get(_STAGES) or ()]
     for stage in plan.get(_STAGES) or ():
+        if (stage.get("apiId"), stage.get("stage")) in held:
+            continue
         api = context.services.directory.apis.get(str(stage.get("apiId")))
         owner = (context.account_id, context.region)
         if api is None or (api.account_id, api.region) != owner:
@@ -88,7 +92,7 @@ async def create(context: Context, params: Params, account: Account) -> Result:
     """Make a usage plan."""
     plan_id = context.services.new_id()
     document = _whole({"id": plan_id, _STAGES: [], **given(params)})
-    _check(context, document)
+    _check(context, document, {})
     await context.services.put(account, "usage_plans", plan_id, document)
     return answered(document)
 
@@ -117,14 +121,15 @@ async def get_all(context: Context, params: Params, account: Account) -> Result:
 async def update(context: Context, params: Params, account: Account) -> Result:
     """Change what the patches say of a usage plan."""
     plan_id = params["usagePlanId"]
-    document = json.loads(json.dumps(plan_of(account, plan_id)))
+    before = plan_of(account, plan_id)
+    document = json.loads(json.dumps(before))
     for operation in params.get("patchOperations") or ():
         if str(operation.get("path")).startswith(f"/{_STAGES}"):
             _patch_stages(document, operation)
         else:
             document = patched(document, [operation], _RULES)
     document = _whole(document)
-    _check(context, document)
+    _check(context, document, before)
     await context.services.put(account, "usage_plans", plan_id, document)
     return {"tags": {}, **document}
 
