@@ -31,6 +31,7 @@ BENCHMARKS = (
     "cold_python",
     "warm_python",
     "warm_node",
+    "cold_java",
     "runtimes",
     "burst",
     "http_api",
