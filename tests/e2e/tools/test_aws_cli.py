@@ -65,6 +65,7 @@ def test_a_sam_template_is_packaged_deployed_called_changed_and_removed(
         assert "No changes to deploy. Stack shop-aws is up to date" in cli.deploy()
 
     assert shop.says("hello", cli.output("Http"))["name"] == "you"
+    assert shop.says("hello", cli.output("Rest"))["name"] == "me"
     shop.says("hello", cli.output("Url"))
     with shop.step("triggers"):
         shop.use(*TRIGGERS)

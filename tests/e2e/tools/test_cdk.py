@@ -51,8 +51,8 @@ def test_an_application_is_bootstrapped_deployed_called_swapped_changed_and_dest
     with shop.step("bootstrap"):
         assert "bootstrapped" in shop.run(*cdk, "bootstrap")
     with shop.step("deploy"):
-        printed = shop.run(*deploy)
-    [address] = re.findall(r"Shop\.Address = (\S+)", printed)
+        deployed = shop.run(*deploy)
+    [address] = re.findall(r"Shop\.Address = (\S+)", deployed)
     with shop.step("again"):
         assert "(no changes)" in shop.run(*deploy)
     printed = shop.run(*cdk, "diff", "--fail")
@@ -60,6 +60,8 @@ def test_an_application_is_bootstrapped_deployed_called_swapped_changed_and_dest
     assert "Could not create a change set" not in printed
 
     assert shop.says("hello", f"{address}/hello/you")["name"] == "you"
+    [rest] = re.findall(r"Shop\.RestAddress = (\S+)", deployed)
+    assert shop.says("hello", f"{rest}rest/me")["name"] == "me"
     with shop.step("triggers"):
         shop.use(*TRIGGERS)
         shop.heard("http", *TRIGGERS, "schedule")

@@ -51,6 +51,7 @@ def test_an_application_is_built_deployed_called_synced_changed_and_deleted(
     listed = shop.run(sam, "list", "stack-outputs", *STACK, "--output", "json")
     outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(listed)}
     assert shop.says("hello", outputs["Http"])["name"] == "you"
+    assert shop.says("hello", outputs["Rest"])["name"] == "me"
     shop.says("hello", outputs["Url"])
     with shop.step("triggers"):
         shop.use(*TRIGGERS)

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(1200)]
 SOURCE = (APPLICATIONS / "handler.py").read_text()
 TRIGGERS = ("s3", "sqs", "sns", "dynamodb", "kinesis", "shop", "logs")
 ENDPOINT = re.compile(r"Http: (http\S+)")
+REST = re.compile(r"ServiceEndpoint: (http\S+)")
 
 
 @pytest.mark.parametrize("tool", ["serverless", "osls"])
@@ -40,12 +41,13 @@ def test_a_service_is_deployed_called_changed_rolled_back_and_removed(
     command = modules / ".bin" / ("serverless" if tool == "serverless" else "osls")
     before = shop.left()
     with shop.step("deploy"):
-        printed = shop.run(command, "deploy", "--verbose")
-    url = ENDPOINT.findall(printed)[-1] + "/hello/you"
+        deployed = shop.run(command, "deploy", "--verbose")
+    url = ENDPOINT.findall(deployed)[-1] + "/hello/you"
     with shop.step("again"):
         assert "No changes to deploy" in shop.run(command, "deploy")
 
     assert shop.says("hello", url)["name"] == "you"
+    assert shop.says("hello", REST.findall(deployed)[-1] + "/rest/me")["name"] == "me"
     with shop.step("triggers"):
         shop.use(*TRIGGERS)
         shop.heard("http", *TRIGGERS, *(["schedule"] if EVERY_TOOL else []))

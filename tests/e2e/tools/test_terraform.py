@@ -75,6 +75,8 @@ def test_terraform_applies_finds_nothing_to_do_changes_and_destroys(
         # 2 says that something would change.
         shop.run("terraform", "plan", "-detailed-exitcode")
     shop.says("hello", shop.run("terraform", "output", "-raw", "http") + "/hello/you")
+    rest = shop.run("terraform", "output", "-raw", "rest") + "/rest/me"
+    assert shop.says("hello", rest)["name"] == "me"
     shop.says("hello", shop.run("terraform", "output", "-raw", "url"))
     with shop.step("triggers"):
         shop.use(*triggers)

@@ -1,6 +1,7 @@
 // One function with the triggers that people give to functions.
 'use strict';
 const cdk = require('aws-cdk-lib');
+const apigateway = require('aws-cdk-lib/aws-apigateway');
 const apigatewayv2 = require('aws-cdk-lib/aws-apigatewayv2');
 const integrations = require('aws-cdk-lib/aws-apigatewayv2-integrations');
 const dynamodb = require('aws-cdk-lib/aws-dynamodb');
@@ -80,6 +81,10 @@ class Shop extends cdk.Stack {
       methods: [apigatewayv2.HttpMethod.GET],
       integration: new integrations.HttpLambdaIntegration('HttpApp', app),
     });
+    const rest = new apigateway.RestApi(this, 'Rest', { restApiName: 'shop-cdk', cloudWatchRole: false });
+    rest.root.addResource('rest').addResource('{name}')
+      .addMethod('GET', new apigateway.LambdaIntegration(app));
+    new cdk.CfnOutput(this, 'RestAddress', { value: rest.url });
     new cdk.CfnOutput(this, 'Address', { value: http.apiEndpoint });
   }
 }

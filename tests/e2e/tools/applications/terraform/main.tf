@@ -311,5 +311,61 @@ resource "aws_lambda_permission" "http" {
   source_arn    = "${aws_apigatewayv2_api.app.execution_arn}/*/*"
 }
 
+# --- a REST API
+
+resource "aws_api_gateway_rest_api" "app" {
+  name = "shop-terraform"
+  tags = { app = "shop" }
+}
+
+resource "aws_api_gateway_resource" "rest" {
+  rest_api_id = aws_api_gateway_rest_api.app.id
+  parent_id   = aws_api_gateway_rest_api.app.root_resource_id
+  path_part   = "rest"
+}
+
+resource "aws_api_gateway_resource" "name" {
+  rest_api_id = aws_api_gateway_rest_api.app.id
+  parent_id   = aws_api_gateway_resource.rest.id
+  path_part   = "{name}"
+}
+
+resource "aws_api_gateway_method" "get" {
+  rest_api_id   = aws_api_gateway_rest_api.app.id
+  resource_id   = aws_api_gateway_resource.name.id
+  http_method   = "GET"
+  authorization = "NONE"
+}
+
+resource "aws_api_gateway_integration" "get" {
+  rest_api_id             = aws_api_gateway_rest_api.app.id
+  resource_id             = aws_api_gateway_resource.name.id
+  http_method             = aws_api_gateway_method.get.http_method
+  type                    = "AWS_PROXY"
+  integration_http_method = "POST"
+  uri                     = aws_lambda_function.app.invoke_arn
+}
+
+resource "aws_api_gateway_deployment" "app" {
+  rest_api_id = aws_api_gateway_rest_api.app.id
+  depends_on  = [aws_api_gateway_integration.get]
+}
+
+resource "aws_api_gateway_stage" "prod" {
+  rest_api_id   = aws_api_gateway_rest_api.app.id
+  deployment_id = aws_api_gateway_deployment.app.id
+  stage_name    = "prod"
+  variables     = { colour = "blue" }
+}
+
+resource "aws_lambda_permission" "rest" {
+  statement_id  = "rest"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.app.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_api_gateway_rest_api.app.execution_arn}/*/*"
+}
+
+output "rest" { value = aws_api_gateway_stage.prod.invoke_url }
 output "http" { value = aws_apigatewayv2_api.app.api_endpoint }
 output "url" { value = aws_lambda_function_url.app.function_url }
