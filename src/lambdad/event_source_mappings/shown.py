@@ -24,6 +24,7 @@ class Shown:
             return
         self._text = text
         if text is not None and text.startswith("PROBLEM"):
-            source = self._mapping.settings.get("EventSourceArn")
+            settings = self._mapping.settings
+            source = settings.get("EventSourceArn") or settings.get("Topics")
             _LOGGER.warning("mapping %s of %s: %s", self._mapping.uuid, source, text)
         await self._results.note_result(self._mapping, text)

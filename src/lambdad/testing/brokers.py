@@ -37,17 +37,20 @@ class KafkaBroker:
         plain: `host:port` for everybody.
         guarded: `host:port` for who logs in, without TLS.
         encrypted: `host:port` for who logs in, with TLS.
+        mutual: `host:port` for who has a certificate of the same authority, with TLS.
         authority: PEM of what signed its certificate, which is itself.
+        key: PEM of the key of that, encrypted with :data:`PASSWORD`.
     """
 
     def __init__(self, directory: Path) -> None:
         """`directory` is empty."""
         self._directory = directory
-        ports = free_ports(4)
-        self.plain, self.guarded, self.encrypted, self._controller = (
+        ports = free_ports(5)
+        self.plain, self.guarded, self.encrypted, self.mutual, self._controller = (
             f"127.0.0.1:{port}" for port in ports
         )
         self.authority = ""
+        self.key = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._formatted = False
 
@@ -86,6 +89,10 @@ class KafkaBroker:
             capture_output=True,
         )
         self.authority = certificate.read_text(encoding="ascii")
+        encrypt = ("openssl", "pkcs8", "-topk8", "-in", str(keys), "-passout", f"pass:{PASSWORD}")
+        self.key = subprocess.run(  # noqa: S603
+            encrypt, check=True, capture_output=True, text=True
+        ).stdout
         with keys.open("a", encoding="ascii") as file:
             file.write(self.authority)
         properties = self._directory / "server.properties"
@@ -120,6 +127,7 @@ class KafkaBroker:
             "PLAINTEXT": self.plain,
             "SASL_PLAINTEXT": self.guarded,
             "SASL_SSL": self.encrypted,
+            "SSL": self.mutual,
         }
         public = ",".join(f"{name}://{address}" for name, address in listeners.items())
         lines = {
@@ -130,7 +138,7 @@ class KafkaBroker:
             "listeners": f"{public},CONTROLLER://{self._controller}",
             "advertised.listeners": public,
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-            "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+            "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             "log.retention.ms": "-1",
             "log.dirs": str(self._directory / "data"),
             "auto.create.topics.enable": "false",
@@ -141,6 +149,9 @@ class KafkaBroker:
             "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(keys),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(keys.with_name("certificate.pem")),
+            "listener.name.ssl.ssl.client.auth": "required",
         }
         for listener in ("sasl_plaintext", "sasl_ssl"):
             prefix = f"listener.name.{listener}"

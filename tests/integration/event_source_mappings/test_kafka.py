@@ -382,6 +382,32 @@ async def test_logins_with_and_without_tls(cluster: Cluster, kind: str) -> None:
         await polling.until(lambda: values(polling)[-1] == "y")
 
 
+async def test_a_certificate_of_the_client_s_own_lets_in_and_another_does_not(
+    cluster: Cluster,
+) -> None:
+    topic, broker = await cluster.topic(), cluster.broker
+    await cluster.write(topic, [b"x"])
+    polling = Polling()
+    own = {"certificate": broker.authority, "privateKey": broker.key}
+    polling.secrets.secrets = {
+        "ca": {"certificate": broker.authority},
+        "own": {**own, "privateKeyPassword": PASSWORD},
+        "locked": {**own, "privateKeyPassword": "rabbit"},
+    }
+    authority = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": Secrets.arn("ca")}
+    for name, expected in (
+        ("locked", "PROBLEM: Provided certificate or private key is invalid"),
+        ("own", "OK"),
+    ):
+        certificate = {"Type": "CLIENT_CERTIFICATE_TLS_AUTH", "URI": Secrets.arn(name)}
+        mapping = cluster.mapping(
+            topic, server=broker.mutual, SourceAccessConfigurations=[authority, certificate]
+        )
+        async with polling.running(cluster.poller(polling, mapping)):
+            await polling.until(lambda: expected in polling.results.texts)  # noqa: B023
+    assert values(polling) == ["x"]
+
+
 async def test_what_is_wrong_with_the_cluster_is_said_in_the_words_of_aws(
     cluster: Cluster,
 ) -> None:
