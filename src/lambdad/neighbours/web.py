@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import aclosing
@@ -23,6 +24,9 @@ from lambdad.neighbours.forwarding import ForwardingFailed, Streams, forward
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers.outgoing import CallRefused, Unreachable
 
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_UNSAFE = re.compile(r"[^\x21-\x7e]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ANSWER_MAX = 10 * 1024 * 1024
 _SERVER_ERROR = 500
 
@@ -52,7 +56,21 @@ class WebClient:
 def _directed(request: HttpRequest, address: SplitResult) -> HttpRequest:
     query = "&".join(each for each in (address.query, request.query) if each)
     headers = {**request.headers, "host": address.netloc.rpartition("@")[2]}
-    return replace(request, path=address.path or "/", query=query, headers=headers)
+    # SECURITY: values may come from whoever calls; none may end its line and begin another one.
+    if _TOKEN.fullmatch(request.method) is None or _UNSAFE.search(f"{address.path}?{query}"):
+        raise Unreachable("there is no such request")
+    clean = {name: _line(value) for name, value in headers.items() if _TOKEN.fullmatch(name)}
+    return replace(request, path=address.path or "/", query=query, headers=clean)
+
+
+def _line(value: str) -> str:
+    """Return a value without line ends; letters that Latin-1 lacks are sent as UTF-8."""
+    text = _CONTROL.sub(" ", value)
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("latin-1")
+    return text
 
 
 async def _connect(address: SplitResult, tls: ssl.SSLContext | None) -> Streams:

@@ -103,6 +103,8 @@ def check_integration(api: Api, integration: Document) -> None:
         raise BadRequestException(f"Invalid HTTP endpoint specified for URI: {uri}")
     elif kind == "AWS_PROXY" and not uri:
         raise BadRequestException("IntegrationUri is required for integrations of type AWS_PROXY")
+    if (method := integration.get("IntegrationMethod")) and method not in _METHODS.split("|"):
+        raise BadRequestException(f"Invalid HTTP method specified: {method}")
     _check_format(api, integration)
     low, high = _TIMEOUT_MS[api.protocol]
     if not low <= int(integration.get("TimeoutInMillis", high)) <= high:
