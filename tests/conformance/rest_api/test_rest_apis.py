@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -22,12 +23,14 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 REGION = "us-east-1"
 FUNCTION = """
-import base64, json
+import base64, json, time
 
 def handler(event, context):
     path = event.get("path", "") if isinstance(event, dict) else ""
     if path.endswith("/fail"):
         raise ValueError("no")
+    if path.endswith("/slow"):
+        time.sleep(0.5)
     if path.endswith("/malformed"):
         return {"statusCode": 200, "body": {"an": "object"}}
     if path.endswith("/teapot"):
@@ -39,6 +42,7 @@ def handler(event, context):
         return {"statusCode": 200, "headers": {"Content-Type": "image/png"},
                 "body": base64.b64encode(b"\\x89PNG").decode(), "isBase64Encoded": True}
     if isinstance(event, dict) and "wanted" in event:
+        print("wanted:", event["wanted"])
         if event["wanted"] == "bad":
             raise ValueError("[BadRequest] you asked for it")
         return {"said": event["wanted"], "list": [1, 2]}
@@ -192,9 +196,16 @@ def api(front: Front, function: Mapping[str, Any]) -> Iterator[str]:
     built.method("ANY /files/{rest+}", integration=function)
     by_variable = {**function, "uri": uri_of("${stageVariables.name}")}
     built.method("GET /variable", integration=by_variable)
+    built.method("GET /slow", integration={**function, "timeoutInMillis": 50})
+    front.user.deploy("rest-api-closed", FUNCTION)
+    closed = {**function, "uri": uri_of("rest-api-closed")}
+    built.method("GET /closed", integration=closed)
+    role = {"credentials": "arn:aws:iam::000000000000:role/any"}
+    built.method("GET /by-role", integration={**closed, **role})
     built.method("GET /missing", integration={**function, "uri": uri_of("rest-api-nobody")})
     _mock(built)
     _custom(built, function["uri"])
+    _event(built, function["uri"])
     built.stage(variables={"name": "rest-api-function"})
     yield built.id
     front.api.delete_rest_api(restApiId=built.id)
@@ -249,6 +260,21 @@ def _custom(built: Builder, uri: str) -> None:
                 "method.response.header.X-Type": "integration.response.body.errorType"
             },
         },
+    )
+
+
+def _event(built: Builder, uri: str) -> None:
+    built.method(
+        "POST /event",
+        integration={
+            "type": "AWS",
+            "uri": uri,
+            "requestParameters": {"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
+        },
+    )
+    built.responses(
+        "POST /event",
+        {"statusCode": "202", "responseTemplates": {"application/json": '{"taken": true}'}},
     )
 
 
@@ -335,6 +361,31 @@ def test_a_function_that_fails_is_a_bad_gateway(front: Front, api: str, path: st
 def test_a_function_that_is_not_there_is_an_error(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/missing")
     assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+
+
+def test_a_function_that_takes_too_long_is_not_waited_for(front: Front, api: str) -> None:
+    answer = front.call(api, "/dev/slow")
+    assert (answer.status, answer.json) == (504, {"message": "Endpoint request timed out"})
+
+
+def test_a_function_must_let_the_api_invoke_it_or_its_role_does(front: Front, api: str) -> None:
+    answer = front.call(api, "/dev/closed")
+    assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+    assert front.call(api, "/dev/by-role").status == 200
+
+
+def test_a_function_may_be_invoked_without_waiting_for_it(front: Front, api: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = b'{"wanted": "an-event"}'
+    answer = front.call(api, "/dev/event", method="POST", body=body, headers=headers)
+    assert (answer.status, answer.json) == (202, {"taken": True})
+    assert front.call(api, "/dev/items/1").status == 200  # whose log there is now, at least
+    group = "/aws/lambda/rest-api-function"
+    deadline = time.monotonic() + 60
+    while not front.client("logs").filter_log_events(
+        logGroupName=group, filterPattern='"wanted: an-event"'
+    )["events"]:
+        assert time.monotonic() < deadline
 
 
 def test_stage_variables_choose_the_function(front: Front, api: str) -> None:
