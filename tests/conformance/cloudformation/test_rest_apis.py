@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from tests.conformance.cloudformation.conftest import Account
 
+from lambdad.neighbours.cloudformation.calls import AwsApi, Calls
+from lambdad.neighbours.cloudformation.types import TYPES
+from lambdad.neighbours.cloudformation.types.base import Made, Work
+
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -253,3 +257,40 @@ def test_a_document_may_lie_in_s3(account: Account) -> None:
     account.delete("cfn-rest-s3")
     s3.delete_object(Bucket="cfn-rest-documents", Key="api.json")
     s3.delete_bucket(Bucket="cfn-rest-documents")
+
+
+def test_what_an_interrupted_attempt_made_is_taken_over(account: Account) -> None:
+    api = AwsApi(account.endpoint_url, lambda account_id: (account_id, "any"))
+    calls = Calls(api, account.account_id, "us-east-1")
+
+    def create(kind: str, **properties: Any) -> Made:
+        work = Work(
+            calls=calls,
+            stack_name="taken-over",
+            stack_id="arn:aws:cloudformation:us-east-1:000000000000:stack/taken-over/1",
+            stack_tags={},
+            logical_id=kind,
+            properties=properties,
+            previous={},
+            physical_id="",
+            token="t",
+            attempted=True,
+            name=f"taken-over-{kind}",
+        )
+        return TYPES[f"AWS::ApiGateway::{kind}"].create(work)
+
+    made = create("RestApi", Name="taken-over")
+    own = {"RestApiId": made.physical_id}
+    below = {"ParentId": made.attributes["RootResourceId"], "PathPart": "a"}
+    uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/x/invocations"
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("RestApi", {"Name": "taken-over"}),
+        ("Resource", {**own, **below}),
+        ("Authorizer", {**own, "Name": "z", "Type": "TOKEN", "AuthorizerUri": uri}),
+        ("ApiKey", {"Enabled": True, "Value": "v" * 20}),
+        ("UsagePlan", {"UsagePlanName": "taken-over"}),
+    ]
+    first = [create(kind, **properties).physical_id for kind, properties in wanted]
+    again = [create(kind, **properties).physical_id for kind, properties in wanted]
+    assert first == again
+    assert first[0] == made.physical_id

@@ -13,14 +13,16 @@ from lambdad.neighbours.cloudformation.types.base import (
     Work,
     nothing,
 )
-from lambdad.neighbours.cloudformation.types.rest_api_stages import group
-from lambdad.neighbours.cloudformation.types.rest_apis import (
+from lambdad.neighbours.cloudformation.types.rest_api_calls import (
     SERVICE,
     Patch,
     arn_of,
+    made_before,
+    marked,
     patches,
     retag,
 )
+from lambdad.neighbours.cloudformation.types.rest_api_stages import group
 
 _KEY_PATHS = {
     "CustomerId": "/customerId",
@@ -44,8 +46,11 @@ def _key(key_id: str) -> Made:
 
 
 def _create_key(work: Work) -> Made:
+    wanted = {"value": work.get("Value")} if work.get("Value") else {}
+    if made_id := made_before(work, "GetApiKeys", name=work.name, **wanted):
+        return _key(made_id)
     made = work.call(
-        SERVICE, "CreateApiKey", **{**work.properties, "Name": work.name}, Tags=work.tags()
+        SERVICE, "CreateApiKey", **{**work.properties, "Name": work.name}, Tags=marked(work)
     )
     return _key(made["id"])
 
@@ -75,11 +80,13 @@ def _plan(plan_id: str) -> Made:
 
 
 def _create_plan(work: Work) -> Made:
+    if made_id := made_before(work, "GetUsagePlans"):
+        return _plan(made_id)
     given = {
         **work.without("UsagePlanName", "Tags"),
         "Name": work.get("UsagePlanName") or work.name,
     }
-    return _plan(work.call(SERVICE, "CreateUsagePlan", **given, Tags=work.tags())["id"])
+    return _plan(work.call(SERVICE, "CreateUsagePlan", **given, Tags=marked(work))["id"])
 
 
 def _update_plan(work: Work) -> Made:

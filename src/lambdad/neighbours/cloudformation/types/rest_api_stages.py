@@ -12,7 +12,7 @@ from lambdad.neighbours.cloudformation.types.base import (
     ResourceType,
     Work,
 )
-from lambdad.neighbours.cloudformation.types.rest_apis import (
+from lambdad.neighbours.cloudformation.types.rest_api_calls import (
     SERVICE,
     Patch,
     arn_of,

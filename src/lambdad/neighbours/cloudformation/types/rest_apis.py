@@ -17,9 +17,17 @@ from lambdad.neighbours.cloudformation.types.base import (
     ResourceType,
     Work,
 )
+from lambdad.neighbours.cloudformation.types.rest_api_calls import (
+    SERVICE,
+    arn_of,
+    escaped,
+    listed,
+    made_before,
+    marked,
+    patches,
+    retag,
+)
 
-SERVICE = "apigateway"
-Patch = dict[str, str]
 # Properties of an API, by the path of their patch; lists and maps are apart.
 _API_PATHS = {
     "ApiKeySourceType": "/apiKeySource",
@@ -40,40 +48,6 @@ _API_DEFAULTS = {
 }
 
 
-def patches(work: Work, paths: Mapping[str, str], defaults: Mapping[str, str]) -> list[Patch]:
-    """Return what changes the properties that are others than before."""
-    found: list[Patch] = []
-    for name, path in paths.items():
-        value = work.get(name, defaults.get(name))
-        if not work.changed(name):
-            continue
-        if value is None:
-            found.append({"op": "remove", "path": path})
-        else:
-            found.append({"op": "replace", "path": path, "value": text_of(value)})
-    return found
-
-
-def escaped(part: str) -> str:
-    """Return a part of a patch's path."""
-    return part.replace("~", "~0").replace("/", "~1")
-
-
-def retag(work: Work, arn: str) -> None:
-    """Let something have the tags of its stack and template."""
-    tags = work.tags()
-    gone = sorted(work.tags(work.previous).keys() - tags.keys())
-    if gone:
-        work.call(SERVICE, "UntagResource", ResourceArn=arn, TagKeys=gone)
-    if tags:
-        work.call(SERVICE, "TagResource", ResourceArn=arn, Tags=tags)
-
-
-def arn_of(work: Work, path: str) -> str:
-    """Return the ARN of `/restapis/abc`."""
-    return f"arn:{work.partition}:apigateway:{work.calls.region}::{path}"
-
-
 # --- APIs -----------------------------------------------------------------------------------
 
 
@@ -84,16 +58,25 @@ def _api(work: Work, api_id: str) -> Made:
 
 
 def _create_api(work: Work) -> Made:
+    if (made := made_before(work, "GetRestApis")) is not None:
+        _change_api(work, made)
+        return _api(work, made)
     document = _document(work)
     if document is None:
         params = work.without("ApiKeySourceType", "Body", "BodyS3Location", "Mode", "Parameters")
-        params.update(Name=work.get("Name") or work.logical_id, Tags=work.tags())
+        params.update(Name=work.get("Name") or work.logical_id, Tags=marked(work))
         params["BinaryMediaTypes"] = _media_types(work.properties)
         if work.get("ApiKeySourceType"):
             params["ApiKeySource"] = work.get("ApiKeySourceType")
         return _api(work, work.call(SERVICE, "CreateRestApi", **params)["id"])
     api_id = str(work.call(SERVICE, "ImportRestApi", **_import(work, document))["id"])
     try:
+        work.call(
+            SERVICE,
+            "TagResource",
+            ResourceArn=arn_of(work, f"/restapis/{api_id}"),
+            Tags=marked(work),
+        )
         _change_api(work, api_id)
     except CallFailed as error:
         raise ResourceFailed(str(error), left=api_id) from error
@@ -137,23 +120,23 @@ def _import(work: Work, document: bytes) -> dict[str, Any]:
 
 def _change_api(work: Work, api_id: str) -> None:
     """Change what the template says of an API beside its document."""
-    listed = patches(work, _API_PATHS, _API_DEFAULTS)
+    changes = patches(work, _API_PATHS, _API_DEFAULTS)
     named = work.get("Name") or (work.previous and not work.get("Body") and work.logical_id)
-    listed = [each for each in listed if each["path"] != "/name" or named]
-    for each in listed:
+    changes = [each for each in changes if each["path"] != "/name" or named]
+    for each in changes:
         if each["path"] == "/name":
             each.update(op="replace", value=str(named))
     kinds = (work.get("EndpointConfiguration") or {}).get("Types")
     if work.changed("EndpointConfiguration") and kinds:
         path = "/endpointConfiguration/types/0"
-        listed.append({"op": "replace", "path": path, "value": text_of(kinds[0])})
+        changes.append({"op": "replace", "path": path, "value": text_of(kinds[0])})
     before, after = _media_types(work.previous), _media_types(work.properties)
     for op, gone in (("remove", set(before) - set(after)), ("add", set(after) - set(before))):
-        listed += [
+        changes += [
             {"op": op, "path": f"/binaryMediaTypes/{escaped(each)}"} for each in sorted(gone)
         ]
-    if listed:
-        work.call(SERVICE, "UpdateRestApi", RestApiId=api_id, PatchOperations=listed)
+    if changes:
+        work.call(SERVICE, "UpdateRestApi", RestApiId=api_id, PatchOperations=changes)
     retag(work, arn_of(work, f"/restapis/{api_id}"))
 
 
@@ -170,8 +153,16 @@ def _delete_api(work: Work) -> None:
 
 
 def _create_resource(work: Work) -> Made:
-    made = work.call(SERVICE, "CreateResource", **work.properties)
+    made = work.create(SERVICE, "CreateResource", **work.properties)
+    if made is None:
+        there = listed(work, "GetResources", RestApiId=work.get("RestApiId"))
+        made = next(dict(each) for each in there if _is_at(work, each))
     return Made(physical_id=made["id"], attributes={"ResourceId": made["id"]})
+
+
+def _is_at(work: Work, resource: Mapping[str, Any]) -> bool:
+    place = (resource.get("parentId"), resource.get("pathPart"))
+    return place == (work.get("ParentId"), work.get("PathPart"))
 
 
 def _delete_resource(work: Work) -> None:
@@ -242,7 +233,11 @@ def part(
     """Return the type of a part of an API that is changed by patches of its properties."""
 
     def create(work: Work) -> Made:
-        made = work.call(SERVICE, f"Create{name}", **values(work))
+        given = values(work)
+        made = work.create(SERVICE, f"Create{name}", **given)
+        if made is None:
+            there = listed(work, f"Get{name}s", RestApiId=work.get("RestApiId"))
+            made = next(dict(each) for each in there if each["name"] == given["Name"])
         return Made(physical_id=made["id"], attributes={attribute: made["id"]})
 
     def named(work: Work) -> dict[str, Any]:
