@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import Deployer
+from lambdad.testing.deploy import Deployer, zip_of
 from lambdad.testing.languages import LANGUAGES, Language, NotHere, here, settings
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -127,3 +127,62 @@ def test_what_is_no_handler_is_named(user: Deployer, case: str) -> None:
     answer = user.invoke(deploy(user, language, handler), {})
     assert (answer.error, answer.payload.get("errorType")) == ("Unhandled", error_type)
     assert message in answer.payload["errorMessage"]
+
+
+@pytest.mark.parametrize("place", ["lib/ of the package", "java/lib/ of a layer"])
+def test_java_finds_its_classes_in_archives(user: Deployer, place: str) -> None:
+    language = next(language for language in LANGUAGES if language.name == "Java")
+    runtime = next((name for name in language.runtimes if name in here()), None)
+    if runtime is None:
+        pytest.skip("this host has no Java: scripts/install_runtimes installs it")
+    files = language.package(FIXTURES)
+    classes = {name: content for name, content in files.items() if name.endswith(".class")}
+    archives = {f"lib/{Path(name).name}": files[name] for name in files if name.endswith(".jar")}
+    archives["lib/app.jar"] = zip_of(classes)
+    function, layers = f"f-{uuid.uuid4().hex[:12]}", []
+    if place.startswith("java"):
+        content = {f"java/{name}": archive for name, archive in archives.items()}
+        layer = user.lambda_.publish_layer_version(
+            LayerName=function, Content={"ZipFile": zip_of(content)}
+        )
+        layers, archives = [layer["LayerVersionArn"]], {"notes.txt": b"no class is here"}
+    user.deploy(
+        function,
+        archives,
+        Handler="example.Handler",
+        Runtime=runtime,
+        MemorySize=language.memory_mb,
+        Layers=layers,
+    )
+    answer = user.invoke(function, {"do": "echo", "value": 1})
+    assert (answer.error, answer.payload) == (None, 1), answer.log
+
+
+def test_ruby_requires_from_both_places_of_layers(user: Deployer) -> None:
+    language = next(language for language in LANGUAGES if language.name == "Ruby")
+    runtime = next((name for name in language.runtimes if name in here()), None)
+    if runtime is None:
+        pytest.skip("this host has no Ruby: scripts/install_runtimes installs it")
+    function = f"f-{uuid.uuid4().hex[:12]}"
+    # Gems are for the version that runs, which may be another where that stands in.
+    version = (here()[runtime] or runtime.removeprefix("ruby")).split(".")
+    gems = f"ruby/gems/{version[0]}.{version[1]}.0"
+    specification = (
+        "Gem::Specification.new { |s| s.name = 'special'; s.version = '1.0'; s.summary = 's'; "
+        "s.authors = ['a']; s.files = ['lib/special.rb']; s.require_paths = ['lib'] }"
+    )
+    content = {
+        "ruby/lib/general.rb": "GENERAL = 'general'",
+        f"{gems}/gems/special-1.0/lib/special.rb": "SPECIAL = 'special'",
+        f"{gems}/specifications/special-1.0.gemspec": specification,
+    }
+    layer = user.lambda_.publish_layer_version(
+        LayerName=function, Content={"ZipFile": zip_of(content)}
+    )
+    source = (
+        "require 'general'\nrequire 'special'\n"
+        "def handler(event:, context:)\n  [GENERAL, SPECIAL]\nend\n"
+    )
+    user.deploy(function, {"app.rb": source}, Runtime=runtime, Layers=[layer["LayerVersionArn"]])
+    answer = user.invoke(function)
+    assert (answer.error, answer.payload) == (None, ["general", "special"]), answer.log
