@@ -1,4 +1,4 @@
-"""Parameters of a template: what they may be, and what they are. Pure.
+"""Parameters of a template: what they may be, and what they are.
 
 Values of SSM parameters are asked for by a callback, since another service has them.
 """
@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lambdad.neighbours.cloudformation.allowed_patterns import matches
 from lambdad.neighbours.cloudformation.errors import ValidationError
 from lambdad.neighbours.cloudformation.template import Template
 
@@ -127,7 +128,7 @@ def _problem(declared: Mapping[str, Any], text: str, *, number: bool) -> str | N
     if number:
         return _number_problem(declared, text)
     pattern = declared.get("AllowedPattern")
-    if pattern is not None and not _matches(str(pattern), text):
+    if pattern is not None and not matches(str(pattern), text):
         return f"must match pattern {pattern}"
     if len(text) < float(declared.get("MinLength", 0)):
         return f"must contain at least {declared['MinLength']} characters"
@@ -146,15 +147,6 @@ def _number_problem(declared: Mapping[str, Any], text: str) -> str | None:
     if "MaxValue" in declared and value > float(declared["MaxValue"]):
         return f"must be a number not greater than {declared['MaxValue']}"
     return None
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error as error:
-        raise ValidationError(
-            f"Template format error: AllowedPattern {pattern}: {error}"
-        ) from error
 
 
 def shown(template: Template, texts: Mapping[str, str]) -> dict[str, str]:

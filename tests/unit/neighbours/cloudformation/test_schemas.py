@@ -42,7 +42,7 @@ def test_a_wrong_property_is_named(name: str, properties: Any, problem: str) -> 
 @pytest.mark.parametrize(
     ("name", "properties"),
     [
-        (QUEUE, {"DelaySeconds": "3", "FifoQueue": "true", "RedrivePolicy": {"any": 1}}),
+        (QUEUE, {"DelaySeconds": "3", "RedrivePolicy": {"maxReceiveCount": "1"}}),
         (QUEUE, {"QueueName": 7}),
         (FUNCTION, {**CODE, "Timeout": "3", "Environment": {"Variables": {"A": 1}}}),
         ("AWS::IAM::ManagedPolicy", {"PolicyDocument": '{"Statement": []}'}),
