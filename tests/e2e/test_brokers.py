@@ -165,6 +165,7 @@ def test_all_that_is_in_brokers_arrives_in_order_though_the_daemon_dies(
     with DaemonProcess(tmp_path / "data", *options) as after:
         wait_for(ledger, COUNT)
         mappings = client("lambda", after.endpoint_url).list_event_source_mappings()
+    assert "Traceback" not in after.stderr, after.stderr
     results = [each.get("LastProcessingResult") for each in mappings["EventSourceMappings"]]
     assert sorted(map(str, results)) == ["None", "OK", "OK"]
     for source, partitions in SOURCES:

@@ -180,7 +180,7 @@ class RabbitMqPoller:
         )
         refused, begun = Backoff(0.1, 10.0), tools.clock.monotonic()
         while True:
-            call = await tools.calls.make(tools.mapping, event, None)
+            call = await tools.calls.make(tools.mapping, event, None, size=len(part))
             tools.counting.add(
                 metric_names.INVOKED if call.ran else metric_names.FAILED_INVOKE, len(part)
             )
