@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from random import random
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,8 @@ from lambdad.triggers.http_events import Arrival
 from lambdad.triggers.http_events_v1 import extended_request_id
 from lambdad.triggers.rest_api.authorization import Authorization
 from lambdad.triggers.rest_api.calls import Call
+from lambdad.triggers.rest_api.canaries import served
+from lambdad.triggers.rest_api.compression import compressed
 from lambdad.triggers.rest_api.gateway_responses import Refused, response_of
 from lambdad.triggers.rest_api.integrations import Integrations
 from lambdad.triggers.rest_api.model import Account, Directory, Document, RestApi, Snapshot
@@ -55,8 +58,11 @@ class RestApiFront:
         usage: UsageMeter,
         clock: Clock,
         request_ids: Iterator[str],
+        draw: Callable[[], float] = random,
     ) -> None:
+        """`draw` decides which requests a canary gets."""
         self._apis = apis
+        self._draw = draw
         self._authorization = authorization
         self._integrations = integrations
         self._usage = usage
@@ -82,7 +88,7 @@ class RestApiFront:
         stage = None if api is None else api.stages.get(stage_name)
         snapshot = None
         if api is not None and stage is not None:
-            snapshot = api.deployments.get(str(stage.get("deploymentId")))
+            snapshot, stage = served(api, stage, self._draw)
         if api is None or stage is None or snapshot is None or not _is_open(api, address):
             # AWS: whether there is such an API is nobody's business.
             refused = Refused("INVALID_API_KEY", "Forbidden")
@@ -102,7 +108,7 @@ class RestApiFront:
     async def answer(self, call: Call, account: Account) -> HttpResponse:
         """Answer a call: what its integration says, or why it does not."""
         try:
-            return await self._run(call, account)
+            return compressed(await self._run(call, account), call)
         except Refused as refused:
             return response_of(refused, call)
 

@@ -8,23 +8,18 @@ from functools import lru_cache
 from typing import Any
 
 from lambdad.triggers.vtl.bounds import DEPTH_MAX, Budget, TemplateFailed
-from lambdad.triggers.vtl.expressions import Reader
-from lambdad.triggers.vtl.nodes import (
+from lambdad.triggers.vtl.directives import (
     Assign,
     Break,
     Define,
-    Expression,
     Foreach,
     If,
     Leave,
-    Node,
-    Reference,
-    Rendering,
     Stop,
-    Text,
     Use,
-    render_all,
 )
+from lambdad.triggers.vtl.expressions import Reader
+from lambdad.triggers.vtl.nodes import Expression, Node, Reference, Rendering, Text, render_all
 
 _SPECIAL = re.compile(r"[$#\\]")
 _REST_OF_LINE = re.compile(r"[ \t]*\r?\n")
