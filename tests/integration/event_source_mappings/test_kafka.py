@@ -487,6 +487,28 @@ async def test_records_that_the_topic_has_lost_are_not_tried_for_ever(cluster: C
     assert await cluster.committed(f"group-{topic}", topic) == 2
 
 
+async def test_reading_goes_on_where_the_topic_begins_when_what_was_next_is_gone(
+    cluster: Cluster,
+) -> None:
+    topic = await cluster.topic()
+    mapping = cluster.mapping(topic)
+    polling = Polling()
+    async with polling.running(cluster.poller(polling, mapping)):
+        while await cluster.committed(f"group-{topic}", topic) is None:
+            pass
+    await cluster.write(topic, [b"gone", b"gone too", b"left"])
+    async with administering(cluster.broker.plain) as admin:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=2)})
+    async with polling.running(cluster.poller(polling, mapping)):
+        await polling.until(lambda: values(polling) == ["left"])
+    async with administering(cluster.broker.plain) as admin:
+        await admin.delete_topics([topic])
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+    await cluster.write(topic, [b"new"])
+    async with polling.running(cluster.poller(polling, mapping)):
+        await polling.until(lambda: values(polling) == ["left", "new"])
+
+
 async def test_a_function_that_hangs_delays_no_other_partition(cluster: Cluster) -> None:
     topic = await cluster.topic(partitions=2)
     await cluster.write(topic, [b"slow"], partition=0)

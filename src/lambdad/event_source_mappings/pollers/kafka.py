@@ -178,8 +178,7 @@ class KafkaPoller:
             await self._begin(consumer)
             return
         except OffsetOutOfRangeError as error:
-            # What comes next is gone: begin with what is left.
-            await consumer.seek_to_beginning(*error.args[0])
+            await self._begin_anew(consumer, error.args[0])
             return
         self._match(reading, group)
         for place, records in (got or {}).items():
@@ -216,6 +215,17 @@ class KafkaPoller:
         except REARRANGED:
             # The group is being rearranged; partitions are asked for again.
             await self._tools.stopping.pause(0.2)
+
+    async def _begin_anew(
+        self, consumer: AIOKafkaConsumer, wanted: Mapping[TopicPartition, int]
+    ) -> None:
+        """What comes next is gone: begin with what is left."""
+        firsts = await consumer.beginning_offsets(list(wanted))
+        for place, offset in wanted.items():
+            if firsts[place] < offset and place in self._partitions:
+                # The topic was made anew: its offsets are others than those that were seen.
+                self._partitions[place].lose()
+            consumer.seek(place, firsts[place])
 
     async def _look(self, consumer: AIOKafkaConsumer, lease: Lease, troubles: Backoff) -> None:
         """Now and then: hold the lease, and see whether brokers and topics are there."""
