@@ -43,6 +43,7 @@ BENCHMARKS = (
     "sqs",
     "sqs_mapping",
     "kinesis",
+    "streams",
     "dynamodb",
     "stacks",
     "idle_environments",

@@ -34,6 +34,7 @@ _TITLES = {
     "sqs": "SQS",
     "sqs_mapping": "From a queue through a function",
     "kinesis": "Kinesis",
+    "streams": "From streams through a function",
     "dynamodb": "DynamoDB",
     "stacks": "A stack of 150 resources",
 }

@@ -16,7 +16,7 @@ from lambdad.event_source_mappings.counting import Counting
 from lambdad.event_source_mappings.progress import Progress
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
-from lambdad.event_source_mappings.streams import Form, Stream
+from lambdad.event_source_mappings.streams import Form, Stream, Wake
 from lambdad.event_source_mappings.windows import Window
 
 Send = Callable[[AsyncEvent], Awaitable[None]]
@@ -44,10 +44,15 @@ class Work(Tools):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamWork(Work):
-    """What a mapping of a stream is worked on with."""
+    """What a mapping of a stream is worked on with.
+
+    Attributes:
+        wake: what knows of new records, where something does.
+    """
 
     stream: Stream
     checkpoints: Checkpoints
+    wake: Wake | None = None
 
 
 class Ordered(Protocol):

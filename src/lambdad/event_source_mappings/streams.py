@@ -94,6 +94,18 @@ class Form(Protocol):
         ...
 
 
+class Wake(Protocol):
+    """Knows when a stream has something new, so that nobody has to ask again and again."""
+
+    def mark(self) -> int:
+        """Return how far it has come; taken before reading, so that nothing comes unnoticed."""
+        ...
+
+    async def wait(self, iterator: str, mark: int, seconds: float) -> None:
+        """Return when there may be something behind the iterator, or after so long."""
+        ...
+
+
 class Stream(Protocol):
     """A stream that is read for one mapping.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from lambdad.sandbox.base import GuardState, SandboxBackend
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
@@ -60,3 +62,12 @@ class Silence:
 
     def stopped(self) -> None:
         """See :class:`Announcer`."""
+
+
+def weaknesses(backend: SandboxBackend) -> list[str]:
+    """Return a line for each guard of a backend that is missing or degraded."""
+    return [
+        f"{guard.name} is {guard.state}: {guard.detail} {guard.remedy}".rstrip()
+        for guard in backend.guards()
+        if guard.state is not GuardState.ACTIVE
+    ]

@@ -37,6 +37,7 @@ from lambdad.runtimes.catalogue import Catalogue
 from lambdad.sandbox.base import GuardState, Listener, SandboxBackend
 from lambdad.sandbox.registry import choose
 from lambdad.server import auth_wiring, front_doors, neighbours_wiring
+from lambdad.server.announcements import weaknesses
 from lambdad.server.async_wiring import AsyncParts, connect
 from lambdad.server.auth_wiring import AuthParts
 from lambdad.server.capacity import host_capacity
@@ -117,7 +118,7 @@ class Daemon:
         self._auth = auth_wiring.connect(config.auth, data_dir, self._clock)
         self._backend, notes = await choose(config.sandbox, data_dir / "sandbox", self._clock)
         self._stack.push_async_callback(self._backend.close)
-        self.warnings = (*notes, *_weaknesses(self._backend))
+        self.warnings = (*notes, *weaknesses(self._backend))
         services, packages = await self._planes(store, data_dir, port)
         await self._listen(self._site(services, packages), listener, data_dir)
         self._begin(services, store)
@@ -166,6 +167,7 @@ class Daemon:
 
     def _begin(self, services: Services, store: Engine) -> None:
         """Begin what is done without being called."""
+        self._sources.neighbours = self._neighbours.parts
         self._sources.begin(services.attachments.event_source_mappings, self._async.dispatcher)
         self._tasks.spawn(self._async.dispatcher.run())
         self._tasks.spawn(self._invoker.run_reaper())
@@ -175,8 +177,7 @@ class Daemon:
         publisher = MetricPublisher(
             self._config.metrics, self._invoker, self._subscriptions.metrics, self._neighbours
         )
-        self._tasks.spawn(publisher.run())
-        self._stack.push_async_callback(publisher.flush)
+        publisher.begin(self._tasks.spawn, self._stack)
         self._tasks.spawn(
             collect_packages(services.functions, self._invoker, self._images, store.functions)
         )
@@ -383,14 +384,6 @@ class Daemon:
             "prewarmed": self._prewarm.counts(),
             "neighbours": await self._neighbours.report(),
         }
-
-
-def _weaknesses(backend: SandboxBackend) -> list[str]:
-    return [
-        f"{guard.name} is {guard.state}: {guard.detail} {guard.remedy}".rstrip()
-        for guard in backend.guards()
-        if guard.state is not GuardState.ACTIVE
-    ]
 
 
 def _private_directory(path: Path) -> Path:

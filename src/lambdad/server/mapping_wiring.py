@@ -36,6 +36,7 @@ from lambdad.event_source_mappings.stopping import Stopping
 from lambdad.event_source_mappings.streams import Stream
 from lambdad.event_source_mappings.supervision import Supervisor
 from lambdad.server.activity_pages import ActivityPages
+from lambdad.server.arrivals import KinesisArrivals, Parts, TableArrivals
 from lambdad.server.broker_wiring import BrokerPollers
 from lambdad.storage.base import Engine
 
@@ -70,6 +71,7 @@ class EventSources:
         )
         self._brokers = BrokerPollers(brokers, self._accounts, self._checkpoints)
         self.pages = ActivityPages(invoker.metrics.activity, store.resources, self._depth)
+        self.neighbours: Parts
         self._mappings: EventSourceMappings
         self._listener: Listener
         self.pollers = Supervisor(
@@ -123,12 +125,14 @@ class EventSources:
     def _stream(self, mapping: EventSourceMapping) -> StreamPoller:
         api = self._accounts.of(mapping.function.account_id)
         arn = mapping.settings["EventSourceArn"]
+        table = mapping.kind is SourceKind.DYNAMODB
         stream: Stream = (
             DynamoDbStream(api, arn)
-            if mapping.kind is SourceKind.DYNAMODB
+            if table
             else KinesisStream(api, arn, partial(self._role_of, mapping))
         )
         work = StreamWork(
+            wake=TableArrivals(self.neighbours, arn) if table else KinesisArrivals(self.neighbours),
             mapping=mapping,
             form=ShardForm(stream, arn),
             stream=stream,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from itertools import islice
 
 from lambdad.config.sections import MetricsConfig
@@ -19,6 +20,7 @@ from lambdad.neighbours.cloudwatch import function_metrics
 from lambdad.neighbours.cloudwatch.model import MetricKey, Point
 from lambdad.neighbours.cloudwatch.parts import Monitor
 from lambdad.neighbours.front import Neighbours
+from lambdad.neighbours.hosting import SpawnTask
 from lambdad.neighbours.log_metrics.watching import LogMetrics
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +42,11 @@ class MetricPublisher:
         self._neighbours = neighbours
         self._waiting: dict[MetricKey, list[Point]] = {}
         self._storing = asyncio.Lock()
+
+    def begin(self, spawn: SpawnTask, stack: AsyncExitStack) -> None:
+        """Publish from now on, and what is left when the stack unwinds."""
+        spawn(self.run())
+        stack.push_async_callback(self.flush)
 
     async def run(self) -> None:
         """Publish for ever."""

@@ -22,6 +22,7 @@ from lambdad.event_source_mappings.shard_form import ShardForm
 from lambdad.event_source_mappings.shard_state import StreamWork
 from lambdad.event_source_mappings.shown import Shown
 from lambdad.event_source_mappings.stopping import Stopping
+from lambdad.event_source_mappings.streams import Wake
 from lambdad.observability.metrics import Metrics
 from lambdad.storage.base import Engine
 from lambdad.storage.registry import engine
@@ -51,6 +52,7 @@ class World:
         self.longest_s = 10_000.0
         self.sent: list[AsyncEvent] = []
         self.metrics = Metrics()
+        self.wake: Wake | None = None
 
     def checkpoints(self, owner: str = "me", *, alone: bool = True) -> Checkpoints:
         resources, apply = self.store.resources, self.store.apply
@@ -77,6 +79,7 @@ class World:
             send=send,
             clock=self.clock,
             stopping=Stopping(fast(self.clock, longest_s=self.longest_s)),
+            wake=self.wake,
         )
         poller = StreamPoller(work)
         task = asyncio.ensure_future(poller.run())
@@ -113,6 +116,35 @@ async def test_records_arrive_in_order_in_batches_and_are_checkpointed() -> None
     await run_to(world, mapping, "9")
     assert world.batches() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert world.results.texts == ["OK"]
+
+
+class Bell:
+    """A wake that a test rings. Mutable: how often it was waited for."""
+
+    def __init__(self) -> None:
+        self.rung = asyncio.Event()
+        self.waits = 0
+
+    def mark(self) -> int:
+        return 0
+
+    async def wait(self, iterator: str, mark: int, seconds: float) -> None:
+        self.waits += 1
+        await self.rung.wait()
+        self.rung.clear()
+
+
+async def test_an_idle_shard_is_read_again_as_soon_as_there_is_something() -> None:
+    world, mapping = World(), a_mapping()
+    world.wake = bell = Bell()
+    # No pause of the reader ever ends: only the bell wakes it.
+    world.longest_s = 0.0
+    world.stream.open("s-0")
+    async with world.polling(mapping):
+        await until(lambda: bell.waits == 1)
+        world.stream.put("s-0", a_record(0))
+        bell.rung.set()
+        await until(lambda: world.numbers() == [0] and bell.waits == 2)
 
 
 async def test_a_poller_goes_on_behind_the_checkpoint_of_the_one_before() -> None:

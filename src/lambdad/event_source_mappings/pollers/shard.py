@@ -64,6 +64,7 @@ class ShardReader:
         """Whether the shard has ended."""
         while not self._work.stopping.stopped:
             await self._room()
+            mark = 0 if self._work.wake is None else self._work.wake.mark()
             page = await self._page()
             if page is None:
                 continue
@@ -72,9 +73,16 @@ class ShardReader:
                 return True
             self._iterator = page.following
             if not page.records:
-                idle_s = _BEHIND_PAUSE_S if page.behind else self._work.stream.idle_s
-                await self._work.stopping.pause(idle_s)
+                await self._rest(page, self._iterator, mark)
         return False
+
+    async def _rest(self, page: Page, iterator: str, mark: int) -> None:
+        """Wait until there may be more to read."""
+        work = self._work
+        if page.behind or work.wake is None:
+            await work.stopping.pause(_BEHIND_PAUSE_S if page.behind else work.stream.idle_s)
+        else:
+            await work.stopping.unless_stopped(work.wake.wait(iterator, mark, work.stream.idle_s))
 
     async def _page(self) -> Page | None:
         """Read; None when it did not go well, after a pause."""
