@@ -31,7 +31,7 @@ def _mapping(work: Work, uuid: str) -> Made:
 
 
 def _create_mapping(work: Work) -> Made:
-    found = work.create(
+    found: Mapping[str, Any] | None = work.create(
         _SERVICE, "CreateEventSourceMapping", **_mapping_settings(work), Tags=work.tags()
     )
     if found is None:
