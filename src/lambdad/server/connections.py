@@ -35,6 +35,7 @@ _INVOKE_SLACK_BYTES = 1024 * 1024
 
 _UPLOAD_BYTES_MAX = 5 * 1024 * 1024 * 1024
 _NO_DISK = BadHttp(507, "The body cannot be stored: see the log, and free space on the disk.")
+_NO_HEADER = BadHttp(502, "The answer has a header that cannot be sent.")
 _LOGGER = logging.getLogger(__name__)
 
 _DEFAULT_LIMITS = Http1Limits(
@@ -330,10 +331,16 @@ class ClientConnection(asyncio.Protocol):
 
     async def _send(self, response: HttpResponse, *, keep_alive: bool, head_only: bool) -> bool:
         """Send a response; False when its body broke off, which only a closed connection says."""
+        try:
+            head = encode_response(response, keep_alive=keep_alive, head_only=head_only)
+        except ValueError:
+            # A header that is none: whoever waits must be told, not left.
+            if response.pieces is not None:
+                await response.pieces.aclose()
+            response = self._door.refuse(_NO_HEADER, *self._head)
+            head = encode_response(response, keep_alive=keep_alive)
         if self._transport is not None:
-            self._transport.write(
-                encode_response(response, keep_alive=keep_alive, head_only=head_only)
-            )
+            self._transport.write(head)
         if response.pieces is None:
             await self._writable.wait()  # answers that nobody reads must not pile up
             return True

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.triggers.http_events import is_legible
 
 PATH_PREFIX = "/_aws/execute-api/"
 _HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
@@ -111,6 +112,8 @@ class ExecuteApi:
         self, request: HttpRequest, address: Address, *, guest: bool = False
     ) -> HttpResponse:
         """Answer one request; 404 if there is no such API."""
+        if not is_legible(request):
+            return message(400, "Bad Request")
         for front in self._fronts:
             if await front.serves(address.api_id):
                 return await front.handle(request, address, guest=guest)

@@ -43,6 +43,7 @@ from lambdad.triggers.http_events import (
     InvalidResponse,
     event_v2,
     head_of,
+    is_legible,
     response_of,
 )
 
@@ -161,8 +162,8 @@ class FunctionUrlTrigger:
             return _not_accepted(refused)
         if not self._may_call(url, ANONYMOUS if caller is None else caller.principal):
             return _forbidden(_NOT_ALLOWED)
-        if len(request.body) > limits.INVOKE_REQUEST_BYTES_MAX:
-            return _message(413, "Request Entity Too Large")
+        if (refusal := _too_much(request)) is not None:
+            return refusal
         invocation = self._invocation(request, address, url, request_id, caller)
         try:
             return await self._invoke(url, invocation)
@@ -271,6 +272,12 @@ async def _rest(
     outcome = await streamed.outcome()
     if outcome.function_error is not None:
         raise Broken(outcome.function_error, outcome.payload)
+
+
+def _too_much(request: HttpRequest) -> HttpResponse | None:
+    if len(request.body) > limits.INVOKE_REQUEST_BYTES_MAX:
+        return _message(413, "Request Entity Too Large")
+    return None if is_legible(request) else _message(400, "Bad Request")
 
 
 def _forbidden(message: str | None) -> HttpResponse:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +25,8 @@ _TEXTUAL_TYPES = frozenset(
 _OF_THE_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
 )
+_FIELDS_MAX = 1_000
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 
 
@@ -53,6 +57,11 @@ class Arrival:
     authorizer: Mapping[str, Any] | None = None
 
 
+def is_legible(request: HttpRequest) -> bool:
+    """Whether a request's parameters are few enough to be meant; events are made of no others."""
+    return request.query.count("&") < _FIELDS_MAX
+
+
 def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, Any]:
     """Return the event of a request; `path` is raw and below the stage."""
     headers = {name: text for name, text in request.headers.items() if name not in _OF_THE_HOP}
@@ -79,7 +88,7 @@ def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, 
 def _query(text: str) -> dict[str, str]:
     """Repeated keys are joined by commas."""
     joined: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=1_000):
+    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX):
         joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
 
@@ -161,7 +170,7 @@ def head_of(answer: Mapping[str, Any]) -> HttpResponse:
     given = answer.get("headers") or {}
     if not isinstance(given, dict):
         raise InvalidResponse("headers is no object")
-    headers |= {str(name).lower(): _header_text(value) for name, value in given.items()}
+    headers |= {header_name(name): _header_text(value) for name, value in given.items()}
     cookies = answer.get("cookies") or []
     if not isinstance(cookies, list):
         raise InvalidResponse("cookies is no list")
@@ -174,6 +183,18 @@ def head_of(answer: Mapping[str, Any]) -> HttpResponse:
     return HttpResponse(
         status=status, headers=headers, cookies=tuple(_header_text(cookie) for cookie in cookies)
     )
+
+
+@lru_cache(maxsize=512)
+def header_name(name: str) -> str:
+    """Return a header's name in lower case.
+
+    Raises:
+        InvalidResponse: no header can have it.
+    """
+    if _TOKEN.fullmatch(name) is None:
+        raise InvalidResponse(f"{name!r} is no name of a header")
+    return name.lower()
 
 
 def _header_text(value: object) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.triggers.http_events import Arrival, InvalidResponse, is_textual
+from lambdad.triggers.http_events import Arrival, InvalidResponse, header_name, is_textual
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 _QUERY_FIELDS_MAX = 1_000
@@ -214,11 +214,11 @@ def _headers(answer: Mapping[str, Any]) -> tuple[dict[str, str], list[tuple[str,
     several = _object(answer, "multiValueHeaders")
     lines: dict[str, tuple[str, list[str]]] = {}
     for name, value in single.items():
-        lines[name.lower()] = (name, [_text(value)])
+        lines[header_name(name)] = (name, [_text(value)])
     for name, values in several.items():
         if not isinstance(values, list):
             raise InvalidResponse("a header of multiValueHeaders is no list")
-        lines[name.lower()] = (name, [_text(value) for value in values])
+        lines[header_name(name)] = (name, [_text(value) for value in values])
     headers: dict[str, str] = {}
     repeated: list[tuple[str, str]] = []
     for key, (name, values) in lines.items():

@@ -221,3 +221,20 @@ def test_stage_variables_choose_the_function(front: ApiUser, arn: str) -> None:
         ApiId=api, StageName="$default", StageVariables={"name": "http-integrations-echo"}
     )
     assert front.call(api, "/").document["stageVariables"] == {"name": "http-integrations-echo"}
+
+
+NO_HEADER = """
+def handler(event, context):
+    return {"statusCode": 200, "headers": {"not a name": "x"}, "body": "y"}
+"""
+
+
+def test_what_cannot_be_sent_or_meant_is_answered_at_once(front: ApiUser, arn: str) -> None:
+    api = front.http_api("odd")
+    bad = front.deploy("http-integrations-no-header", NO_HEADER)
+    for version in ("1.0", "2.0"):
+        front.route(api, f"GET /v{version[0]}", front.function(bad, version))
+    front.route(api, "GET /", front.function(arn))
+    assert [front.call(api, path).status for path in ("/v1", "/v2")] == [500, 500]
+    assert front.call(api, "/?" + "&".join(["a=1"] * 1_001)).status == 400
+    assert front.call(api, "/?" + "&".join(["a=1"] * 1_000)).status == 200
