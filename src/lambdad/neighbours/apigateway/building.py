@@ -180,7 +180,7 @@ class _Names:
 
     @staticmethod
     def _named(names: Mapping[str, str], found: Mapping[str, Any], member: str) -> str:
-        identifier = names.get(found[member])
+        identifier = names.get(str(found[member]))
         if identifier is None:
             raise BadRequestException(f"'{found[member]}' is not defined in the document")
         return identifier

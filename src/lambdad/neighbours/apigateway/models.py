@@ -28,6 +28,8 @@ from lambdad.neighbours.apigateway.service import (
 from lambdad.triggers.rest_api.model import Document, RestApi
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
+# Values that a flattened schema may have.
+_FLAT_MAX = 20_000
 _DRAFT = "http://json-schema.org/draft-04/schema#"
 _NO_VALIDATOR = "Invalid Request Validator identifier specified"
 
@@ -92,7 +94,7 @@ def _check_schema(schema: Any) -> None:
         raise wanted
     try:
         parsed = json.loads(schema)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequestException(
             "Invalid model specified: Validation Result: warnings : [], "
             f"errors : [Invalid model schema specified. {error}]"
@@ -129,20 +131,31 @@ async def get_model(context: Context, params: Params, api: RestApi) -> Result:
     """Return a model; flattened, it has what it refers to in its own schema."""
     del context
     found = model_of(api, params["modelName"])
-    if params.get("flatten"):
-        return {**found, "schema": json.dumps(_flattened(api, json.loads(found["schema"]), ()))}
-    return answered(found)
+    if not params.get("flatten"):
+        return answered(found)
+    return {**found, "schema": json.dumps(_Flattening(api).flat(json.loads(found["schema"]), ()))}
 
 
-def _flattened(api: RestApi, schema: Any, within: tuple[str, ...]) -> Any:
-    if isinstance(schema, list):
-        return [_flattened(api, each, within) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    name = str(schema.get("$ref", "")).rpartition("/models/")[2]
-    if name and name in api.models and name not in within:
-        return _flattened(api, json.loads(api.models[name]["schema"]), (*within, name))
-    return {key: _flattened(api, each, within) for key, each in schema.items()}
+class _Flattening:
+    """Puts models in place of what refers to them. Mutable: how much it may still write."""
+
+    def __init__(self, api: RestApi) -> None:
+        self._models = api.models
+        self._left = _FLAT_MAX
+
+    def flat(self, schema: Any, within: tuple[str, ...]) -> Any:
+        """Return a schema without references, but for those to what it stands in."""
+        self._left -= 1
+        if self._left < 0:
+            raise BadRequestException("The model refers to too much to be flattened.")
+        if isinstance(schema, list):
+            return [self.flat(each, within) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        name = str(schema.get("$ref", "")).rpartition("/models/")[2]
+        if name and name in self._models and name not in within:
+            return self.flat(json.loads(self._models[name]["schema"]), (*within, name))
+        return {key: self.flat(each, within) for key, each in schema.items()}
 
 
 @of_api("GetModelTemplate")

@@ -80,6 +80,16 @@ def described(document: Mapping[str, Any], base_path: str = "ignore") -> Describ
     Raises:
         BadRequestException: something that API Gateway cannot take.
     """
+    try:
+        return _described(document, base_path)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Whatever stands where something else was to be expected.
+        raise BadRequestException(
+            f"Invalid OpenAPI input. A part of the document has another form: {error}"
+        ) from error
+
+
+def _described(document: Mapping[str, Any], base_path: str) -> Described:
     found = Described(members=_members(document))
     components = document.get("components") or {}
     schemas = document.get("definitions") or components.get("schemas") or {}
@@ -128,13 +138,17 @@ def _operations(
 def _members(document: Mapping[str, Any]) -> dict[str, Any]:
     info = document.get("info") or {}
     members: dict[str, Any] = {
-        "name": info.get("title"),
-        "description": info.get("description") or None,
+        "name": None if info.get("title") is None else str(info["title"]),
+        "description": str(info.get("description") or "") or None,
         "version": None if info.get("version") is None else str(info["version"]),
         "apiKeySource": document.get(f"{EXTENSION}api-key-source"),
-        "binaryMediaTypes": document.get(f"{EXTENSION}binary-media-types"),
-        "minimumCompressionSize": document.get(f"{EXTENSION}minimum-compression-size"),
+        "binaryMediaTypes": [
+            str(each) for each in document.get(f"{EXTENSION}binary-media-types") or ()
+        ]
+        or None,
     }
+    size = document.get(f"{EXTENSION}minimum-compression-size")
+    members["minimumCompressionSize"] = None if size is None else int(size)
     policy = document.get(f"{EXTENSION}policy")
     if policy is not None:
         members["policy"] = policy if isinstance(policy, str) else json.dumps(policy)
@@ -199,10 +213,10 @@ def _authorizer(name: str, scheme: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _gateway_response(kind: str, response: Mapping[str, Any]) -> dict[str, Any]:
-    members = {
-        "statusCode": None if response.get("statusCode") is None else str(response["statusCode"]),
-        "responseParameters": response.get("responseParameters"),
-        "responseTemplates": response.get("responseTemplates"),
-    }
-    named = {"responseType": kind}
-    return {**named, **{name: value for name, value in members.items() if value is not None}}
+    found: dict[str, Any] = {"responseType": kind}
+    if response.get("statusCode") is not None:
+        found["statusCode"] = str(response["statusCode"])
+    for name in ("responseParameters", "responseTemplates"):
+        if response.get(name) is not None:
+            found[name] = {key: str(value) for key, value in response[name].items()}
+    return found

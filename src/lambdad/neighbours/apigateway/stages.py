@@ -180,7 +180,7 @@ def _known_paths() -> str:
 def _set_method(stage: dict[str, Any], operation: Operation, path: str) -> bool:
     """Change a method's settings if the path is of one: `pets/GET/metrics/enabled`, `*/*`."""
     settings: dict[str, Any] = stage["methodSettings"]
-    if operation["op"] == "remove" and path in settings:
+    if operation.get("op") == "remove" and path in settings:
         del settings[path]
         return True
     place, _, rest = path.rpartition("/")
@@ -189,7 +189,7 @@ def _set_method(stage: dict[str, Any], operation: Operation, path: str) -> bool:
     if member is None or "/" not in place:
         return False
     found = settings.setdefault(place, dict(_DEFAULT_SETTINGS))
-    if operation["op"] == "remove":
+    if operation.get("op") == "remove":
         found.pop(member, None)
         found.update({member: _DEFAULT_SETTINGS[member]} if member in _DEFAULT_SETTINGS else {})
         return True

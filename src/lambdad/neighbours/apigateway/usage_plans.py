@@ -124,7 +124,7 @@ async def update(context: Context, params: Params, account: Account) -> Result:
     before = plan_of(account, plan_id)
     document = json.loads(json.dumps(before))
     for operation in params.get("patchOperations") or ():
-        if str(operation.get("path")).startswith(f"/{_STAGES}"):
+        if str(operation.get("path")).startswith(f"/{_STAGES}") and operation.get("op"):
             _patch_stages(document, operation)
         else:
             document = patched(document, [operation], _RULES)
@@ -151,7 +151,10 @@ def _patch_stages(plan: dict[str, Any], operation: Operation) -> None:
     found = [each for each in stages if f"{each['apiId']}:{each['stage']}" == parts[0]]
     if not found or parts[1:2] != ["throttle"]:
         raise BadRequestException(f"Invalid patch path {operation['path']}")
-    _patch_throttle(found[0], parts[_PAIR:], operation)
+    try:
+        _patch_throttle(found[0], parts[_PAIR:], operation)
+    except (TypeError, ValueError) as error:
+        raise BadRequestException(f"Invalid value for {operation['path']}") from error
 
 
 def _patch_throttle(stage: dict[str, Any], parts: list[str], operation: Operation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -232,3 +233,52 @@ def test_every_error_of_a_document_is_told() -> None:
 def test_what_is_no_openapi_document_is_refused(body: bytes) -> None:
     with pytest.raises(BadRequestException, match=r"Invalid OpenAPI input\."):
         parsed(body)
+
+
+RICH = document(
+    components={"securitySchemes": SCHEMES, "schemas": {"A": {"type": "object"}}},
+    paths={
+        "/a/{id}": {
+            "parameters": [{"name": "id", "in": "path"}],
+            "post": {
+                **PROXY,
+                "security": [{"pool": ["read"]}],
+                "requestBody": {"content": {"a/b": {"schema": {"$ref": "#/components/schemas/A"}}}},
+                "responses": {"200": {"headers": {"X": {}}, "content": {"a/b": {"schema": {}}}}},
+            },
+        }
+    },
+    **{
+        "x-amazon-apigateway-gateway-responses": {
+            "DEFAULT_4XX": {"statusCode": 400, "responseParameters": {"a": "b"}}
+        },
+        "x-amazon-apigateway-request-validators": {"all": {"validateRequestBody": True}},
+        "x-amazon-apigateway-request-validator": "all",
+        "x-amazon-apigateway-binary-media-types": ["a/b"],
+    },
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to everything in a document."""
+    if not isinstance(value, dict | list):
+        return
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*path, key)
+        yield from places(each, (*path, key))
+
+
+@pytest.mark.parametrize("other", [None, 1, "x", [], {}, [1], {"a": 1}, True, [None], {"a": None}])
+def test_a_document_with_something_else_somewhere_is_read_or_refused(other: Any) -> None:
+    numbers = itertools.count()
+    for *path, last in places(RICH):
+        changed = json.loads(json.dumps(RICH))
+        place = changed
+        for key in path:
+            place = place[key]
+        place[last] = other
+        try:
+            found = built(api(), described(changed), lambda: f"{next(numbers)}", merge=False)
+        except BadRequestException:
+            continue
+        json.dumps([found.resources, found.models, found.gateway_responses])
