@@ -40,9 +40,10 @@ test:      ## Every test this host can run; says what it skipped and why
 	@scripts/setup test
 	$(BIN)/pytest -rs $(ARGS)
 
-crash: venv ## Kill the daemon 200 times per backend, cut its power 30 times: nothing may be lost
-	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} $(BIN)/pytest -rs -s \
-		tests/e2e/test_crash.py tests/e2e/test_power_loss.py $(ARGS)
+crash: venv ## Kill the daemon 200 times per backend, 50 times with all services, cut its power 30 times
+	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} \
+	TEST_SERVICE_KILLS=$${TEST_SERVICE_KILLS:-50} $(BIN)/pytest -rs -s \
+		tests/e2e/test_crash.py tests/e2e/test_services_crash.py tests/e2e/test_power_loss.py $(ARGS)
 
 chaos: venv ## Invoke TEST_INVOCATIONS times (10,000) with failures at random: no leak, no wrong answer
 	TEST_INVOCATIONS=$${TEST_INVOCATIONS:-10000} $(BIN)/pytest -rs -s \

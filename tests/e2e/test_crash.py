@@ -98,7 +98,9 @@ def test_what_was_answered_survives_kill_9_and_the_rest_happened_wholly_or_not_a
     daemon = site.begin()
     user = Deployer(daemon.endpoint_url)
     site.deploy(user, FUNCTIONS)
-    for _ in range(KILLS):
+    for kill in range(KILLS):
+        if kill % 10 == 9:
+            sys.stderr.write(f"\n{kill + 1} of {KILLS} kills, {len(ledger.accepted)} events so far")
         with ExitStack() as loads:
             loads.enter_context(control.load(user))
             loads.enter_context(ledger.load(user, FUNCTIONS, threads=3))
