@@ -71,17 +71,22 @@ def _drain(count: int) -> Iterator[Series]:
             _deploy(daemon, "f", HANDLER, concurrency=8)
         asyncio.run(_fill(directory, "f", count))
         with DaemonProcess(directory, *NO_PATIENCE) as daemon:
-            before, sizes = time.perf_counter(), []
-            while _left(daemon):
+            before, sizes, half = time.perf_counter(), [_resident(daemon.pid)], 0.0
+            while left := _left(daemon):
                 sizes.append(_resident(daemon.pid))
+                if not half and left <= count // 2:
+                    half = sizes[-1]
                 time.sleep(0.2)
             rate = count / (time.perf_counter() - before)
+            at = {"before it": sizes[0], "at half of it": half, "after it": _resident(daemon.pid)}
     yield Series(row="S14", name=f"{count:,} events worked off", unit="1/s", values=[rate])
     # The first tenth fills caches and makes environments.
     settled = sizes[len(sizes) // 10 :]
     growth = settled[-1] - settled[0]
     yield Series(row="S14", name="growth of the daemon meanwhile", unit="MiB", values=[growth])
     yield Series(row="S14", name="size of the daemon meanwhile", unit="MiB", values=settled)
+    for when, size in at.items():
+        yield Series(row="S14", name=f"size of the daemon {when}", unit="MiB", values=[size])
 
 
 def _long(count: int) -> Iterator[Series]:

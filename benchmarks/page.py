@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import languages
 from benchmarks.plots import line_plot
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -37,14 +38,6 @@ _TITLES = {
     "streams": "From streams through a function",
     "dynamodb": "DynamoDB",
     "stacks": "A stack of 150 resources",
-}
-_NOTES = {
-    "runtimes": """\
-AWS's own init phases, as maxday/lambda-perf measured them on 22 August 2026 with 1,024 MB, without
-AWS's placement: Python 3.13 84 ms, Node.js 22 140 ms, Java 25 187 ms, Ruby 3.4 224 ms, .NET 8
-238 ms, Go 50 ms, Rust 15 ms. The figures here are of whole requests.
-
-""",
 }
 _INTRODUCTION = """\
 # Performance
@@ -83,14 +76,17 @@ def write(results: Mapping[str, Any]) -> None:
         parts.append(f"\n## {_TITLES.get(benchmark, benchmark)}\n\n")
         first = next(each for each in series if each["benchmark"] == benchmark)
         parts.append(f"{first['when']}, load {first['load']:.1f} before it began.\n\n")
-        parts.append(_NOTES.get(benchmark, ""))
         parts += [
             f"![{title}](images/{name}.svg)\n\n"
             for name, (title, _) in plots.items()
             if name.startswith(f"performance-{benchmark}")
         ]
+        own = [each for each in series if each["benchmark"] == benchmark]
+        if benchmark == "runtimes":
+            parts += [languages.SOURCE, languages.table(own)]
+            continue
         parts.append("| | p50 | p95 | p99 | unit | n |\n|---|---|---|---|---|---|\n")
-        parts += [_row(each) for each in series if each["benchmark"] == benchmark]
+        parts += [_row(each) for each in own]
     (_DOCS / "performance.md").write_text("".join(parts))
     kept = [{key: value for key, value in each.items() if key != "values"} for each in series]
     document = {"conditions": conditions, "series": kept}

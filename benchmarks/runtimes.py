@@ -1,7 +1,7 @@
 """S3, S4: cold and warm invocations of a small function in every language of this host.
 
-Each language's function of the conformance suite, with 1,024 MB. AWS's figures of August 2026 stand
-beside them in `docs/performance.md`; they are of its init phase alone, and of its machines.
+Each language's function of the conformance suite, with 1,024 MB. `languages` makes a table of them
+for `docs/performance.md`, AWS's figures beside: `make performance ARGS="--only runtimes"`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ _REST_S = 1.5
 
 def measure(quick: bool) -> Iterator[Series]:
     """Yields nothing of languages that this host cannot build or run."""
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        DaemonProcess(Path(directory), environ=settings()) as daemon,
-    ):
-        for language in LANGUAGES:
-            runtime = _runtime(language)
-            if runtime is None:
-                continue
-            try:
-                files = language.package(_FIXTURES)
-            except NotHere:
-                continue
+    for language in LANGUAGES:
+        runtime = _runtime(language)
+        if runtime is None:
+            continue
+        try:
+            files = language.package(_FIXTURES)
+        except NotHere:
+            continue
+        # One each: what is kept ready for one language takes room from the next.
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            DaemonProcess(Path(directory), environ=settings()) as daemon,
+        ):
             yield from _measured(daemon.endpoint_url, language, runtime, files, quick=quick)
 
 
