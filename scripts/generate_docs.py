@@ -21,6 +21,9 @@ from lambdad.config.document import configuration_page
 from lambdad.dataplane import environment_state
 from lambdad.dataplane.extensions_api import extension
 from lambdad.dataplane.runtime_api import session
+from lambdad.neighbours.cloudformation.types import TYPES
+from lambdad.neighbours.cloudformation.types.adopting import IDENTIFIERS
+from lambdad.neighbours.cloudformation.types.reading import READERS
 from lambdad.neighbours.directory import NEIGHBOURS
 from lambdad.testing.failures.page import page as failures_page
 
@@ -47,6 +50,18 @@ the record's revisions, or a new record that supersedes it.
 
 | | decision | status |
 |---|---|---|
+"""
+
+TYPES_INTRODUCTION = """\
+# Types of resources in stacks
+
+<!-- Made from the types by `make docs`; do not edit. -->
+
+What templates can have besides `Custom::*` and `AWS::CloudFormation::CustomResource`. A resource without changes in place is made anew for
+every change. See [CloudFormation](cloudformation.md).
+
+| type | changes in place | drift is detected | imported by |
+|---|---|---|---|
 """
 
 COVERAGE_INTRODUCTION = """\
@@ -219,9 +234,20 @@ def _diagram(arrows: Sequence[str]) -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *(f"    {a}" for a in arrows), "```"])
 
 
+def types_page() -> str:
+    """Return the types of resources that CloudFormation knows here."""
+    rows = [
+        f"| `{name}` | {'yes' if known.update else 'no'} | {'yes' if name in READERS else 'no'} | "
+        f"{f'`{IDENTIFIERS[name]}`' if name in IDENTIFIERS else ''} |"
+        for name, known in sorted(TYPES.items())
+    ]
+    return TYPES_INTRODUCTION + "\n".join(rows) + "\n"
+
+
 PAGES = {
     ROOT / "docs" / "api-coverage.md": coverage_page,
     ROOT / "docs" / "cli.md": cli_page,
+    ROOT / "docs" / "cloudformation-types.md": types_page,
     ROOT / "docs" / "configuration.md": configuration_page,
     ROOT / "docs" / "failures.md": failures_page,
     ROOT / "docs" / "states.md": states_page,
