@@ -56,8 +56,9 @@ backends: venv ## Run the suites of runtimes, extensions, invocation and failure
 		tests/conformance/lambda_/test_concurrency.py tests/conformance/triggers $(ARGS)
 
 acceptance: venv ## Install the deploy tools (Serverless, SAM, CDK, ...) and deploy with each
+	@scripts/prerequisites tools
 	@scripts/install_tools
-	TEST_EVERY_TOOL=1 $(BIN)/pytest -rs tests/e2e/tools $(ARGS)
+	TEST_EVERY_TOOL=1 $(BIN)/pytest -rs -o faulthandler_timeout=0 tests/e2e/tools $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py

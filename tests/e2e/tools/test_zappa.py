@@ -54,7 +54,7 @@ def test_an_application_is_deployed_called_changed_rolled_back_and_undeployed(
         assert "deployment is live!" in shop.run("zappa", "update", "prod")
     assert shop.says("bye", url)["version"] == 2
     shop.run("zappa", "rollback", "prod", "--num-rollback", "1")
-    assert shop.says("bye", url)["version"] == 1
+    assert shop.says("hello", url)["version"] == 1
     with shop.step("remove"):
         shop.run("zappa", "undeploy", "prod", "--yes", "--remove-logs")
     assert shop.left(*KEPT) == before
