@@ -234,6 +234,18 @@ class SnsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class S3EventsConfig:
+    """Notifications of other object stores, at `/_lambdad/s3-events/<function>`.
+
+    Attributes:
+        token: what a store has to send as `Authorization`; none lets everybody send, and nobody
+            where `auth.mode` wants proof.
+    """
+
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeighboursConfig:
     """What serves the other AWS services behind the same port.
 
@@ -315,6 +327,7 @@ class Config:
     logs: LogsConfig = field(default_factory=LogsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     sns: SnsConfig = field(default_factory=SnsConfig)
+    s3_events: S3EventsConfig = field(default_factory=S3EventsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)
     alb: Mapping[str, str] = field(default_factory=dict)

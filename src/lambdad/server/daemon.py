@@ -46,6 +46,7 @@ from lambdad.server.image_wiring import ImagePreparer, PulledImages
 from lambdad.server.listeners import Listeners, bind
 from lambdad.server.mapping_wiring import EventSources
 from lambdad.server.metric_wiring import MetricPublisher
+from lambdad.server.object_webhook import ObjectWebhook
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
 from lambdad.server.subscriptions_wiring import Subscriptions
@@ -148,6 +149,7 @@ class Daemon:
             packages=packages,
             queue=self._async.pages,
             activity=self._sources.pages,
+            objects=ObjectWebhook(self._targets, self._config.s3_events.token),
             runtimes=RuntimePage(self._catalogue, lambda: self._prewarm.enabled),
             code_location_key=services.code_location_key,
             authenticator=self._auth.authenticator,
@@ -280,7 +282,7 @@ class Daemon:
 
     def _connect_neighbours(self, store: Engine, data_dir: Path, functions: Functions) -> None:
         notes = self._invoker.metrics.activity
-        targets = FunctionTargets(functions, self._async.invocations, notes)
+        self._targets = FunctionTargets(functions, self._async.invocations, notes)
         self._neighbours = neighbours_wiring.connect(
             self._config.neighbours,
             [service.model for service in _OFFERED],
@@ -288,7 +290,7 @@ class Daemon:
             data_dir=data_dir,
             clock=self._clock,
             spawn=self._tasks.spawn,
-            functions=targets,
+            functions=self._targets,
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
             stacks=self._config.cloudformation,
@@ -297,7 +299,7 @@ class Daemon:
         self._stack.push_async_callback(self._neighbours.close)
         self._subscriptions = Subscriptions(
             store,
-            targets,
+            self._targets,
             self._clock,
             spawn=self._tasks.spawn,
             endpoint_url=self.endpoint_url,

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from lambdad.api.app import App
 from lambdad.api.code_location import verify
@@ -18,6 +19,7 @@ from lambdad.protocol.http1 import BadHttp
 from lambdad.protocol.sigv4_refusals import SignatureRefused
 from lambdad.server.activity_pages import ActivityPages
 from lambdad.server.front_doors import FrontDoors
+from lambdad.server.object_webhook import ObjectWebhook
 from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
@@ -25,6 +27,7 @@ from lambdad.storage.base import PackageStore
 _LOGGER = logging.getLogger(__name__)
 
 _OWN = "/_lambdad/"
+_STORE = "s3-events/"
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -40,6 +43,7 @@ class Site:
         packages: PackageStore,
         queue: QueuePages,
         activity: ActivityPages,
+        objects: ObjectWebhook,
         runtimes: RuntimePage,
         code_location_key: bytes,
         authenticator: Authenticator,
@@ -51,6 +55,7 @@ class Site:
         self._packages = packages
         self._queue = queue
         self._activity = activity
+        self._objects = objects
         self._runtimes = runtimes
         self._code_location_key = code_location_key
         self._authenticator = authenticator
@@ -101,8 +106,13 @@ class Site:
         if name.partition("/")[0] == "queue" or name in ("events", "sources"):
             refusal = self._not_the_operator(request, guest=guest)
             return refusal or await self._operators(request, name)
+        if name.startswith(_STORE):
+            return await self._stores(request, name.removeprefix(_STORE), guest=guest)
         if request.method not in ("GET", "HEAD"):
             return _message(405, "Only GET is served here.")
+        return await self._page(request, name)
+
+    async def _page(self, request: HttpRequest, name: str) -> HttpResponse:
         if name == "runtimes":
             return await self._runtimes.handle()
         if name == "health":
@@ -111,6 +121,12 @@ class Site:
         if name.startswith("code/"):
             return await self._code(request)
         return _message(404, "There is no such page; /_lambdad/health is one.")
+
+    async def _stores(self, request: HttpRequest, name: str, *, guest: bool) -> HttpResponse:
+        """Take what another object store tells; its token is its proof."""
+        if self._authenticator.must_prove(guest=guest) and not self._objects.guarded:
+            return _message(403, "Set s3_events.token, and have the store send it.")
+        return await self._objects.handle(request, unquote(name))
 
     async def _operators(self, request: HttpRequest, name: str) -> HttpResponse:
         if name in ("events", "sources"):
