@@ -24,8 +24,16 @@ _Test = Callable[[str, str], bool]
 
 @lru_cache(maxsize=4096)
 def _wildcard(pattern: str) -> re.Pattern[str]:
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in pattern)
-    return re.compile("".join(parts), re.DOTALL)
+    first, *middle = (
+        "".join("." if part == "?" else re.escape(part) for part in piece)
+        for piece in re.split(r"\*+", pattern)
+    )
+    if not middle:
+        return re.compile(first, re.DOTALL)
+    # SECURITY: each piece is where it comes first, for good: a pattern of many `*` is not tried in
+    # all ways.
+    found = "".join(f"(?>.*?{piece})" for piece in middle[:-1])
+    return re.compile(f"{first}{found}.*{middle[-1]}", re.DOTALL)
 
 
 def text_matches(pattern: str, text: str) -> bool:

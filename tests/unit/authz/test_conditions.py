@@ -143,3 +143,20 @@ def test_a_wildcard_does_not_reach_into_another_part_of_an_arn(parts: list[str])
         text_matches(wanted, found) for wanted, found in zip(parts, arn.split(":"), strict=True)
     )
     assert arn_matches(":".join(parts), arn) is expected
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=10))
+def test_wildcards_match_as_a_simple_matcher_says(pattern: str, text: str) -> None:
+    def simple(pattern: str, text: str) -> bool:
+        if not pattern:
+            return not text
+        if pattern[0] == "*":
+            return any(simple(pattern[1:], text[at:]) for at in range(len(text) + 1))
+        return bool(text) and pattern[0] in ("?", text[0]) and simple(pattern[1:], text[1:])
+
+    assert text_matches(pattern, text) == simple(pattern, text)
+
+
+def test_many_wildcards_are_not_tried_in_all_ways() -> None:
+    # In all ways it would take longer than the universe lasts.
+    assert not text_matches("*a" * 60 + "b", "a" * 2_000)
