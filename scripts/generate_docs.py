@@ -57,8 +57,8 @@ TYPES_INTRODUCTION = """\
 
 <!-- Made from the types by `make docs`; do not edit. -->
 
-What templates can have besides `Custom::*` and `AWS::CloudFormation::CustomResource`. A resource without changes in place is made anew for
-every change. See [CloudFormation](cloudformation.md).
+What templates can have besides `Custom::*` and `AWS::CloudFormation::CustomResource`. A resource
+without changes in place is made anew for every change. See [CloudFormation](cloudformation.md).
 
 | type | changes in place | drift is detected | imported by |
 |---|---|---|---|
