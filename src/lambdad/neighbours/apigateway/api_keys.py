@@ -118,6 +118,8 @@ async def update(context: Context, params: Params, account: Account) -> Result:
     document = patched(key_of(account, key_id), usual, _RULES)
     for each in operations:
         if each.get("path") == _STAGES:
+            if not each.get("value") or each.get("op") not in ("add", "remove"):
+                raise BadRequestException(f"Invalid patch path {_STAGES}")
             kept = [stage for stage in document["stageKeys"] if stage != each.get("value")]
             document["stageKeys"] = kept + ([each["value"]] if each["op"] == "add" else [])
     document["lastUpdatedDate"] = context.services.now()

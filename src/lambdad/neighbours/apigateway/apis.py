@@ -96,11 +96,11 @@ def check(document: Document) -> None:
         raise BadRequestException("Description cannot be an empty string")
     if not 0 <= (document.get("minimumCompressionSize") or 0) <= _COMPRESSION_MAX:
         raise compression_refused()
-    if document["apiKeySource"] not in _KEY_SOURCES:
+    if document.get("apiKeySource") not in _KEY_SOURCES:
         raise BadRequestException(
-            "1 validation error detected: Value "
-            f"'{document['apiKeySource']}' at 'createRestApiInput.apiKeySource' failed to satisfy "
-            "constraint: Member must satisfy enum value set: [AUTHORIZER, HEADER]"
+            f"1 validation error detected: Value '{document.get('apiKeySource')}' at "
+            "'createRestApiInput.apiKeySource' failed to satisfy constraint: Member must satisfy "
+            "enum value set: [AUTHORIZER, HEADER]"
         )
     types = document["endpointConfiguration"]["types"]
     if len(types) != 1 or types[0] not in _ENDPOINTS:

@@ -53,7 +53,7 @@ def check(document: Document) -> None:
     Raises:
         BadRequestException: see there.
     """
-    kind = document["type"]
+    kind = document.get("type")
     if kind not in _TYPES:
         raise refused(f"Authorizers of type {kind} are", f"Use one of {', '.join(_TYPES)}.")
     if not document.get("name"):

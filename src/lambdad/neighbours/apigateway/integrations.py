@@ -27,6 +27,7 @@ TIMEOUT_MS = 29_000
 _TIMEOUT_MIN_MS = 50
 _AWS = ("AWS", "AWS_PROXY")
 _HTTP = ("HTTP", "HTTP_PROXY")
+_TYPES = (*_HTTP, *_AWS, "MOCK")
 _PASSTHROUGH = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
 _ARN = re.compile(r"arn:[a-z0-9-]+:apigateway:[a-z0-9-]*:[^:]+:.+")
 _PROXY = re.compile(r"arn:[^:]+:apigateway:[^:]*:(?:lambda|firehose|[^:]*\.lambda):.+")
@@ -68,7 +69,7 @@ _RESPONSE_RULES = Rules(
 
 def with_defaults(members: Document, resource_id: str) -> dict[str, Any]:
     """Return an integration with the members that nobody has to give."""
-    internet = {"connectionType": "INTERNET"} if members["type"] in _HTTP else {}
+    internet = {"connectionType": "INTERNET"} if members.get("type") in _HTTP else {}
     return {
         "passthroughBehavior": "WHEN_NO_MATCH",
         "timeoutInMillis": TIMEOUT_MS,
@@ -85,7 +86,9 @@ def check(integration: Document) -> None:
     Raises:
         BadRequestException: see there.
     """
-    kind, uri = integration["type"], str(integration.get("uri") or "")
+    kind, uri = integration.get("type"), str(integration.get("uri") or "")
+    if kind not in _TYPES:
+        raise BadRequestException(f"Invalid type specified. Valid options are {','.join(_TYPES)}")
     if integration.get("connectionType") == "VPC_LINK":
         raise refused("VPC links are", "Use a connection of type INTERNET.")
     if kind != "MOCK" and not integration.get("httpMethod"):

@@ -52,7 +52,7 @@ _RESPONSE_RULES = Rules(
 
 def _check(api: RestApi, method: Document) -> None:
     """Refuse a method that names what is not there."""
-    if method["authorizationType"] not in _TYPES:
+    if method.get("authorizationType") not in _TYPES:
         raise BadRequestException(
             f"Invalid authorization type specified. Valid options are {','.join(_TYPES)}"
         )
@@ -87,7 +87,7 @@ def check_model(api: RestApi, name: str) -> None:
 
 def _without_blanks(method: dict[str, Any]) -> dict[str, Any]:
     """Return a method without what says nothing; only some types have an authorizer."""
-    if method["authorizationType"] not in AUTHORIZED:
+    if method.get("authorizationType") not in AUTHORIZED:
         method.pop("authorizerId", None)
     return {name: value for name, value in method.items() if value not in ("", None, {}, [])}
 

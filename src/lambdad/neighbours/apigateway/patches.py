@@ -167,13 +167,15 @@ def _change_element(held: list[Any], op: str, parts: Sequence[str], value: Any) 
         held[at] = str(value or name).replace("~1", "/")
 
 
-def _parsed(name: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value or {}
+def _parsed(name: str, value: Any) -> dict[str, Any]:
+    """Return the object that a value is, as JSON or as it was copied."""
     try:
-        return json.loads(value) if value else {}
-    except ValueError as error:
+        found = json.loads(value) if isinstance(value, str) and value else value or {}
+    except (ValueError, RecursionError) as error:
         raise BadRequestException(f"Invalid value for /{name}") from error
+    if not isinstance(found, dict):
+        raise BadRequestException(f"Invalid value for /{name}")
+    return found
 
 
 def scalar(name: str, value: Any, kind: Shape) -> Any:

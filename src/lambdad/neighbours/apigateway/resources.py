@@ -50,13 +50,13 @@ def joined(parent_path: str, part: str) -> str:
     return f"{parent_path.rstrip('/')}/{part}"
 
 
-def check_part(part: str) -> None:
+def check_part(part: str | None) -> None:
     """Refuse what cannot be a part of a path.
 
     Raises:
         BadRequestException: see there.
     """
-    if _PART.fullmatch(part) is None:
+    if _PART.fullmatch(part or "") is None:
         raise BadRequestException(
             "Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and "
             "curly braces at the beginning and the end."

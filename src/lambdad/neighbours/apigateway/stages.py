@@ -33,6 +33,7 @@ from lambdad.triggers.rest_api.model import Document, RestApi
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _VARIABLE = re.compile(r"\w+")
+_VALUE = re.compile(r"[A-Za-z0-9\-._~:/?#&=,\[\]@!$'()*+;% {}\"^|]*")
 _NO_STAGE = "Invalid stage identifier specified"
 _CACHE_SIZE = "0.5"
 _COPY = frozenset({"copy", "replace"})
@@ -126,7 +127,7 @@ def settled(document: dict[str, Any], now: str) -> dict[str, Any]:
     for name, value in (document.get("variables") or {}).items():
         if _VARIABLE.fullmatch(name) is None:
             raise BadRequestException(f"Invalid stage variable name: {name}")
-        if re.fullmatch(r"[A-Za-z0-9\-._~:/?#&=,\[\]@!$'()*+;% {}\"^|]*", value) is None:
+        if value is None or _VALUE.fullmatch(value) is None:
             raise BadRequestException(
                 f"Stage variable value '{value}' for '{name}' contains invalid characters"
             )

@@ -179,3 +179,16 @@ def test_a_setting_must_be_of_its_kind() -> None:
         stages.changed(STAGE, [operation("replace", "/*/*/throttling/rateLimit", "fast")])
     with pytest.raises(BadRequestException):
         stages.changed(STAGE, [operation("replace", "/*/*/logging/loglevel", "LOUD")])
+
+
+@pytest.mark.parametrize("value", ["[]", "1", "true", "{", "x"])
+def test_an_object_is_replaced_by_an_object_only(value: str) -> None:
+    rules = Rules(shape=shape("Integration"), paths={"/tlsConfig": EDIT})
+    with pytest.raises(BadRequestException):
+        patched({}, [operation("replace", "/tlsConfig", value)], rules)
+
+
+def test_a_value_of_a_stage_variable_is_needed() -> None:
+    stage = {**STAGE, "cacheClusterEnabled": False}
+    with pytest.raises(BadRequestException, match="contains invalid characters"):
+        stages.settled({**stage, "variables": {"a": None}}, "now")
