@@ -60,10 +60,10 @@ def test_a_service_is_deployed_called_changed_rolled_back_and_removed(
     with shop.step("update function"):
         shop.run(command, "deploy", "function", "--function", "app", GREETING="bye")
     assert shop.says("bye", url)["version"] == 2
-    with shop.step("update"):
-        assert "deployed to stack" in shop.run(command, "deploy", GREETING="bye")
-    assert shop.says("bye", url)["version"] == 2
     if EVERY_TOOL:
+        with shop.step("update"):
+            assert "deployed to stack" in shop.run(command, "deploy", GREETING="bye")
+        assert shop.says("bye", url)["version"] == 2
         first = re.findall(r"Timestamp: (\d+)", shop.run(command, "deploy", "list"))[0]
         shop.run(command, "rollback", "--timestamp", first)
         assert shop.says("hello", url)["version"] == 1

@@ -86,7 +86,8 @@ def test_terraform_applies_finds_nothing_to_do_changes_and_destroys(
     with shop.step("update"):
         printed = shop.run("terraform", "apply", "-auto-approve", TF_VAR_greeting="bye")
     assert "0 added" not in printed, "a layer's new version is a new resource"
-    shop.run("terraform", "plan", "-detailed-exitcode", TF_VAR_greeting="bye")
+    if EVERY_TOOL:
+        shop.run("terraform", "plan", "-detailed-exitcode", TF_VAR_greeting="bye")
     answer = shop.says("bye", shop.run("terraform", "output", "-raw", "http") + "/hello/you")
     assert answer["version"] == 2
     assert answer["name"] == "you"
