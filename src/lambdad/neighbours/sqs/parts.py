@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from lambdad.domain.clock import Clock
+from lambdad.domain.errors import PlatformError
 from lambdad.neighbours.hosting import Setup
 from lambdad.neighbours.sqs import queue_rows
+from lambdad.neighbours.sqs.depths import points_of
 from lambdad.neighbours.sqs.errors import PurgeQueueInProgress, no_queue
 from lambdad.neighbours.sqs.mailbox import Mailbox, wake
 from lambdad.neighbours.sqs.model import Outgoing, Queue, QueueKey, Sent
@@ -22,6 +26,8 @@ from lambdad.neighbours.sqs.moving import Mover
 from lambdad.storage.database import Database
 
 _SWEEP_S = 30.0
+_MEASURE_S = 60.0
+_LOGGER = logging.getLogger(__name__)
 _PURGE_INTERVAL_S = 60.0
 
 
@@ -46,7 +52,7 @@ class Queues:
         queues = cls(db, setup.clock)
         for queue in await db.read(queue_rows.all_queues):
             queues._queues[queue.key] = queue
-        setup.spawn(queues._run())
+        setup.spawn(queues._run(partial(setup.neighbour, "cloudwatch")))
         await queues.mover.resume(setup.spawn)
         return queues
 
@@ -175,11 +181,15 @@ class Queues:
         )
         return (await self.mailbox.send(queue, [message]))[0]
 
-    async def _run(self) -> None:
-        """Clear away, now and then, what nobody can receive any more."""
+    async def _run(self, cloudwatch: Callable[[], Awaitable[Any]]) -> None:
+        """Now and then clear away what nobody can receive any more, and measure what is left."""
+        measured_s = -math.inf
         try:
             while not self._stopping.is_set():
                 await self._sweep()
+                if self.clock.monotonic() - measured_s >= _MEASURE_S:
+                    measured_s = self.clock.monotonic()
+                    await self._measure(cloudwatch)
                 try:
                     async with asyncio.timeout(_SWEEP_S):
                         await self._stopping.wait()
@@ -187,6 +197,19 @@ class Queues:
                     continue
         finally:
             self._swept.set()
+
+    async def _measure(self, cloudwatch: Callable[[], Awaitable[Any]]) -> None:
+        found = {}
+        for queue in self.all():
+            job = partial(queue_rows.counts, queue_id=queue.id, now_ms=self.mailbox.now_ms())
+            found[queue] = await self.db.read(job)
+        if not found:
+            return
+        try:
+            await (await cloudwatch()).put(points_of(found, int(self.clock.time())))
+        except PlatformError as error:
+            # Somebody else's CloudWatch takes none, or the disk fails: the next minute has its own.
+            _LOGGER.debug("queues were not measured: %s", error)
 
     async def _sweep(self) -> None:
         for queue_id in await self.db.read(queue_rows.orphaned):
