@@ -16,7 +16,7 @@ from typing import Any
 
 from lambdad.config.sections import PrewarmConfig
 from lambdad.dataplane.capacity import Claim, HostCapacity, Usage
-from lambdad.dataplane.prewarm.sizing import Demand, wanted
+from lambdad.dataplane.prewarm.sizing import Demand, next_kind, surplus_kind, wanted
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime, start_waiting
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import ResourceLimits
@@ -158,18 +158,25 @@ class PrewarmPool:
         now = self._clock.monotonic()
         if not self.enabled or now < self._rest_until:
             return None
-        total = sum(map(len, self._ready.values()))
-        if total >= self._config.in_all:
+        ready = {kind: len(waiting) for kind, waiting in self._ready.items()}
+        targets = {kind: self._target(kind, demand, now) for kind, demand in self._demand.items()}
+        wanting = next_kind(ready, targets)
+        if wanting is None or sum(ready.values()) < self._config.in_all:
+            return wanting
+        surplus = surplus_kind(ready, targets)
+        if surplus is None:
             return None
-        for kind, demand in self._demand.items():
-            least = self._config.least
-            if kind.memory_mb is not None:
-                # There may be many sizes, and what depends on them is large.
-                least = min(least, _LEAST_OF_A_SIZE)
-            target = wanted(demand, now, least=least, most=self._config.most)
-            if len(self._ready.get(kind, ())) < target:
-                return kind
-        return None
+        given = self._ready[surplus].pop()
+        given.claim.leave()
+        self._spawn_task(_end(given))
+        return wanting
+
+    def _target(self, kind: _Kind, demand: Demand, now: float) -> int:
+        least = self._config.least
+        if kind.memory_mb is not None:
+            # There may be many sizes, and what depends on them is large.
+            least = min(least, _LEAST_OF_A_SIZE)
+        return wanted(demand, now, least=least, most=self._config.most)
 
     async def _fill(self) -> None:
         try:

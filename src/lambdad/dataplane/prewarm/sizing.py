@@ -6,7 +6,11 @@ Pure: demand in, number out.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+K = TypeVar("K")
 
 # Cold starts within so long count as one wave, which may come again.
 _WAVE_S = 10.0
@@ -41,3 +45,18 @@ def wanted(demand: Demand, now: float, *, least: int, most: int) -> int:
         return 0
     wave = sum(1 for start in demand.starts if now - start <= _WAVE_S)
     return min(most, max(least, wave))
+
+
+def next_kind(ready: Mapping[K, int], targets: Mapping[K, int]) -> K | None:
+    """Return the first kind of which fewer are ready than there should be, if any."""
+    return next((kind for kind, target in targets.items() if ready.get(kind, 0) < target), None)
+
+
+def surplus_kind(ready: Mapping[K, int], targets: Mapping[K, int]) -> K | None:
+    """Return the kind of which most are ready beyond what there should be, if any.
+
+    A wave leaves them behind; when there is no room left, they make way for other kinds.
+    """
+    beyond = {kind: count - targets.get(kind, 0) for kind, count in ready.items()}
+    most = max(beyond, key=lambda kind: beyond[kind], default=None)
+    return most if most is not None and beyond[most] > 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdad.dataplane.prewarm.sizing import Demand, wanted
+from lambdad.dataplane.prewarm.sizing import Demand, next_kind, surplus_kind, wanted
 
 
 def demand(*starts: float) -> Demand:
@@ -40,3 +40,13 @@ def test_memory_of_waves_is_bounded() -> None:
     busy = demand(*[1.0] * 10_000)
     assert len(busy.starts) <= 64
     assert wanted(busy, 1.0, least=0, most=1_000) == 64
+
+
+def test_what_a_wave_left_makes_way_for_a_kind_that_has_too_few() -> None:
+    targets = {"python": 2, "node": 16, "ruby": 2}
+    assert next_kind({"python": 16, "node": 16}, targets) == "ruby"
+    assert surplus_kind({"python": 16, "node": 16}, targets) == "python"
+    assert surplus_kind({"python": 2, "node": 16}, targets) is None
+    assert surplus_kind({"gone": 1}, targets) == "gone"
+    assert next_kind({"python": 2, "node": 16, "ruby": 2}, targets) is None
+    assert surplus_kind({}, targets) is None
