@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     """The daemon that most tests share. What it says at the end must be no traceback."""
     # The web servers of tests are on this host.
-    settings = {"LAMBDAD_SNS_LOCAL_ENDPOINTS": "true"}
+    settings = {"LAMBDAD_OUTGOING_LOCAL_ADDRESSES": "true"}
     daemon = DaemonProcess(tmp_path_factory.mktemp("conformance") / "data", environ=settings)
     daemon.start()
     yield daemon

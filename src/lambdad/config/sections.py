@@ -221,16 +221,16 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnsConfig:
-    """How topics deliver.
+class OutgoingConfig:
+    """Which web servers topics and APIs may send to.
 
     Attributes:
-        local_endpoints: HTTP endpoints of subscriptions may be addresses of this host; whoever
-            may subscribe, functions among them, then has the daemon ask what this host serves to
-            itself.
+        local_addresses: HTTP endpoints of subscriptions and of integrations may be addresses of
+            this host; whoever may subscribe or make an API, functions among them, then has the
+            daemon ask what this host serves to itself.
     """
 
-    local_endpoints: bool = False
+    local_addresses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +326,7 @@ class Config:
     async_invocation: AsyncInvocationConfig = field(default_factory=AsyncInvocationConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
-    sns: SnsConfig = field(default_factory=SnsConfig)
+    outgoing: OutgoingConfig = field(default_factory=OutgoingConfig)
     s3_events: S3EventsConfig = field(default_factory=S3EventsConfig)
     neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
     cloudformation: CloudFormationConfig = field(default_factory=CloudFormationConfig)

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from lambdad.api.context import ServiceContext
 from lambdad.api.dispatch import Service
-from lambdad.config.sections import CloudFormationConfig, SnsConfig
+from lambdad.config.sections import CloudFormationConfig, OutgoingConfig
 from lambdad.domain.clock import Clock
 from lambdad.neighbours.pushing import FunctionPush
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -54,7 +54,7 @@ class Setup:
         endpoint_url: lambdad's own AWS endpoint, `http://127.0.0.1:4566`.
         access_key: an account's access key id and secret for that endpoint.
         stacks: what the configuration says of CloudFormation.
-        sns: what it says of SNS.
+        outgoing: which web servers may be sent to.
     """
 
     directory: Path
@@ -66,7 +66,7 @@ class Setup:
     endpoint_url: str
     access_key: Callable[[str], tuple[str, str]]
     stacks: CloudFormationConfig = field(default_factory=CloudFormationConfig)
-    sns: SnsConfig = field(default_factory=SnsConfig)
+    outgoing: OutgoingConfig = field(default_factory=OutgoingConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ Decides which addresses may be asked and how much of an answer is taken. See
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 import ssl
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdad.neighbours.delivery.clients import AwsCalls
 from lambdad.neighbours.delivery.model import DeliveryFailed
 from lambdad.neighbours.forwarding import ForwardingFailed, Streams, forward
+from lambdad.neighbours.reach import NotReached, Reach
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers.outgoing import CallRefused, Unreachable
 
@@ -34,6 +34,9 @@ _SERVER_ERROR = 500
 class WebClient:
     """See `lambdad.triggers.outgoing.Web`."""
 
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
     async def send(self, request: HttpRequest, url: str, *, timeout_s: float) -> HttpResponse:
         """Send a request, a connection each."""
         address = urlsplit(url)
@@ -42,12 +45,13 @@ class WebClient:
         tls = ssl.create_default_context() if address.scheme == "https" else None
 
         async def connect() -> Streams:
-            return await _connect(address, tls)
+            port = address.port or (443 if tls else 80)
+            return await self._reach.connect(str(address.hostname), port, tls)
 
         try:
             async with asyncio.timeout(timeout_s):
                 return await _whole(await forward(_directed(request, address), connect))
-        except (ForwardingFailed, OSError, UnicodeError, ValueError) as error:
+        except (NotReached, ForwardingFailed, OSError, UnicodeError, ValueError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise Unreachable(f"{url} cannot be asked: {error}") from error
@@ -71,24 +75,6 @@ def _line(value: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode("latin-1")
     return text
-
-
-async def _connect(address: SplitResult, tls: ssl.SSLContext | None) -> Streams:
-    host, port = str(address.hostname), address.port or (443 if tls else 80)
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=1)
-    ip = str(found[0][4][0])
-    # SECURITY: what a cloud's machines get from link-local addresses are the host's credentials.
-    if _is_link_local(ip.partition("%")[0]):
-        raise ForwardingFailed("link-local addresses are the host's own business")
-    name = host if tls else None
-    return await asyncio.open_connection(ip, port, ssl=tls, server_hostname=name)
-
-
-def _is_link_local(ip: str) -> bool:
-    address = ipaddress.ip_address(ip)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_link_local
 
 
 async def _whole(response: HttpResponse) -> HttpResponse:

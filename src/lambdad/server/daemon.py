@@ -134,6 +134,7 @@ class Daemon:
             authenticator=self._auth.authenticator,
             clock=self._clock,
             endpoint_url=self.endpoint_url,
+            outgoing=self._config.outgoing,
             spawn=self._tasks.spawn,
         )
         self._stack.callback(doors.close)
@@ -294,7 +295,7 @@ class Daemon:
             endpoint_url=self.endpoint_url,
             access_key=self._auth.authenticator.daemon_key,
             stacks=self._config.cloudformation,
-            sns=self._config.sns,
+            outgoing=self._config.outgoing,
         )
         self._stack.push_async_callback(self._neighbours.close)
         self._subscriptions = Subscriptions(

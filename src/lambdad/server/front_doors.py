@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from urllib.parse import urlsplit
 
 from lambdad.api.context import EventAcceptor
 from lambdad.api.request_ids import request_ids
 from lambdad.authz.authentication import Authenticator
+from lambdad.config.sections import OutgoingConfig
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.permissions import Permissions
 from lambdad.dataplane.invoker import Invoker
@@ -16,6 +18,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.front import Neighbours
 from lambdad.neighbours.hosting import SpawnTask
+from lambdad.neighbours.reach import Reach
 from lambdad.neighbours.web import OwnCalls, WebClient
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.server.listeners import Listeners, bind
@@ -103,10 +106,12 @@ def connect(
     authenticator: Authenticator,
     clock: Clock,
     endpoint_url: str,
+    outgoing: OutgoingConfig,
     spawn: SpawnTask,
 ) -> FrontDoors:
     """Connect every front door with what it serves."""
-    web = WebClient()
+    own_port = urlsplit(endpoint_url).port or 0
+    web = WebClient(Reach(own_port=own_port, local=outgoing.local_addresses))
     keys = IssuerKeys(web, clock)
     calls = OwnCalls(endpoint_url, authenticator.daemon_key)
     functions = FunctionCalls(invoker, permissions)

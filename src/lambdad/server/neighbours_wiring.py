@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.model import ServiceModel
 
-from lambdad.config.sections import CloudFormationConfig, NeighboursConfig, SnsConfig
+from lambdad.config.sections import CloudFormationConfig, NeighboursConfig, OutgoingConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.borrowed.server import Moto, installed
@@ -41,7 +41,7 @@ def connect(
     endpoint_url: str,
     access_key: Callable[[str], tuple[str, str]],
     stacks: CloudFormationConfig,
-    sns: SnsConfig,
+    outgoing: OutgoingConfig,
 ) -> Neighbours:
     """Connect every service with its server; nothing is opened yet.
 
@@ -67,7 +67,7 @@ def connect(
                 endpoint_url=endpoint_url,
                 access_key=access_key,
                 stacks=stacks,
-                sns=sns,
+                outgoing=outgoing,
             )
             servers[name] = Builtin(Hosted(name, setup))
         elif kind != BUILTIN:

@@ -6,9 +6,14 @@ import asyncio
 
 import pytest
 
+from lambdad.neighbours.reach import Reach
 from lambdad.neighbours.web import WebClient
 from lambdad.protocol.http import HttpRequest
 from lambdad.triggers.outgoing import Unreachable
+
+
+def client(*, local: bool = True) -> WebClient:
+    return WebClient(Reach(own_port=4566, local=local))
 
 
 async def asked(request: HttpRequest, path: str = "/") -> bytes:
@@ -25,7 +30,7 @@ async def asked(request: HttpRequest, path: str = "/") -> bytes:
     async with server:
         port = server.sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}{path}"
-        assert (await WebClient().send(request, url, timeout_s=30)).status == 204
+        assert (await client().send(request, url, timeout_s=30)).status == 204
     return heads.get_nowait()
 
 
@@ -51,4 +56,11 @@ async def test_no_value_ends_its_line() -> None:
 )
 async def test_what_may_not_be_asked_is_not_asked(method: str, url: str) -> None:
     with pytest.raises(Unreachable):
-        await WebClient().send(HttpRequest(method=method, path="/"), url, timeout_s=30)
+        await client().send(HttpRequest(method=method, path="/"), url, timeout_s=30)
+
+
+async def test_this_host_is_not_asked_unless_that_is_allowed() -> None:
+    with pytest.raises(Unreachable, match=r"outgoing\.local_addresses = true"):
+        await client(local=False).send(
+            HttpRequest(method="GET", path="/"), "http://127.0.0.1:22/", timeout_s=30
+        )

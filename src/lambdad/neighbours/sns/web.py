@@ -11,7 +11,7 @@ from lambdad.neighbours.delivery.courier import Courier
 from lambdad.neighbours.delivery.model import DeliveryFailed, Envelope
 from lambdad.neighbours.forwarding import ForwardingFailed, Streams, forward
 from lambdad.neighbours.hosting import Setup
-from lambdad.neighbours.sns.reach import Reach
+from lambdad.neighbours.reach import NotReached, Reach
 from lambdad.protocol.http import HttpRequest
 
 _TIMEOUT_S = 15.0
@@ -24,7 +24,7 @@ class TopicCourier(Courier):
     def __init__(self, setup: Setup, name: str) -> None:
         super().__init__(setup, name)
         own_port = urlsplit(setup.endpoint_url).port or 0
-        self._reach = Reach(own_port=own_port, local=setup.sns.local_endpoints)
+        self._reach = Reach(own_port=own_port, local=setup.outgoing.local_addresses)
 
     async def deliver(self, envelope: Envelope, payload: str) -> None:
         """Deliver once.
@@ -38,6 +38,8 @@ class TopicCourier(Courier):
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 status = await self._post(envelope, payload.encode())
+        except NotReached as error:
+            raise DeliveryFailed("SDK_CLIENT_ERROR", str(error), final=True) from error
         except (TimeoutError, ForwardingFailed, OSError, UnicodeError) as error:
             raise DeliveryFailed("SDK_CLIENT_ERROR", str(error) or "it took too long") from error
         if status not in _OK:

@@ -1,8 +1,8 @@
-"""Which web servers topics may send to.
+"""Which web servers the daemon asks in the name of others: of topics, and of APIs.
 
-Who subscribes chooses an address that the daemon then asks: a function could reach through it what
-this host serves to itself alone. So addresses of this host are refused, but for lambdad's own
-port, which functions reach anyway, and link-local ones always.
+Who subscribes or makes an API chooses an address that the daemon then asks: a function could reach
+through it what this host serves to itself alone. So addresses of this host are refused, but for
+lambdad's own port, which functions reach anyway, and link-local ones always.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-from lambdad.neighbours.delivery.model import DeliveryFailed
 from lambdad.neighbours.forwarding import Streams
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class NotReached(Exception):
+    """An address may not be asked; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Reach:
         """Connect with a server by its name; what was checked is what is connected with.
 
         Raises:
-            DeliveryFailed: it may not be reached.
+            NotReached: it may not be reached.
             OSError: it cannot be.
         """
         loop = asyncio.get_running_loop()
@@ -50,7 +53,7 @@ class Reach:
         """Refuse an address that may not be reached.
 
         Raises:
-            DeliveryFailed: it may not.
+            NotReached: it may not.
         """
         address = _plain(ip)
         if address.is_link_local or address.is_multicast:
@@ -61,8 +64,8 @@ class Reach:
             return
         raise _refused(
             ip,
-            "it is an address of lambdad's own host; sns.local_endpoints = true lets topics send "
-            "there",
+            "it is an address of lambdad's own host; outgoing.local_addresses = true lets topics "
+            "and APIs send there",
         )
 
 
@@ -86,5 +89,5 @@ def _is_of_this_host(address: Address) -> bool:
     return True
 
 
-def _refused(ip: str, why: str) -> DeliveryFailed:
-    return DeliveryFailed("SDK_CLIENT_ERROR", f"{ip} is not sent to: {why}.", final=True)
+def _refused(ip: str, why: str) -> NotReached:
+    return NotReached(f"{ip} is not sent to: {why}.")
