@@ -99,6 +99,8 @@ def test_create_invoke_delete_leaves_nothing(
     # Those that wait now are others than those that waited then, but as many.
     for kind in ("processes", "mounts", "cgroups", "loops", "links"):
         assert len(getattr(after, kind)) <= len(getattr(before, kind)), after.beyond(before)
-    assert after.descriptors <= before.descriptors
+    # A service opens its files when it is first used, CloudWatch by itself some time after the
+    # start; a descriptor that is lost each cycle is far more.
+    assert after.descriptors <= before.descriptors + 8
     # Caches fill for some two thousand cycles; a leak of a kilobyte a cycle would still show.
     assert after.resident_kib < before.resident_kib + 12 * 1024

@@ -49,7 +49,7 @@ def _gone() -> HostUnfit:
 class InitClient:
     """One conversation.
 
-    State: `_starting` and `_running` hold the open questions by token, `_kills` those of
+    State: `_arrived` is when the sandbox stands; `_starting` and `_running` hold the open questions by token, `_kills` those of
     `kill_all`, `_connecting` those of `connect`. `_lost` is set when the conversation is
     over.
 
@@ -67,6 +67,7 @@ class InitClient:
         self._running: dict[int, asyncio.Future[ExitStatus]] = {}
         self._kills: dict[int, asyncio.Future[None]] = {}
         self._connecting: dict[int, asyncio.Future[socket.socket]] = {}
+        self._arrived: asyncio.Future[None] | None = None
         self._lost = False
         control.setblocking(False)
 
@@ -79,12 +80,15 @@ class InitClient:
         Raises:
             HostUnfit: it could not be built.
         """
-        arrived: asyncio.Future[None] = self._loop.create_future()
-        self._loop.add_reader(self._control, _settle, arrived)
+        if self._lost:
+            raise _gone()
+        self._arrived = self._loop.create_future()
+        self._loop.add_reader(self._control, _settle, self._arrived)
         try:
-            await arrived
+            await self._arrived
         finally:
-            self._loop.remove_reader(self._control)
+            if not self._lost:
+                self._loop.remove_reader(self._control)
         message, passed = descriptors.receive(
             self._control, _ANSWER_BYTES_MAX, _READY_DESCRIPTORS_MAX
         )
@@ -170,6 +174,8 @@ class InitClient:
         self._lost = True
         self._loop.remove_reader(self._control)
         self._control.close()
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_exception(_gone())
         for started in self._starting.values():
             if not started.done():
                 started.set_exception(_gone())

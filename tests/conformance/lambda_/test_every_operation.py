@@ -153,7 +153,7 @@ SERVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "kms": ("list_keys", {}),
     "cloudfront": ("list_distributions", {}),
     "route53": ("list_hosted_zones", {}),
-    "ecr": ("describe_repositories", {}),
+    "acm": ("list_certificates", {}),
     "cognito-idp": ("list_user_pools", {"MaxResults": 1}),
 }
 
