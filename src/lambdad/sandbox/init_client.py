@@ -49,9 +49,9 @@ def _gone() -> HostUnfit:
 class InitClient:
     """One conversation.
 
-    State: `_arrived` is when the sandbox stands; `_starting` and `_running` hold the open questions by token, `_kills` those of
-    `kill_all`, `_connecting` those of `connect`. `_lost` is set when the conversation is
-    over.
+    State: `_arrived` is when the sandbox stands; `_starting` and `_running` hold the open
+    questions by token, `_kills` those of `kill_all`, `_connecting` those of `connect`. `_lost` is
+    set when the conversation is over.
 
     Args:
         control: our end of the socket; owned from now on.
@@ -174,21 +174,22 @@ class InitClient:
         self._lost = True
         self._loop.remove_reader(self._control)
         self._control.close()
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_exception(_gone())
-        for started in self._starting.values():
-            if not started.done():
-                started.set_exception(_gone())
         for ended in self._running.values():
             if not ended.done():
                 ended.set_result(ExitStatus(signal=signal.SIGKILL))
         for killed in self._kills.values():
             if not killed.done():
                 killed.set_result(None)
+        self._fail_waiting()
+        self._on_lost()
+
+    def _fail_waiting(self) -> None:
+        for waiting in (self._arrived, *self._starting.values()):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(_gone())
         for connected in self._connecting.values():
             if not connected.done():
                 connected.set_exception(ConnectionAbortedError(str(_gone())))
-        self._on_lost()
 
     def _send(self, message: bytes, passed: Sequence[int]) -> None:
         if self._lost:
