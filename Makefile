@@ -7,6 +7,8 @@ SHELL := /bin/sh
 BIN   := .venv/bin
 ARGS  ?=
 BASE  ?=
+# A test that takes minutes hangs not: looking into its busy threads has crashed the interpreter.
+LONG  := -o faulthandler_timeout=0
 .DEFAULT_GOAL := help
 .PHONY: help setup demo fmt check unit test acceptance crash chaos backends docs lock changelog bench performance clean venv
 
@@ -42,11 +44,11 @@ test:      ## Every test this host can run; says what it skipped and why
 
 crash: venv ## Kill the daemon 200 times per backend, 50 times with all services, cut its power 30 times
 	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} \
-	TEST_SERVICE_KILLS=$${TEST_SERVICE_KILLS:-50} $(BIN)/pytest -rs -s \
+	TEST_SERVICE_KILLS=$${TEST_SERVICE_KILLS:-50} $(BIN)/pytest -rs -s $(LONG) \
 		tests/e2e/test_crash.py tests/e2e/test_services_crash.py tests/e2e/test_power_loss.py $(ARGS)
 
 chaos: venv ## Invoke TEST_INVOCATIONS times (10,000) with failures at random: no leak, no wrong answer
-	TEST_INVOCATIONS=$${TEST_INVOCATIONS:-10000} $(BIN)/pytest -rs -s \
+	TEST_INVOCATIONS=$${TEST_INVOCATIONS:-10000} $(BIN)/pytest -rs -s $(LONG) \
 		tests/e2e/test_random_failures.py $(ARGS)
 
 backends: venv ## Run the suites of runtimes, extensions, invocation and failures on processes
@@ -58,7 +60,7 @@ backends: venv ## Run the suites of runtimes, extensions, invocation and failure
 acceptance: venv ## Install the deploy tools (Serverless, SAM, CDK, ...) and deploy with each
 	@scripts/prerequisites tools
 	@scripts/install_tools
-	TEST_EVERY_TOOL=1 $(BIN)/pytest -rs -o faulthandler_timeout=0 tests/e2e/tools $(ARGS)
+	TEST_EVERY_TOOL=1 $(BIN)/pytest -rs $(LONG) tests/e2e/tools $(ARGS)
 
 docs: venv ## Regenerate the pages that are made from code
 	@$(BIN)/python scripts/generate_docs.py
