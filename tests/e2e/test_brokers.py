@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from botocore.config import Config
 
+from lambdad.testing import event_types
 from lambdad.testing.brokers import PASSWORD, USER, KafkaBroker, RabbitMqBroker
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
@@ -31,9 +32,11 @@ MQ_ARN = "arn:aws:mq:us-east-1:000000000000:broker:orders:b-0123abcd"
 
 # Without confinement a function can tell the test on the disk what it got.
 HANDLER = """
-import base64, os, time
+import base64, json, os, time
 ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def handler(event, context):
+    with open(os.environ["LEDGER"] + "." + event["eventSource"].replace(":", "_"), "w") as last:
+        json.dump(event, last)
     batches = event.get("records") or event["rmqMessagesByQueue"]
     for name, records in batches.items():
         for record in records:
@@ -89,7 +92,13 @@ async def fill(kafka: KafkaBroker, rabbitmq: RabbitMqBroker) -> None:
         for number in range(COUNT):
             for partition in range(PARTITIONS):
                 text = f"{partition}:{number:04}"
-                await producer.send("orders", text.encode(), partition=partition)
+                await producer.send(
+                    "orders",
+                    text.encode(),
+                    key=b"k",
+                    partition=partition,
+                    headers=[("unit", b"g")],
+                )
     url = f"amqp://{USER}:{PASSWORD}@{rabbitmq.address}/{quote('/', '')}"
     async with await aiormq.connect(url) as connection:
         channel = await connection.channel()
@@ -113,7 +122,7 @@ def client(service: str, endpoint_url: str) -> Any:
 def ledger() -> Iterator[Path]:
     """A file that every user can write to."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
+        Path(directory).chmod(0o777)
         file = Path(directory) / "ledger"
         file.touch()
         file.chmod(0o666)
@@ -174,3 +183,15 @@ def test_all_that_is_in_brokers_arrives_in_order_though_the_daemon_dies(
             # Each first came after all before it, and only what was in hand came twice.
             assert list(dict.fromkeys(mine)) == sorted(set(mine))
             assert len(mine) <= COUNT + 10
+    _fit_the_published_types(ledger, tmp_path)
+
+
+def _fit_the_published_types(ledger: Path, place: Path) -> None:
+    """Of RabbitMQ's events none are published."""
+    named = {"SelfManagedKafka": "L.SelfManagedKafkaEvent", "aws_kafka": "L.MSKEvent"}
+    events = {name: json.loads(Path(f"{ledger}.{name}").read_text()) for name in named}
+    try:
+        types = event_types.install()
+    except event_types.NotThere as missing:
+        pytest.skip(str(missing))
+    assert event_types.complaints(types, place, events, named) == ""

@@ -1,15 +1,7 @@
-"""Events fit the types that programs in TypeScript are written against, as its compiler sees it.
-
-An event is written as the literal of a variable of that type, so that a member that the type does
-not have is an error as one that is missing is.
-"""
+"""Events fit the types that programs in TypeScript are written against, as its compiler sees it."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +9,9 @@ from typing import Any
 import pytest
 from tests.conformance.golden_events.conftest import opened
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+from lambdad.testing import event_types
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "install_event_types"
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 # What the types lack although AWS's developer guides have it.
 OWN_TYPES = """
@@ -61,42 +53,10 @@ TYPES = {
 @pytest.fixture(scope="module")
 def types() -> Path:
     """Where the compiler and the types are."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"there is no {tool}: apt-get install nodejs npm")
-    done = subprocess.run(
-        [str(SCRIPT)], capture_output=True, text=True, timeout=200, check=False, env=os.environ
-    )
-    if done.returncode:
-        pytest.skip(f"npm's registry is out of reach: {done.stderr.strip()[-300:]}")
-    return Path(done.stdout.strip())
-
-
-def judged(types: Path, place: Path, program: str) -> str:
-    """Compile a program; returns what the compiler has against it."""
-    place.mkdir(exist_ok=True)
-    (place / "events.ts").write_text(program)
-    compiled = subprocess.run(
-        [
-            str(types / "node_modules" / ".bin" / "tsc"),
-            *("--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck"),
-            *("--typeRoots", str(types / "node_modules" / "@types"), "--types", "aws-lambda"),
-            str(place / "events.ts"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return compiled.stdout
-
-
-def program_of(events: Mapping[str, Any]) -> str:
-    imported = 'import type * as L from "aws-lambda";'
-    values = [
-        f"const {name}: {TYPES[name]} = {json.dumps(event)};" for name, event in events.items()
-    ]
-    return "\n".join([imported, OWN_TYPES, *values, "export {};", ""])
+    try:
+        return event_types.install()
+    except event_types.NotThere as missing:
+        pytest.skip(str(missing))
 
 
 def test_events_fit_the_published_types(
@@ -104,17 +64,15 @@ def test_events_fit_the_published_types(
 ) -> None:
     events = {name: captured[name] for name in TYPES if name != "logs_data"}
     events["logs_data"] = opened(captured["logs"])
-    (tmp_path / "node_modules").symlink_to(types / "node_modules")
-    assert judged(types, tmp_path, program_of(events)) == ""
+    assert event_types.complaints(types, tmp_path, events, TYPES, OWN_TYPES) == ""
 
 
 def test_the_judge_sees_what_is_wrong(types: Path, tmp_path: Path) -> None:
-    (tmp_path / "node_modules").symlink_to(types / "node_modules")
     wrong = {
         "sqs": {"Records": [{"messageId": 1}]},
         "logs": {"awslogs": {"data": "", "Dates": ""}},
         "eventbridge": {"Detail-Type": "order"},
     }
-    verdict = judged(types, tmp_path, program_of(wrong))
+    verdict = event_types.complaints(types, tmp_path, wrong, TYPES, OWN_TYPES)
     for line, complaint in enumerate(("Type 'number'", '"Dates"', '"Detail-Type"')):
         assert complaint in verdict.splitlines()[line], verdict
