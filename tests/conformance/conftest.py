@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from lambdad.testing import event_types
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -51,3 +53,12 @@ def lonely(daemon: DaemonProcess) -> Deployer:
 def a_name() -> Callable[[], str]:
     """Names of functions that nobody else uses."""
     return lambda: f"f-{next(_NUMBERS)}"
+
+
+@pytest.fixture(scope="session")
+def published_types() -> Path:
+    """Where TypeScript's compiler and the published types of events are."""
+    try:
+        return event_types.install()
+    except event_types.NotThere as missing:
+        pytest.skip(str(missing))

@@ -50,29 +50,20 @@ TYPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def types() -> Path:
-    """Where the compiler and the types are."""
-    try:
-        return event_types.install()
-    except event_types.NotThere as missing:
-        pytest.skip(str(missing))
-
-
 def test_events_fit_the_published_types(
-    captured: Mapping[str, Any], types: Path, tmp_path: Path
+    captured: Mapping[str, Any], published_types: Path, tmp_path: Path
 ) -> None:
     events = {name: captured[name] for name in TYPES if name != "logs_data"}
     events["logs_data"] = opened(captured["logs"])
-    assert event_types.complaints(types, tmp_path, events, TYPES, OWN_TYPES) == ""
+    assert event_types.complaints(published_types, tmp_path, events, TYPES, OWN_TYPES) == ""
 
 
-def test_the_judge_sees_what_is_wrong(types: Path, tmp_path: Path) -> None:
+def test_the_judge_sees_what_is_wrong(published_types: Path, tmp_path: Path) -> None:
     wrong = {
         "sqs": {"Records": [{"messageId": 1}]},
         "logs": {"awslogs": {"data": "", "Dates": ""}},
         "eventbridge": {"Detail-Type": "order"},
     }
-    verdict = event_types.complaints(types, tmp_path, wrong, TYPES, OWN_TYPES)
+    verdict = event_types.complaints(published_types, tmp_path, wrong, TYPES, OWN_TYPES)
     for line, complaint in enumerate(("Type 'number'", '"Dates"', '"Detail-Type"')):
         assert complaint in verdict.splitlines()[line], verdict

@@ -7,9 +7,11 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lambdad.testing import event_types
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.http_apis import ApiUser
 
@@ -88,6 +90,16 @@ def test_lists_of_values_where_they_are_wanted(urls: tuple[str, str]) -> None:
     assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"]}
     assert event["multiValueHeaders"]["content-type"] == ["image/png"]
     assert (event["body"], event["isBase64Encoded"]) == ("AA==", True)
+
+
+def test_events_fit_the_published_types(
+    urls: tuple[str, str], published_types: Path, tmp_path: Path
+) -> None:
+    events = {
+        name: json.loads(call(f"{url}/?x=1")[2]) for name, url in zip("ab", urls, strict=True)
+    }
+    named = dict.fromkeys("ab", "L.ALBEvent")
+    assert event_types.complaints(published_types, tmp_path, events, named) == ""
 
 
 @pytest.mark.parametrize("path", ["/fail", "/nonsense"])

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from lambdad.testing import event_types
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -314,6 +316,27 @@ def test_the_event_of_a_proxy_is_that_of_the_developer_guide(front: Front, api: 
     assert (context["path"], context["resourcePath"]) == ("/dev/items/a%20b", "/items/{id}")
     assert context["identity"]["userAgent"] == "me"
     assert {"deploymentId", "extendedRequestId", "requestTimeEpoch", "resourceId"} <= set(context)
+
+
+# The type wants what only methods with an authorizer, a key or a certificate have, and is older
+# than the deployment in the context.
+OPEN_TYPE = """
+type Identity = Omit<L.APIGatewayEventIdentity, "apiKey" | "apiKeyId" | "clientCert">;
+type OpenContext = Omit<L.APIGatewayEventRequestContext, "authorizer" | "identity">
+  & {identity: Identity; deploymentId: string};
+type Open = Omit<L.APIGatewayProxyEvent, "requestContext"> & {requestContext: OpenContext};
+"""
+
+
+def test_events_fit_the_published_types(
+    front: Front, api: str, published_types: Path, tmp_path: Path
+) -> None:
+    events = {
+        "plain": front.call(api, "/dev/items/a").json,
+        "full": front.call(api, "/dev/items/a?x=1&x=2", headers={"X-A": "1"}).json,
+    }
+    named = dict.fromkeys(events, "Open")
+    assert event_types.complaints(published_types, tmp_path, events, named, OPEN_TYPE) == ""
 
 
 def test_the_most_specific_resource_takes_a_request(front: Front, api: str) -> None:

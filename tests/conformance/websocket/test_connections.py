@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from lambdad.testing import event_types
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.http_apis import ApiUser
 
@@ -138,6 +140,22 @@ def test_a_connection_from_its_beginning_to_its_end(chat: Chat) -> None:
     assert end["requestContext"]["eventType"] == "DISCONNECT"
     assert end["requestContext"]["disconnectStatusCode"] == 1000
     assert end["requestContext"]["connectionId"] == context["connectionId"]
+
+
+def test_messages_fit_the_published_type(chat: Chat, published_types: Path, tmp_path: Path) -> None:
+    with chat.connect() as socket:
+        chat.told()
+        socket.send("hello")
+        events = {"message": heard(socket)}
+    chat.told()
+    # The type lacks who speaks, which AWS's developer guide has.
+    own = """
+    type Context = L.APIGatewayEventWebsocketRequestContextV2
+      & {identity: {sourceIp: string; userAgent?: string}};
+    type Message = L.APIGatewayProxyWebsocketEventV2WithRequestContext<Context>;
+    """
+    named = {"message": "Message"}
+    assert event_types.complaints(published_types, tmp_path, events, named, own) == ""
 
 
 def test_a_function_speaks_to_a_connection_from_inside_its_sandbox(chat: Chat) -> None:
