@@ -24,7 +24,8 @@ from lambdad.protocol.sigv4 import Signature, parse_credential, read_signature, 
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 from lambdad.protocol.sigv4_verification import S3_SERVICES, check_claims, verify
 
-_DAEMON_KEY = re.compile(r"LAMBDAD(\d{12})", re.ASCII)
+DAEMON_PREFIX = "LAMBDAD"
+_DAEMON_KEY = re.compile(DAEMON_PREFIX + r"(\d{12})", re.ASCII)
 
 
 class AuthMode(StrEnum):
@@ -145,7 +146,7 @@ class Authenticator:
 
         They end with this process.
         """
-        access_key = f"LAMBDAD{account_id}"
+        access_key = f"{DAEMON_PREFIX}{account_id}"
         return access_key, hmac.digest(self._daemon_key, access_key.encode(), "sha256").hex()
 
     def _must_prove(self, request: HttpRequest, access_key: str | None, *, guest: bool) -> bool:

@@ -1,8 +1,9 @@
 """Services that somebody else runs, at an address or at AWS: requests are handed on.
 
 A server at an address gets what the client signed, host and all, so that the client's credentials
-are the server's. AWS gets the daemon's own credentials: what clients of lambdad sign with means
-nothing there.
+are the server's. What lambdad gave out itself, to functions and for its own calls, means nothing
+there: such requests are signed anew with the AWS credentials of the daemon's process, or with the
+account's number where it has none. AWS always gets the daemon's own.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import botocore.session
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from lambdad.api.context import ServiceContext
+from lambdad.authz.authentication import DAEMON_PREFIX
+from lambdad.authz.sessions import TOKEN_PREFIX
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.directory import NEIGHBOURS
 from lambdad.neighbours.forwarding import Streams, forward
 from lambdad.protocol.http import HttpRequest, HttpResponse
+from lambdad.protocol.sigv4 import session_token
 
 AWS = "aws"
 _TIMEOUT_S = 10.0
@@ -53,7 +58,7 @@ class _Remote:
 
 
 class Endpoint(_Remote):
-    """A server at an address. See `front.Server`."""
+    """A server at an address. See `front.Server`. Mutable: the session."""
 
     def __init__(self, url: str) -> None:
         """`url` is `http://host:port` or `https://…`.
@@ -71,12 +76,24 @@ class Endpoint(_Remote):
         self._host = address.hostname
         self._tls = ssl.create_default_context() if address.scheme == "https" else None
         self._port = address.port or (443 if self._tls else 80)
+        self._session: botocore.session.Session | None = None
 
     async def handle(
         self, request: HttpRequest, service: str, caller: ServiceContext[None]
     ) -> HttpResponse:
-        """Hand the request on as it is."""
+        """Hand the request on as it is, unless nobody there can know who signed it."""
+        if _issued_here(request, caller):
+            request = await asyncio.to_thread(self._sign, request, service, caller)
         return await forward(request, self._connect)
+
+    def _sign(
+        self, request: HttpRequest, service: str, caller: ServiceContext[None]
+    ) -> HttpRequest:
+        if self._session is None:
+            self._session = _session()
+        known = self._session.get_credentials()
+        credentials = known or Credentials(caller.account_id, "any")
+        return _signed(request, service, self.kind.rstrip("/"), caller.region, credentials)
 
     async def answers(self) -> bool:
         """Whether it accepts a connection."""
@@ -121,10 +138,7 @@ class Aws(_Remote):
 
     def _opened(self) -> botocore.session.Session:
         if self._session is None:
-            session = botocore.session.Session()
-            # Off EC2 nobody answers there, and asking takes seconds.
-            session.set_config_variable("metadata_service_num_attempts", 0)
-            self._session = session
+            self._session = _session()
         return self._session
 
     def _credentials(self) -> Any:
@@ -143,17 +157,37 @@ class Aws(_Remote):
                 "lambdad has no AWS credentials.",
                 "Give its process some, by AWS_ACCESS_KEY_ID or a profile, as for any SDK.",
             )
-        kept = {
-            name: value
-            for name, value in request.headers.items()
-            if _OF_SIGNATURE.fullmatch(name) is None
-        }
-        pairs = parse_qsl(request.query, keep_blank_values=True)
-        query = urlencode([pair for pair in pairs if not pair[0].startswith(_OF_QUERY)])
-        url = f"https://{host}{request.path}" + (f"?{query}" if query else "")
-        to_sign = AWSRequest(method=request.method, url=url, data=request.body, headers=kept)
-        name = NEIGHBOURS[self._service].signing_name
-        signer = S3SigV4Auth if self._service == "s3" else SigV4Auth
-        signer(credentials, name, region).add_auth(to_sign)
-        headers = {key.lower(): str(value) for key, value in to_sign.headers.items()}
-        return replace(request, query=query, headers={**headers, "host": host})
+        return _signed(request, self._service, f"https://{host}", region, credentials)
+
+
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    # Off EC2 nobody answers there, and asking takes seconds.
+    session.set_config_variable("metadata_service_num_attempts", 0)
+    return session
+
+
+def _signed(
+    request: HttpRequest, service: str, base_url: str, region: str, credentials: Any
+) -> HttpRequest:
+    """Return a request signed anew, for a server at `base_url`."""
+    kept = {
+        name: value
+        for name, value in request.headers.items()
+        if _OF_SIGNATURE.fullmatch(name) is None
+    }
+    pairs = parse_qsl(request.query, keep_blank_values=True)
+    query = urlencode([pair for pair in pairs if not pair[0].startswith(_OF_QUERY)])
+    url = f"{base_url}{request.path}" + (f"?{query}" if query else "")
+    to_sign = AWSRequest(method=request.method, url=url, data=request.body, headers=kept)
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(credentials, NEIGHBOURS[service].signing_name, region).add_auth(to_sign)
+    headers = {key.lower(): str(value) for key, value in to_sign.headers.items()}
+    host = base_url.partition("://")[2]
+    return replace(request, query=query, headers={**headers, "host": host})
+
+
+def _issued_here(request: HttpRequest, caller: ServiceContext[None]) -> bool:
+    """Whether lambdad itself gave out what signed a request: to itself, or to a function."""
+    token = session_token(request) or ""
+    return (caller.access_key or "").startswith(DAEMON_PREFIX) or token.startswith(TOKEN_PREFIX)
