@@ -131,4 +131,11 @@ def waiting_processes(daemon: DaemonProcess) -> list[int]:
     instance = instance_of(daemon.data_dir.absolute() / "sandbox" / "native")
     groups = Path("/sys/fs/cgroup").glob(f"*/lambdad/{instance}/*/cgroup.procs")
     pids = {int(pid) for group in groups for pid in group.read_text().split()}
-    return [pid for pid in pids if b"bootstrap" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if b"bootstrap" in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""  # it has ended since

@@ -47,8 +47,7 @@ class Waiting:
         while not self.count(runtime):
             assert time.monotonic() < deadline, f"no {runtime} is made ready"
             time.sleep(0.02)
-        programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self._processes()}
-        runtimes = {pid for pid, program in programs.items() if b"/var/runtime" in program}
+        runtimes = {pid for pid in self._processes() if "/var/runtime" in said(pid, "cmdline")}
         return {pid for pid in runtimes if not has_code(pid)}
 
     def taken(self, waited: set[int]) -> list[int]:
@@ -61,7 +60,15 @@ class Waiting:
 
 
 def has_code(pid: int) -> bool:
-    return " /var/task " in Path(f"/proc/{pid}/mountinfo").read_text()
+    return " /var/task " in said(pid, "mountinfo")
+
+
+def said(pid: int, name: str) -> str:
+    """What the kernel says of a process; nothing of one that has ended: spares come and go."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def language_of(name: str) -> tuple[Language, str]:

@@ -197,6 +197,8 @@ def test_extensions_are_frozen_between_invocations(
     source = (
         "import os, time\n"
         "def handler(event, context):\n"
+        "    while not os.path.exists('/tmp/beats'):\n"
+        "        time.sleep(0.01)\n"
         "    first = os.stat('/tmp/beats').st_size\n"
         "    time.sleep(event or 0)\n"
         "    return [first, os.stat('/tmp/beats').st_size]\n"
