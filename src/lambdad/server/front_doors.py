@@ -115,14 +115,12 @@ def connect(
     keys = IssuerKeys(web, clock)
     calls = OwnCalls(endpoint_url, authenticator.daemon_key)
     functions = FunctionCalls(invoker, permissions)
+    authorization = Authorization(
+        authenticator=authenticator, functions=functions, keys=keys, clock=clock
+    )
     http_apis = HttpApiFront(
         partial(neighbours.parts, "apigatewayv2"),
-        authorization=Authorization(
-            authenticator=authenticator,
-            functions=functions,
-            keys=keys,
-            clock=clock,
-        ),
+        authorization=authorization,
         integrations=Integrations(functions, web, calls),
         clock=clock,
         request_ids=request_ids(),
@@ -139,22 +137,20 @@ def connect(
         clock=clock,
         endpoint_url=endpoint_url,
     )
+    urls = FunctionUrlTrigger(
+        urls=attachments.function_urls,
+        permissions=permissions,
+        invoker=invoker,
+        authenticator=authenticator,
+        clock=clock,
+        request_ids=request_ids(),
+    )
     return FrontDoors(
-        FunctionUrlTrigger(
-            urls=attachments.function_urls,
-            permissions=permissions,
-            invoker=invoker,
-            authenticator=authenticator,
-            clock=clock,
-            request_ids=request_ids(),
-        ),
+        urls,
         # In this order each is asked whether an API is its own.
         ExecuteApi([http_apis, rest_apis, sockets]),
         sockets=sockets,
-        domains=[
-            partial(neighbours.opened, "apigateway"),
-            partial(neighbours.opened, "apigatewayv2"),
-        ],
+        domains=[partial(neighbours.opened, name) for name in ("apigateway", "apigatewayv2")],
         registries=Registries(neighbours, authenticator),
         calls=calls,
     )

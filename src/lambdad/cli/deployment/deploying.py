@@ -66,7 +66,7 @@ class Deployment:
         if self._stack:
             return self._stack
         if self._serverless is not None:
-            document = self._serverless.resolved()
+            document = self._serverless.resolved
             name = document["provider"].get("stackName")
             return str(name or f"{document['service']}-{self._serverless.stage}")
         name = self.file.resolve().parent.name
@@ -87,7 +87,7 @@ class Deployment:
         if self._serverless is None:
             template = package(read(self.file), directory, self.artifacts)
             return Project(template=template, stack=self.stack, stage=self._stage or DEFAULT_STAGE)
-        document = self._serverless.resolved()
+        document = self._serverless.resolved
         stage = self._serverless.stage
         compiler = Compiler(document, directory, stage, self.artifacts)
         template = compiler.template()
@@ -108,7 +108,7 @@ class Lines:
     """Progress as lines, one per step of a resource. See `stacks.Progress`."""
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Show what a resource has become; what it begins to do is the last line's next."""
+        """Show what a resource has become, not that something was begun with it."""
         status: str = event["ResourceStatus"]
         failed = status.endswith("_FAILED")
         if status.endswith("_IN_PROGRESS") and "ROLLBACK" not in status:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,9 @@ class ServerlessFile:
         given = self._part("provider.region")
         return None if given is None else str(given)
 
+    @cached_property
     def resolved(self) -> dict[str, Any]:
-        """Return the whole document without variables.
+        """The whole document without variables, which may ask services: once.
 
         Raises:
             Failure: one has no value.

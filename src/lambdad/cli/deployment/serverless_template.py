@@ -73,7 +73,7 @@ class Compiler:
         names = _merged(document.get("functions"))
         functions = {name: f"{logical(name)}LambdaFunction" for name in names}
         self._additions = Additions(self._provider, functions)
-        self._package: dict[str, Any] | None = None
+        self._shared_uri: str | None = None
         self._resources: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
 
@@ -201,11 +201,9 @@ class Compiler:
         patterns = [*_patterns(shared), *_patterns(own)]
         if own.get("individually", shared.get("individually")) or own:
             return self._uri(self._artifacts.put(packed(self._directory, patterns)))
-        if self._package is None:
-            data = packed(self._directory, patterns)
-            self._package = {"uri": self._uri(self._artifacts.put(data))}
-        uri: str = self._package["uri"]
-        return uri
+        if self._shared_uri is None:
+            self._shared_uri = self._uri(self._artifacts.put(packed(self._directory, patterns)))
+        return self._shared_uri
 
     def _uri(self, key: str) -> str:
         return f"s3://{self._artifacts.bucket}/{key}"
