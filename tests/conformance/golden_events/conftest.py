@@ -8,6 +8,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from lambdad.testing.deploy import ROLE, Deployer
 
 DEADLINE_S = 120
 REGION = "us-east-1"
+EARLY = Path(__file__).with_name("early_daemon.py")
 
 # It answers what a front door, a window and CloudFormation each understand.
 RECORDER = """
@@ -180,9 +182,15 @@ LOOKS: Mapping[str, Callable[[Any], bool]] = {
 
 
 @pytest.fixture(scope="session")
-def captured(daemon: DaemonProcess) -> Mapping[str, Any]:
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """An event of each kind, as the function got it."""
-    world = World(daemon)
+    with DaemonProcess(tmp_path_factory.mktemp("golden"), program=(str(EARLY),)) as daemon:
+        events = _capture(World(daemon))
+    assert "Traceback" not in daemon.stderr, daemon.stderr
+    return events
+
+
+def _capture(world: World) -> Mapping[str, Any]:
     for pull in (
         schedules,
         custom_resource,
@@ -199,9 +207,6 @@ def captured(daemon: DaemonProcess) -> Mapping[str, Any]:
     ):
         pull(world)
     world.gather()
-    events = world.client("events")
-    events.remove_targets(Rule="golden-every-minute", Ids=["t"])
-    events.delete_rule(Name="golden-every-minute")
     return world.events
 
 
