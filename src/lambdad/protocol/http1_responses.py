@@ -85,3 +85,9 @@ LAST_CHUNK = b"0\r\n\r\n"
 def encode_chunk(piece: bytes) -> bytes:
     """Return a piece of a body as a chunk; it must not be empty, which would end the body."""
     return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def closing(response: bytes) -> bytes:
+    """Return an encoded response as the last one of its connection."""
+    head, end, body = response.partition(b"\r\n\r\n")
+    return b"%b\r\nConnection: close%b%b" % (head, end, body)

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 from lambdad.domain import limits
 from lambdad.domain.errors import LambdadError
 from lambdad.protocol.http import PEER, HttpRequest, HttpResponse, Upgrade
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
-from lambdad.protocol.http1_responses import LAST_CHUNK, encode_chunk
-from lambdad.server.budgets import Budget
+from lambdad.protocol.http1_responses import LAST_CHUNK, closing, encode_chunk
+from lambdad.server.doors import Door
 from lambdad.storage.uploads import Spool
-
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
-Refuse = Callable[[BadHttp, str, str], HttpResponse]
-SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
-Receive = Callable[[str, str, Mapping[str, str]], Spool | None]
-"""Told method, raw path and headers: where a body goes that is too large for memory."""
 
 # Clients send a body whole before they read the answer. So much more than the limit is read
 # and thrown away, so that they see the 413 and not a reset connection.
@@ -33,6 +28,7 @@ _LINGER_BYTES = 256 * 1024 * 1024
 _LINGER_S = 10.0
 _INVOKE_SLACK_BYTES = 1024 * 1024
 
+_FUNCTIONS = "/2015-03-31/functions/"
 _UPLOAD_BYTES_MAX = 5 * 1024 * 1024 * 1024
 _NO_DISK = BadHttp(507, "The body cannot be stored: see the log, and free space on the disk.")
 _NO_HEADER = BadHttp(502, "The answer has a header that cannot be sent.")
@@ -48,52 +44,11 @@ _INVOKE_LIMITS = Http1Limits(
 )
 
 
-class Door:
-    """Makes connections for one listener, or one kind of listeners.
-
-    Mutable: the open connections.
-
-    Args:
-        connections_max: at once; more are closed.
-        budgets: all of them must hold.
-        receive: says which bodies go into files.
-    """
-
-    def __init__(
-        self,
-        handler: Handler,
-        refuse: Refuse,
-        spawn_task: SpawnTask,
-        *,
-        connections_max: int,
-        budgets: Sequence[Budget],
-        receive: Receive | None = None,
-    ) -> None:
-        self.handler = handler
-        self.refuse = refuse
-        self.spawn_task = spawn_task
-        self.connections: set[ClientConnection] = set()
-        self.connections_max = connections_max
-        self.budgets = budgets
-        self.receive = receive
-
-    def connection(self) -> ClientConnection:
-        """Protocol factory for `loop.create_server`."""
-        return ClientConnection(self)
-
-    def close_idle(self) -> None:
-        """Close connections without a request; the others close after their answer."""
-        for connection in tuple(self.connections):
-            connection.finish()
-
-    def abort(self) -> None:
-        """Close every connection at once."""
-        for connection in tuple(self.connections):
-            connection.abort()
-
-
 class ClientConnection(asyncio.Protocol):
-    """One connection. Requests on it are served one after the other."""
+    """One connection. Requests on it are served one after the other.
+
+    What comes while one is served is left unread, but for what was on its way.
+    """
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -102,7 +57,8 @@ class ClientConnection(asyncio.Protocol):
         self._queue: list[tuple[HttpRequest, Spool | None]] = []
         self._spools: list[Spool | None] = []  # of the requests that have begun
         self._refusal: BadHttp | None = None
-        self._busy = False
+        self._busy = self._paused = self._stalled = self._ended = False
+        self._early = b""
         self._closing = False
         self._lingering = False
         self._received = 0
@@ -142,19 +98,13 @@ class ClientConnection(asyncio.Protocol):
                 spool.discard()
 
     def when_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """See `protocol.http.Peer`: only who reads on hears of an end."""
-        if self._transport is None:
+        """See `protocol.http.Peer`."""
+        if self._transport is None or self._ended:
+            self.abort()
             callback()
             return lambda: None
         self._when_gone = callback
-        self._transport.resume_reading()
-
-        def forget() -> None:
-            self._when_gone = None
-            if self._transport is not None and self._busy:
-                self._transport.pause_reading()
-
-        return forget
+        return partial(setattr, self, "_when_gone", None)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and serve what is whole."""
@@ -162,17 +112,28 @@ class ClientConnection(asyncio.Protocol):
             self._upgrade.data_received(data)
             return
         self._account(len(data))
-        if self._lingering:
-            if self._received > _LINGER_BYTES:
-                self.abort()
-            return
+        if self._busy:
+            self._early += data
+            self._pause()
+        elif not self._lingering:
+            self._parse(data)
+        elif self._received > _LINGER_BYTES:
+            self.abort()
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more; it may still wait for its answer."""
+        self._ended = True
+        return self._busy and self._when_gone is None
+
+    def _parse(self, data: bytes) -> None:
         try:
             requests = self._parser.feed(data)
         except BadHttp as bad:
             requests, self._refusal = bad.requests, bad
         if requests or self._refusal is not None:
             self._hold()
-            self._queue.extend((each, self._spools.pop(0)) for each in requests)
+            for each in requests:
+                self._queue.append((each, self._spools.pop(0)))
             self._serve_next()
         elif self._spools and (spool := self._spools[-1]) is not None:
             self._spooling(spool)
@@ -190,7 +151,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if spool.behind:
             spool.on_room = self.read_on
-            self._transport.pause_reading()
+            self._pause()
 
     def finish(self) -> None:
         """Close when the request in hand has been answered."""
@@ -208,6 +169,16 @@ class ClientConnection(asyncio.Protocol):
     def read_on(self) -> None:
         """There is room again."""
         if self._transport is not None and not self._busy:
+            self._resume()
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._transport is not None and self._paused:
+            self._paused = False
             self._transport.resume_reading()
 
     def _account(self, received: int) -> None:
@@ -234,13 +205,16 @@ class ClientConnection(asyncio.Protocol):
                 if self._transport is None or not budget.wait_helps:
                     self.abort()
                 else:
-                    self._transport.pause_reading()
+                    self._pause()
                     budget.wait(self)
                 return True
         return False
 
     def _limits_for(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
         self._head = (method, path)
+        if method == "POST" and path.startswith(_FUNCTIONS):  # no upload
+            self._spools.append(None)
+            return _INVOKE_LIMITS if path.endswith("/invocations") else None
         receive = self._door.receive
         spool = receive(method, path, headers) if receive is not None else None
         self._spools.append(spool)
@@ -253,11 +227,54 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._queue:
             self._busy = True
-            self._transport.pause_reading()
-            self._door.spawn_task(self._answer(*self._queue.pop(0)))
+            request, spool = self._queue.pop(0)
+            if not self._quick(request, spool):
+                self._door.spawn_task(self._answer(request, spool))
         elif self._refusal is not None:
             self._release()
             self._refuse(self._refusal)
+
+    def _quick(self, request: HttpRequest, spool: Spool | None) -> bool:
+        """Have a request answered by a call; whether it will be.
+
+        Only one that the connection outlives and that no other waits for behind it.
+        """
+        quick = self._door.quick
+        if quick is None or spool is not None or self._queue or self._refusal is not None:
+            return False
+        return self._parser.keep_alive and not self._closing and quick(request, self._reply)
+
+    def _reply(self, response: HttpResponse | bytes) -> None:
+        """Send an answer that nobody awaited."""
+        self._release()
+        if not isinstance(response, bytes):
+            response = encode_response(response, keep_alive=not self._closing)
+        elif self._closing:
+            response = closing(response)
+        if self._transport is not None:
+            self._transport.write(response)
+        self._busy = self._stalled = not self._writable.is_set()
+        if not self._busy:
+            self._proceed()
+
+    def _proceed(self) -> None:
+        """An answer is sent: close, or go on with what has come meanwhile, or read on."""
+        if self._transport is None:
+            return
+        if self._closing:
+            self._transport.close()
+            return
+        self._serve_next()
+        if self._early and not self._busy and not self._lingering:
+            data, self._early = self._early, b""
+            self._account(-len(data))
+            self.data_received(data)
+        if self._busy:
+            return
+        if self._ended:
+            self._transport.close()
+        else:
+            self._resume()
 
     async def _answer(self, request: HttpRequest, spool: Spool | None) -> None:
         PEER.set(self)
@@ -293,9 +310,8 @@ class ClientConnection(asyncio.Protocol):
             self._release()
         last = not self._queue and not self._parser.keep_alive
         keep_alive = not last and not self._closing
-        whole = await self._send(
-            response, keep_alive=keep_alive, head_only=request.method == "HEAD"
-        )
+        head_only = request.method == "HEAD"
+        whole = await self._send(response, keep_alive=keep_alive, head_only=head_only)
         self._busy = False
         if self._transport is None:
             return
@@ -304,23 +320,22 @@ class ClientConnection(asyncio.Protocol):
         elif not keep_alive:
             self._transport.close()
         else:
-            self._transport.resume_reading()
-            self._serve_next()
+            self._proceed()
 
     def _hand_over(self, response: HttpResponse, upgrade: Upgrade) -> None:
         """Let another protocol speak from here on; a peer that did so already is no such peer."""
         self._busy = False
         self._release()
         transport = self._transport
-        early = bool(self._queue) or self._refusal is not None or not self._parser.idle
-        if transport is None or early or self._closing:
+        early = bool(self._queue or self._early) or self._refusal is not None
+        if transport is None or early or not self._parser.idle or self._closing or self._ended:
             upgrade.connection_lost()
             self.abort()
             return
         transport.write(encode_response(response, keep_alive=True))
         self._upgrade = upgrade
         upgrade.begin(transport, self._hold_for)
-        transport.resume_reading()
+        self._resume()
 
     def _hold_for(self, held: int) -> None:
         """Count what another protocol holds of its peer; one that makes it too much is left."""
@@ -367,6 +382,9 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._writable.set()
+        if self._stalled:
+            self._busy = self._stalled = False
+            self._proceed()
         if self._upgrade is not None:
             self._upgrade.resume_writing()
 
@@ -377,6 +395,6 @@ class ClientConnection(asyncio.Protocol):
         self._transport.write(encode_response(response, keep_alive=False))
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._transport.resume_reading()
+        self._resume()
         self._lingering = True
         asyncio.get_running_loop().call_later(_LINGER_S, self.abort)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from lambdad.sandbox.base import Listener
 from lambdad.server.budgets import Budget
-from lambdad.server.connections import Door, Handler, Receive, Refuse, SpawnTask
+from lambdad.server.connections import ClientConnection
+from lambdad.server.doors import Door, Handler, Quick, Receive, Refuse, SpawnTask
 
 _CONNECTIONS_MAX = 10_000
 _BUFFERED_MAX = 1024 * 1024 * 1024
@@ -47,14 +49,20 @@ class Listeners:
         refuse: Refuse,
         spawn_task: SpawnTask,
         receive: Receive | None = None,
+        *,
+        quick: Quick | None = None,
     ) -> None:
-        """`guest_handler` answers what comes from inside a sandbox."""
+        """`guest_handler` answers what comes from inside a sandbox.
+
+        `quick` is asked first on the daemon's port.
+        """
         self._receive = receive
         self._guest_handler = guest_handler
         self._refuse = refuse
         self._spawn_task = spawn_task
         self._budget = Budget(_BUFFERED_MAX)
         self._door = self._new_door(handler, _CONNECTIONS_MAX, self._budget)
+        self._door.quick = quick
         self._others: list[tuple[asyncio.Server, Door]] = []
         self._guests = Budget(_GUESTS_BUFFERED_MAX)
         self._server: asyncio.Server | None = None
@@ -62,13 +70,15 @@ class Listeners:
     async def open(self, listener: socket.socket) -> None:
         """Accept on the daemon's port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._door.connection, sock=listener, backlog=1024)
+        connection = partial(ClientConnection, self._door)
+        self._server = await loop.create_server(connection, sock=listener, backlog=1024)
 
     async def serve_also(self, listener: socket.socket, handler: Handler) -> None:
         """Accept on a port of its own, whose requests `handler` answers."""
         door = self._new_door(handler, _CONNECTIONS_MAX, self._budget)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(door.connection, sock=listener, backlog=1024)
+        connection = partial(ClientConnection, door)
+        server = await loop.create_server(connection, sock=listener, backlog=1024)
         self._others.append((server, door))
 
     async def serve_guest(self, listener: Listener) -> Callable[[], None]:
@@ -76,7 +86,7 @@ class Listeners:
         own = Budget(_GUEST_BUFFERED_MAX)
         door = self._new_door(self._guest_handler, _GUEST_CONNECTIONS_MAX, own, self._guests)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(door.connection, sock=listener.socket)
+        server = await loop.create_server(partial(ClientConnection, door), sock=listener.socket)
 
         def close() -> None:
             server.close()

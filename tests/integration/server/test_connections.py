@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,8 @@ from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.server.budgets import Budget
-from lambdad.server.connections import Door
+from lambdad.server.connections import ClientConnection
+from lambdad.server.doors import Door, Reply
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -19,7 +21,8 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 class House:
     """A door with an echo behind it."""
 
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, *, quick: bool) -> None:
+        self._tasks = tasks
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
@@ -33,7 +36,26 @@ class House:
             connections_max=4,
             budgets=[Budget(1024 * 1024)],
         )
+        if quick:
+            self.door.quick = self._handle_quickly
         self.port = 0
+
+    def _handle_quickly(self, request: HttpRequest, reply: Reply) -> bool:
+        """Answer by a call what is not answered in pieces: bytes where the gate is open."""
+        if request.path == "/pieces":
+            return False
+
+        async def later() -> None:
+            reply(await self._handle(request))
+
+        if self.gate.is_set():
+            self.entered.set()
+            self.handled.set()
+            head = f"HTTP/1.1 200 OK\r\nX-Path: {request.path}\r\n"
+            reply(f"{head}Content-Length: {len(request.body)}\r\n\r\n".encode() + request.body)
+        else:
+            self._tasks.create_task(later())
+        return True
 
     async def _handle(self, request: HttpRequest) -> HttpResponse:
         self.entered.set()
@@ -59,12 +81,12 @@ class House:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
+@pytest.fixture(params=["by a task", "by a call"])
+async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
     async with asyncio.TaskGroup() as tasks:
-        house = House(tasks)
+        house = House(tasks, quick=request.param == "by a call")
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(house.door.connection, "127.0.0.1", 0)
+        server = await loop.create_server(partial(ClientConnection, house.door), "127.0.0.1", 0)
         house.port = server.sockets[0].getsockname()[1]
         yield house
         house.gate.set()
@@ -206,3 +228,35 @@ async def test_a_slow_reader_holds_the_pieces_back(house: House) -> None:
     assert house.produced < 2_000
     writer.transport.abort()
     await house.closed.wait()
+
+
+async def test_a_client_that_sends_nothing_more_is_answered_then_left(house: House) -> None:
+    house.gate.clear()
+    reader, writer = await house.connect()
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
+    await house.entered.wait()
+    writer.write_eof()
+    for _ in range(100):  # turns of the loop: the end has been seen before the answer is due
+        await asyncio.sleep(0)
+    house.gate.set()
+    assert (await answer(reader))[1] == b"x"
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_what_comes_before_its_turn_waits_and_is_counted(house: House) -> None:
+    house.gate.clear()
+    reader, writer = await house.connect()
+    budget = house.door.budgets[0]
+    writer.write(b"POST /1 HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
+    await house.entered.wait()
+    writer.write(b"PUT /2 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    house.gate.set()
+    assert (await answer(reader))[1] == b"x"
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"y")
+    assert (await answer(reader))[1] == b"y"
+    assert budget.used == 0
+    writer.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.server.budgets import Budget
-from lambdad.server.connections import Door
+from lambdad.server.connections import ClientConnection
+from lambdad.server.doors import Door
 
 
 async def test_a_header_that_is_none_becomes_an_error_and_not_silence() -> None:
@@ -25,7 +27,9 @@ async def test_a_header_that_is_none_becomes_an_error_and_not_silence() -> None:
             tasks.create_task(work)
 
         door = Door(handler, refuse, spawn, connections_max=5, budgets=[Budget(1_000_000)])
-        server = await asyncio.get_running_loop().create_server(door.connection, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(
+            partial(ClientConnection, door), "127.0.0.1", 0
+        )
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
