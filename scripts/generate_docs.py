@@ -181,11 +181,11 @@ def _tests_by_operation() -> dict[str, list[Path]]:
     neighbours = [service for _, service in _neighbours()]
     found: dict[str, list[Path]] = {}
     files = sorted((ROOT / "tests").glob("*/**/test_*.py"))
-    texts = {path: path.read_text(encoding="utf-8") for path in files}
+    words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in files}
     for service in (lambda_.LAMBDA, logs.LOGS, sts.STS, *neighbours):
         for name in service.served():
-            method = re.compile(rf"\b(?:{xform_name(name)}|{name})\b")
-            found[name] = [path for path, text in texts.items() if method.search(text)]
+            method = {xform_name(name), name}
+            found[name] = [path for path, here in words.items() if here & method]
     return found
 
 
