@@ -14,6 +14,10 @@ Requests:
 Reports, all of `<cIi`: kind, token, value:
     `P` the program runs, `N` it could not be started (errno), `E` it ended (wait status),
     `K` all processes are gone, `C` connected (0, with the descriptor) or not (errno)
+
+An interpreter is much for a process that waits. Once no runtime will be forked from it any more,
+it becomes `native/init.c`, where the processor is one that this is there for: same process, same
+messages.
 """
 
 import array
@@ -62,18 +66,26 @@ class Init:
 
     `fork` starts a program by forking this process, where this is an interpreter that has booted:
     called with argv, variables, directory and (from, to) pairs of descriptors; returns its pid.
+    `successor` is a descriptor of the small program to become afterwards.
     """
 
     def __init__(
-        self, control: socket.socket, oom_score_fd: int, fork: "Fork | None" = None
+        self,
+        control: socket.socket,
+        oom_score_fd: int,
+        fork: "Fork | None" = None,
+        successor: "int | None" = None,
     ) -> None:
         self._control = control
         self._oom_score_fd = oom_score_fd
         self._fork = fork
+        self._successor = successor
         self._tokens: dict[int, int] = {}
 
     def run(self) -> None:
         """Serve until the supervisor is gone."""
+        if self._fork is None:
+            self._be_succeeded()
         wakeup = self._wake_on_child()
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -144,6 +156,24 @@ class Init:
             os.chdir("/")
         self._tokens[pid] = token
         self._report(STARTED, token)
+        if flags & FORKED and self._fork is not None:
+            self._be_succeeded()
+
+    def _be_succeeded(self) -> None:
+        """Become the small program; return where that is impossible."""
+        if self._successor is None:
+            return
+        kept = (self._control.fileno(), self._oom_score_fd)
+        known = {"control": str(kept[0]), "oom_score": str(kept[1])}
+        for number, (pid, token) in enumerate(self._tokens.items()):
+            known[f"program_{chr(97 + number)}"] = f"{pid} {token}"
+        for fd in kept:
+            os.set_inheritable(fd, True)
+        with contextlib.suppress(OSError):
+            os.execve(self._successor, ["init"], known)  # noqa: S606
+        for fd in kept:
+            os.set_inheritable(fd, False)
+        self._successor = None
 
     def _report_failure(self, token: int, number: int) -> None:
         if number in _NO_RESOURCES:
@@ -252,8 +282,13 @@ def receive(control: socket.socket) -> "tuple[bytes, list[int]]":
     return message, list(descriptors)
 
 
-def main(control: socket.socket, oom_score_fd: int, fork: "Fork | None" = None) -> None:
+def main(
+    control: socket.socket,
+    oom_score_fd: int,
+    fork: "Fork | None" = None,
+    successor: "int | None" = None,
+) -> None:
     """Be PID 1 until the supervisor lets go of its end of the socket."""
     # The supervisor is gone: so is the sandbox.
     with contextlib.suppress(BrokenPipeError):
-        Init(control, oom_score_fd, fork).run()
+        Init(control, oom_score_fd, fork, successor).run()

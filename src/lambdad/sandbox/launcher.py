@@ -23,7 +23,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import NoReturn, TypedDict
 
-from lambdad.sandbox import confinement, descriptors, guest_mounts, rootfs, syscalls
+from lambdad.sandbox import (
+    confinement,
+    descriptors,
+    guest_mounts,
+    rootfs,
+    small_init,
+    syscalls,
+)
 
 MESSAGE_BYTES = 128 * 1024
 DESCRIPTORS_MAX = 200
@@ -76,12 +83,13 @@ class Task(TypedDict):
     """What a zygote is to do.
 
     Attributes:
-        control, pid_namespace: descriptors.
+        control, pid_namespace, successor: descriptors.
         temporary: what to unmount once everything is imported.
     """
 
     control: int
     pid_namespace: int
+    successor: int | None
     script: str
     modules: list[str]
     temporary: list[str]
@@ -113,6 +121,7 @@ def _prepare(control: socket.socket) -> Launcher:
     message, mounts = descriptors.receive(control, MESSAGE_BYTES, DESCRIPTORS_MAX)
     configuration: Configuration = json.loads(message)
     pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    successor = small_init.program()
     syscalls.unshare(syscalls.CLONE_NEWNS)
     program = configuration["program"]
     if program is None:
@@ -120,17 +129,18 @@ def _prepare(control: socket.socket) -> Launcher:
         syscalls.set_name("lambdad-launch")
     rootfs.enter(configuration["first_uid"], configuration["environments"])
     if program is not None:
-        _become(program, control.fileno(), pid_namespace, mounts)
+        _become(program, (control.fileno(), pid_namespace, successor), mounts)
     seccomp = control.recv(MESSAGE_BYTES)
     # Children are collected by the kernel; the supervisor watches them by pidfd.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.dont_write_bytecode = True
-    return Launcher(control, pid_namespace, init, seccomp)
+    return Launcher(control, pid_namespace, init, seccomp, successor=successor)
 
 
-def _become(program: Program, control: int, pid_namespace: int, mounts: list[int]) -> NoReturn:
-    """Execute a zygote in the template root."""
+def _become(program: Program, kept: tuple[int, int, int | None], mounts: list[int]) -> NoReturn:
+    """Execute a zygote in the template root, with the descriptors of its task."""
+    control, pid_namespace, successor = kept
     guest_mounts.attach_all(mounts, program["targets"])
     temporary = [program["targets"][-1]]
     for directory in program["directories"]:
@@ -138,11 +148,13 @@ def _become(program: Program, control: int, pid_namespace: int, mounts: list[int
         syscalls.mount("tmpfs", parent, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
         os.mkdir(directory)  # noqa: PTH102
         temporary.append(parent)
-    for fd in (control, pid_namespace):
-        os.set_inheritable(fd, True)
+    for fd in kept:
+        if fd is not None:
+            os.set_inheritable(fd, True)
     task: Task = {
         "control": control,
         "pid_namespace": pid_namespace,
+        "successor": successor,
         "script": program["script"],
         "modules": program["modules"],
         "temporary": temporary,
@@ -155,7 +167,7 @@ class Launcher:
     """The request loop.
 
     `fork` makes of the control socket and a sandbox's private one what forks runtimes there; None
-    where runtimes are executed.
+    where runtimes are executed. `successor` is what PID 1 becomes, see `small_init`.
     """
 
     def __init__(
@@ -164,13 +176,16 @@ class Launcher:
         pid_namespace: int,
         init: ModuleType,
         seccomp: bytes,
+        *,
         fork: Callable[[socket.socket, socket.socket], object] | None = None,
+        successor: int | None = None,
     ) -> None:
         self._control = control
         self._pid_namespace = pid_namespace
         self._init = init
         self._seccomp = seccomp
         self._fork_in = fork
+        self._successor = successor
 
     def run(self) -> None:
         """Fork one sandbox per message until the control socket ends."""
@@ -206,10 +221,11 @@ class Launcher:
     ) -> None:
         status = 1
         try:
-            private = confinement.shed(private, passed)
+            kept = passed if self._successor is None else [*passed, self._successor]
+            private = confinement.shed(private, kept)
             oom_score_fd = confinement.confine(request, private, passed, self._seccomp)
             fork = self._fork_in(self._control, private) if self._fork_in else None
-            self._init.main(private, oom_score_fd, fork)
+            self._init.main(private, oom_score_fd, fork, self._successor)
             status = 0
         except Forked:
             # A runtime now, which goes on where this process began.

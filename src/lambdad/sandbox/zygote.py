@@ -71,8 +71,10 @@ def main() -> types.CodeType:
 
 def _prepare(task: Task, control: socket.socket) -> Launcher:
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    for fd in (task["control"], task["pid_namespace"]):
-        os.set_inheritable(fd, False)
+    successor = task["successor"]
+    for fd in (task["control"], task["pid_namespace"], successor):
+        if fd is not None:
+            os.set_inheritable(fd, False)
     init = importlib.import_module("lambdad.guest.init")
     seccomp = control.recv(MESSAGE_BYTES)
     syscalls.set_name("lambdad-zygote")
@@ -83,7 +85,9 @@ def _prepare(task: Task, control: socket.socket) -> Launcher:
         syscalls.umount(place)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return Launcher(control, task["pid_namespace"], init, seccomp, fork=_fork_in)
+    return Launcher(
+        control, task["pid_namespace"], init, seccomp, fork=_fork_in, successor=successor
+    )
 
 
 def _fork_in(control: socket.socket, private: socket.socket) -> object:
