@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lambdad.domain import limits
+from lambdad.domain import limits, snapstart
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import lambda_timestamp
 from lambdad.domain.functions import Code, Function, LoggingConfig, State, Status, UpdateStatus
@@ -23,6 +23,9 @@ LEVEL_DEFAULT = "INFO"
 _CREATING_REASON = "The function is being created."
 _CREATING_CODE = "Creating"
 
+_BEGUN = Status(
+    state=State.PENDING, state_reason=_CREATING_REASON, state_reason_code=_CREATING_CODE
+)
 _SERVING = Status(state=State.ACTIVE, last_update=UpdateStatus.SUCCESSFUL)
 
 
@@ -103,11 +106,7 @@ def initial(
         timeout_s=limits.TIMEOUT_S_DEFAULT,
         architectures=architectures,
         logging=LoggingConfig(log_group=f"/aws/lambda/{key.name}"),
-        status=Status(
-            state=State.PENDING,
-            state_reason=_CREATING_REASON,
-            state_reason_code=_CREATING_CODE,
-        ),
+        status=_BEGUN,
         revision_id=new_revision(),
         last_modified=lambda_timestamp(now),
         tags=dict(tags),
@@ -128,10 +127,14 @@ def recoded(
     return _updating(function, changed, now)
 
 
-def in_service(function: Function) -> Function:
-    """Return the function after its creation or update has come through."""
+def in_service(function: Function, prepared: Mapping[str, Any]) -> Function:
+    """Return the function after its creation or update has come through.
+
+    `prepared` are members in wire form that are others now.
+    """
     return replace(
         function,
+        echoed={**function.echoed, **prepared},
         status=_SERVING,
         revision_id=new_revision(),
         in_service=None,
@@ -163,10 +166,14 @@ def failed(function: Function, *, reason: str, code: str) -> Function:
 
 
 def published(function: Function, number: int, *, description: str | None) -> Function:
-    """Return a version that is a copy of `$LATEST`, in the same state of creation or update."""
+    """Return a version that is a copy of `$LATEST`, in the same state of creation or update.
+
+    One of which there is to be a snapshot is created anew.
+    """
     return replace(
         function,
         version=str(number),
+        status=_BEGUN if snapstart.wanted(function) else function.status,
         description=function.description if description is None else description,
         revision_id=new_revision(),
         tags={},

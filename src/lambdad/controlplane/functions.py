@@ -36,6 +36,7 @@ from lambdad.controlplane.references import Target, not_found
 from lambdad.controlplane.transitions import Transitions
 from lambdad.controlplane.uploads import Uploads
 from lambdad.controlplane.versions import Published, Versions
+from lambdad.domain import snapstart
 from lambdad.domain.aliases import names_alias
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
@@ -173,6 +174,7 @@ class Functions:
                 tags=new.tags,
                 now=self._clock.now(),
             )
+            snapstart.check(function)
             async with self._locks.of(target.key):
                 version = self.versions.next_of(function) if new.publish else None
                 await self._transitions.uninterrupted(self._insert(function, version))
@@ -202,7 +204,7 @@ class Functions:
 
         Raises:
             ResourceNotFoundException: there is no such function, version or alias.
-            ResourceConflictException: it is not in service.
+            ResourceConflictException, SnapStartNotReadyException: it is not in service.
         """
         if self._version(target) is None and self._store.get(target.key) is not None:
             raise no_alias(target.key, target.qualifier or "")
@@ -210,10 +212,7 @@ class Functions:
         if function.status.state is State.PENDING:
             function = (await self.get(target)).serving
         if function.status.state in (State.PENDING, State.FAILED):
-            raise ResourceConflictException(
-                "The operation cannot be performed at this time. The function is currently in the "
-                f"following state: {function.status.state}"
-            )
+            raise snapstart.not_in_service(function)
         return function
 
     async def update_code(self, target: Target, update: CodeUpdate) -> Function:
@@ -255,6 +254,7 @@ class Functions:
             change = self._layer_attachments.resolve(target.key, change)
             await self._layer_attachments.check_size(current.code, change.layer_packages)
             changed = configuration.reconfigured(current, change, now=self._clock.now())
+            snapstart.check(changed)
             await self._transitions.uninterrupted(self._replace(current, changed))
         return changed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import ProvisionedState
@@ -96,10 +96,14 @@ class VersionPreparer(Protocol):
         """Whether there is anything to do for this version."""
         ...
 
-    async def prepare(self, function: Function) -> None:
+    async def prepare(self, function: Function) -> Mapping[str, Any]:
         """Make the version ready; may take long and may be cancelled and begun anew.
 
+        Returns:
+            Members in wire form that the version has from now on.
+
         Raises:
-            LambdadError: it cannot be made ready; its text becomes the state's reason.
+            VersionFailed: it cannot be made ready, with what becomes the state's reason.
+            LambdadError: the same; its text becomes the reason.
         """
         ...

@@ -16,6 +16,7 @@ from lambdad.controlplane.existence import exists, refuse_tenants_of
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.ports import ConcurrencyObserver
 from lambdad.controlplane.references import Target, not_found
+from lambdad.domain import snapstart
 from lambdad.domain.aliases import ALIAS_KIND, Alias, alias_key, from_resource, names_alias
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
@@ -89,6 +90,7 @@ class ProvisionedConcurrencyConfigs:
             self._check_exists(key, qualifier)
             refuse_tenants_of(self._engine, key, "Provisioned concurrency")
             self._check_exclusive(key, qualifier)
+            self._refuse_snapshots(key, qualifier)
             self._check_amount(key, qualifier, requested)
             config = ProvisionedConfig(
                 key=key,
@@ -189,6 +191,12 @@ class ProvisionedConcurrencyConfigs:
                 "Alias can't be used for Provisioned Concurrency configuration on an already "
                 "Provisioned version"
             )
+
+    def _refuse_snapshots(self, key: FunctionKey, qualifier: str) -> None:
+        version = self._alias(key, qualifier).version if names_alias(qualifier) else qualifier
+        function = self._engine.functions.get(key, version)
+        if function is not None:
+            snapstart.refuse(function, "Provisioned Concurrency")
 
     def _check_amount(self, key: FunctionKey, qualifier: str, requested: int) -> None:
         account = self._account

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lambdad.controlplane import configuration
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.ports import VersionObserver, VersionPreparer
 from lambdad.domain.arns import FunctionKey
-from lambdad.domain.errors import LambdadError
+from lambdad.domain.errors import LambdadError, VersionFailed
 from lambdad.domain.functions import Function
 from lambdad.domain.images import ImageProblem
 from lambdad.storage.base import FunctionStore, RevisionMismatch
@@ -104,8 +104,7 @@ class Transitions:
 
     async def _finish(self, function: Function, version: _Version, ended: asyncio.Event) -> None:
         try:
-            failure = await self._prepare(function)
-            await self._write(function, failure)
+            await self._write(function, await self._prepare(function))
         except Exception:
             # The row stays unfinished; the next start of lambdad takes it up again.
             _LOGGER.exception("%s stays unfinished.", function.key.arn(function.version))
@@ -119,13 +118,15 @@ class Transitions:
         concerns = self._preparer is not None and self._preparer.concerns(function)
         return concerns or self._least_s > 0
 
-    async def _prepare(self, function: Function) -> LambdadError | None:
+    async def _prepare(self, function: Function) -> LambdadError | Mapping[str, Any]:
+        """Why it cannot be brought into service, else what members it has from now on."""
+        prepared: Mapping[str, Any] = {}
         if not self._lasts(function):
-            return None
+            return prepared
         pause = self._group.create_task(asyncio.sleep(self._least_s))
         try:
             if self._preparer is not None and self._preparer.concerns(function):
-                await self._preparer.prepare(function)
+                prepared = await self._preparer.prepare(function)
             await pause
         except LambdadError as error:
             _LOGGER.warning(
@@ -134,18 +135,18 @@ class Transitions:
             return error
         finally:
             pause.cancel()
-        return None
+        return prepared
 
-    async def _write(self, function: Function, failure: LambdadError | None) -> None:
+    async def _write(self, function: Function, outcome: LambdadError | Mapping[str, Any]) -> None:
         async with self._locks.of(function.key):
             # Read again: tags may have changed since, which leaves the revision alone.
             current = self._store.get(function.key, function.version)
             if current is None or current.revision_id != function.revision_id:
                 return
             ended = (
-                configuration.in_service(current)
-                if failure is None
-                else configuration.failed(current, reason=str(failure), code=_reason_code(failure))
+                configuration.failed(current, reason=str(outcome), code=_reason_code(outcome))
+                if isinstance(outcome, LambdadError)
+                else configuration.in_service(current, outcome)
             )
             with contextlib.suppress(RevisionMismatch):
                 await self._store.replace(ended, expected_revision=current.revision_id)
@@ -153,7 +154,9 @@ class Transitions:
 
 
 def _reason_code(failure: LambdadError) -> str:
-    return failure.reason_code if isinstance(failure, ImageProblem) else "InternalError"
+    if isinstance(failure, ImageProblem | VersionFailed):
+        return failure.reason_code
+    return "InternalError"
 
 
 async def _outcome(write: Awaitable[None]) -> BaseException | None:

@@ -87,7 +87,7 @@ class Versions:
         self._observer = observer
 
     async def publish(self, target: Target, publication: Publication) -> Function:
-        """Freeze `$LATEST` as the next version, in service at once.
+        """Freeze `$LATEST` as the next version, in service at once unless it awaits a snapshot.
 
         Returns the version that was published last if nothing has changed since.
 
@@ -114,7 +114,7 @@ class Versions:
         fingerprint = _fingerprint(latest)
         if counter is not None and counter.document["fingerprint"] == fingerprint:
             version = functions.get(latest.key, str(last))
-            if version is not None:
+            if version is not None and version.status.state is not State.FAILED:
                 return Published(version=version, changes=())
         version = configuration.published(latest, last + 1, description=description)
         changes = (
@@ -159,6 +159,8 @@ class Versions:
         except (AlreadyExists, RevisionMismatch) as error:
             raise busy(new.version.key) from error
         self._observer.version_changed(new.version)
+        if configuration.is_unfinished(new.version):
+            self._transitions.begin(new.version)
 
     async def _delete(self, function: Function) -> None:
         await self._engine.apply(

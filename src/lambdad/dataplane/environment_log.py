@@ -6,13 +6,13 @@ format Text in any case, as on AWS.
 
 from __future__ import annotations
 
-import hashlib
-import os
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from lambdad.dataplane.failures import FatalError
+from lambdad.dataplane.failures import FatalError, outcome_of_phase, outcome_reported
+from lambdad.dataplane.log_names import runtime_version, stream_name
 from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import InitializationType
@@ -26,10 +26,21 @@ from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.metrics import Metrics
-from lambdad.observability.platform_events import Course, Initialisation, PlatformEvent
+from lambdad.observability.platform_events import (
+    Course,
+    Initialisation,
+    PlatformEvent,
+    event_time,
+)
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
-from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_memory_mb
+from lambdad.observability.usage import (
+    Restore,
+    UsageRecord,
+    billed_duration_ms,
+    billed_restore_ms,
+    peak_memory_mb,
+)
 
 
 class EnvironmentLog:
@@ -37,7 +48,8 @@ class EnvironmentLog:
 
     Mutable: what is unfinished of the guest's output; the tail of the running invocation, and
     whether the end of its runtime's part is written; since when an init goes on of which no end
-    has been written, and whether its runtime's part is; who is told by the Telemetry API.
+    has been written, and whether its runtime's part is; the restore that the next invocation
+    reports; who is told by the Telemetry API.
     """
 
     def __init__(
@@ -58,7 +70,7 @@ class EnvironmentLog:
         self._group = LogGroupKey(
             account_id=key.account_id, region=key.region, name=function.logging.log_group
         )
-        self.stream = _stream_name(function, clock)
+        self.stream = stream_name(function, clock)
         self._structured = function.logging.log_format == "JSON"
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
@@ -68,6 +80,7 @@ class EnvironmentLog:
         self._lines = LineSplitter()
         self._frames = FrameReader()
         self._tail: LogTail | None = None
+        self._restore: Restore | None = None
 
     @property
     def congested(self) -> bool:
@@ -88,9 +101,7 @@ class EnvironmentLog:
         self._init_runtime_done = False
         of = self._initialisation
         self._initialisation = replace(of, phase="invoke" if again else "init")
-        version = _runtime_version(self._function.runtime)
-        digest = hashlib.sha256(self._function.runtime.encode()).hexdigest()
-        arn = f"arn:aws:lambda:{self._function.key.region}::runtime:{digest}"
+        version, arn = runtime_version(self._function)
         self._platform(
             # Of a repeated init the format Text has no line, nor of one without a managed runtime.
             "" if again or not version else report.init_start_line(version, arn),
@@ -105,7 +116,7 @@ class EnvironmentLog:
 
     def init_report(self, duration_s: float, error: FunctionError | None) -> None:
         """An init phase that failed, or that no invocation reports, is over."""
-        outcome = _init_outcome(error)
+        outcome = outcome_of_phase(error)
         self._init_events(duration_s * 1000, outcome)
         line = report.init_report_line(duration_s * 1000, phase="init", outcome=outcome)
         self._platform(line, None)
@@ -121,7 +132,41 @@ class EnvironmentLog:
         """An init within an invocation is over."""
         if self._init_begun is not None:
             duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
-            self._init_events(duration_ms, _init_outcome(error))
+            self._init_events(duration_ms, outcome_of_phase(error))
+
+    def restore_start(self) -> None:
+        """An environment begins to be restored from a snapshot."""
+        version, arn = runtime_version(self._function)
+        key = self._function.key
+        self._platform(
+            report.restore_start_line(version, arn),
+            lambda: platform_events.restore_start(
+                runtime_version=version,
+                runtime_version_arn=arn,
+                name=key.name,
+                version=self._function.version,
+            ),
+        )
+
+    def restore_report(
+        self, duration_s: float, hooks_s: float, error: FunctionError | None
+    ) -> None:
+        """A restore is over; hooks took so much of it. What comes next reports it, too."""
+        duration_ms, outcome = duration_s * 1000, outcome_of_phase(error)
+        self._platform("", lambda: platform_events.restore_runtime_done(outcome))
+        self._platform(
+            report.restore_report_line(duration_ms, outcome),
+            lambda: platform_events.restore_report(duration_ms, outcome),
+        )
+        billed_ms = billed_restore_ms(hooks_s * 1000)
+        self._restore = Restore(duration_ms=duration_ms, billed_ms=billed_ms) if not error else None
+
+    def notice(self, text: str) -> None:
+        """Say something of lambdad's own, whatever the levels."""
+        if self._structured:
+            told = {"timestamp": event_time(self._clock.now()), "level": "WARN", "message": text}
+            text = json.dumps(told)
+        self._store(f"{text}\n", self._now_ms())
 
     def subscription(self, api: str, name: str, types: Sequence[str]) -> None:
         """An extension subscribed to telemetry; `api` is `telemetry` or `logs`."""
@@ -192,7 +237,7 @@ class EnvironmentLog:
         # A line without an end belongs to the invocation that wrote it.
         for line in self._lines.flush():
             self._application(line)
-        self._invocation_events(request_id, duration_s * 1000, _reported(error), course)
+        self._invocation_events(request_id, duration_s * 1000, outcome_reported(error), course)
 
     def finish(
         self,
@@ -209,7 +254,7 @@ class EnvironmentLog:
         for line in self._lines.flush():
             self._application(line)
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
-        ended = outcome if fatal else _reported(error)
+        ended = outcome if fatal else outcome_reported(error)
         self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
         self._platform(report.end_line(usage.request_id), None)
         trace = self._trace_header
@@ -240,6 +285,7 @@ class EnvironmentLog:
         duration_ms = duration_s * 1000
         init_ms = None if init_s is None else init_s * 1000
         memory_mb = self._function.memory_mb
+        restore, self._restore = self._restore, None
         return UsageRecord(
             function=self._function.key,
             version=self._function.version,
@@ -250,6 +296,7 @@ class EnvironmentLog:
             billed_duration_ms=billed_duration_ms(duration_ms, init_ms),
             memory_size_mb=memory_mb,
             max_memory_used_mb=peak_memory_mb(peak_bytes, memory_mb),
+            restore=restore,
         )
 
     def _failure(self, request_id: str, error: FunctionError) -> Outcome:
@@ -345,32 +392,3 @@ class EnvironmentLog:
 
     def _store(self, message: str, timestamp_ms: int) -> None:
         self._logs.write(self._group, self.stream, timestamp_ms, message)
-
-
-def _reported(error: FunctionError | None) -> Outcome | None:
-    """How an invocation ended whose runtime lives on."""
-    return None if error is None else Outcome(status="failure", error_type=error.error_type)
-
-
-def _init_outcome(error: FunctionError | None) -> Outcome | None:
-    if error is None:
-        return None
-    if isinstance(error, FatalError) and error.logged_type is None:
-        return Outcome(status="timeout")
-    return Outcome(status="error", error_type=error.error_type)
-
-
-def _stream_name(function: Function, clock: Clock) -> str:
-    """Name a stream; in a group of several functions its name says whose it is."""
-    name = function.key.name
-    owner = "" if function.logging.log_group == f"/aws/lambda/{name}" else name
-    return f"{clock.now():%Y/%m/%d}/{owner}[{function.version}]{os.urandom(16).hex()}"
-
-
-def _runtime_version(identifier: str) -> str:
-    """`python3.12` as AWS prints it: `python:3.12`; ours has no patch counter."""
-    for family in ("python", "nodejs", "java", "dotnet", "ruby", "provided"):
-        rest = identifier.removeprefix(family)
-        if rest != identifier:
-            return f"{family}:{rest.removeprefix('.').removesuffix('.x')}"
-    return identifier

@@ -8,6 +8,7 @@ import signal
 from lambdad.dataplane.extensions_api.extension import ExtensionFailure
 from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError
+from lambdad.observability.report import Outcome
 from lambdad.sandbox.base import ExitStatus
 
 TIMED_OUT = "Sandbox.Timedout"
@@ -108,6 +109,20 @@ def extension_exit(status: ExitStatus) -> ExtensionFailure:
         # AWS quirk: a status that is no error is called by another name.
         reason = f"exit status {status.code}" if status.code else "exit code 0"
     return ExtensionFailure(error_type="Extension.Crash", reason=reason)
+
+
+def outcome_of_phase(error: FunctionError | None) -> Outcome | None:
+    """How an init or a restore ended."""
+    if error is None:
+        return None
+    if isinstance(error, FatalError) and error.logged_type is None:
+        return Outcome(status="timeout")
+    return Outcome(status="error", error_type=error.error_type)
+
+
+def outcome_reported(error: FunctionError | None) -> Outcome | None:
+    """How an invocation ended whose runtime lives on."""
+    return None if error is None else Outcome(status="failure", error_type=error.error_type)
 
 
 def exit_reason(status: ExitStatus) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from lambdad.domain import snapstart
 from lambdad.domain.aliases import alias_key, from_resource, names_alias
 from lambdad.domain.arns import LATEST, FunctionKey
-from lambdad.domain.errors import ResourceConflictException, ResourceNotFoundException
+from lambdad.domain.errors import ResourceNotFoundException
 from lambdad.domain.functions import Function, State
 from lambdad.domain.resources import Resource, ResourceKey
 
@@ -47,7 +48,8 @@ def route(
 
     Raises:
         ResourceNotFoundException: there is no such function, version or alias.
-        ResourceConflictException: the version cannot run yet or any more.
+        ResourceConflictException, SnapStartNotReadyException: the version cannot run yet or any
+            more.
     """
     version = qualifier or LATEST
     if qualifier is not None and names_alias(qualifier):
@@ -57,11 +59,7 @@ def route(
         raise ResourceNotFoundException(f"Function not found: {key.arn(qualifier)}", Type="User")
     serving = function.serving
     if serving.status.state is not State.ACTIVE:
-        raise ResourceConflictException(
-            "The operation cannot be performed at this time. The function is currently in the "
-            f"following state: {serving.status.state}",
-            Type="User",
-        )
+        raise snapstart.not_in_service(serving, Type="User")
     return serving
 
 

@@ -21,6 +21,7 @@ class InitializationType(StrEnum):
 
     ON_DEMAND = "on-demand"
     PROVISIONED = "provisioned-concurrency"
+    SNAP_START = "snap-start"
 
     @property
     def provisioned(self) -> bool:

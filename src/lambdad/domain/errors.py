@@ -3,6 +3,7 @@
 * LambdadError
   + ServiceException        the caller erred; on the wire under its AWS name
   + FunctionError           the customer's code erred; the invocation is still HTTP 200
+  + VersionFailed           the customer's code erred while its version was made
   + PlatformError           we or the host erred; the caller sees an opaque ServiceException
 
 HTTP status and body layout of a `ServiceException` are read from the service model
@@ -82,6 +83,18 @@ class TooManyRequestsException(ServiceException):
     """A concurrency or rate limit was reached; `Reason` says which."""
 
 
+class SnapStartException(ServiceException):
+    """What a function wants done after it was restored from a snapshot failed."""
+
+
+class SnapStartTimeoutException(ServiceException):
+    """A function was not restored from a snapshot in time."""
+
+
+class SnapStartNotReadyException(ServiceException):
+    """The snapshot of a version is still being made."""
+
+
 class RecursiveInvocationException(ServiceException):
     """The function invokes itself, by others perhaps, over and over."""
 
@@ -130,6 +143,18 @@ class FunctionError(LambdadError):
         super().__init__(error_type)
         self.error_type = error_type
         self.payload = payload
+
+
+class VersionFailed(LambdadError):
+    """A version cannot be brought into service, by its own fault.
+
+    Attributes:
+        reason_code: its `StateReasonCode`; the text is the `StateReason`.
+    """
+
+    def __init__(self, reason: str, reason_code: str) -> None:
+        super().__init__(reason)
+        self.reason_code = reason_code
 
 
 class PlatformError(LambdadError):

@@ -87,6 +87,36 @@ def init_report(of: Initialisation, duration_ms: float, outcome: Outcome | None)
     return PlatformEvent(type="platform.initReport", level=_level(quiet, outcome), record=record)
 
 
+def restore_start(
+    *, runtime_version: str, runtime_version_arn: str, name: str, version: str
+) -> PlatformEvent:
+    """An environment begins to be restored from a snapshot."""
+    record = {
+        "functionName": name,
+        "functionVersion": version,
+        "runtimeVersion": runtime_version,
+        "runtimeVersionArn": runtime_version_arn,
+    }
+    return PlatformEvent(type="platform.restoreStart", level="INFO", record=record)
+
+
+def restore_runtime_done(outcome: Outcome | None) -> PlatformEvent:
+    """The runtime goes on after its restore, or cannot."""
+    return PlatformEvent(
+        type="platform.restoreRuntimeDone",
+        level=_level("DEBUG", outcome),
+        record=_status(outcome),
+    )
+
+
+def restore_report(duration_ms: float, outcome: Outcome | None) -> PlatformEvent:
+    """The restore phase is over."""
+    record = {**_status(outcome), "metrics": {"durationMs": _shown(duration_ms)}}
+    return PlatformEvent(
+        type="platform.restoreReport", level=_level("INFO", outcome), record=record
+    )
+
+
 def start(
     request_id: str, version: str, tenant_id: str | None = None, trace_header: str | None = None
 ) -> PlatformEvent:
@@ -166,6 +196,9 @@ def report(
     }
     if usage.init_duration_ms is not None:
         metrics["initDurationMs"] = _shown(usage.init_duration_ms)
+    if usage.restore is not None:
+        metrics["restoreDurationMs"] = _shown(usage.restore.duration_ms)
+        metrics["billedRestoreDurationMs"] = usage.restore.billed_ms
     record = {"requestId": usage.request_id, **_status(outcome), "metrics": metrics}
     record.update(_tracing(trace_header))
     return PlatformEvent(type="platform.report", level=_level("INFO", outcome), record=record)

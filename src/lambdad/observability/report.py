@@ -25,14 +25,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restore:
-    """The restore phase of an environment made from a snapshot; durations in milliseconds."""
-
-    duration_ms: float
-    billed_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSegment:
     """The X-Ray segment of a sampled invocation."""
 
@@ -57,6 +49,20 @@ def init_report_line(duration_ms: float, *, phase: str, outcome: Outcome | None 
     return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}{ending}\n"
 
 
+def restore_start_line(runtime_version: str, runtime_version_arn: str) -> str:
+    """First line of an environment that is made from a snapshot."""
+    return (
+        f"RESTORE_START Runtime Version: {runtime_version}\t"
+        f"Runtime Version ARN: {runtime_version_arn}\n"
+    )
+
+
+def restore_report_line(duration_ms: float, outcome: Outcome | None = None) -> str:
+    """Line of a restore phase, however it ended."""
+    ending = "" if outcome is None else f"\t{_outcome(outcome)}"
+    return f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms{ending}\n"
+
+
 def start_line(request_id: str, version: str) -> str:
     """First line of an invocation."""
     return f"START RequestId: {request_id} Version: {version}\n"
@@ -71,7 +77,6 @@ def report_line(
     usage: UsageRecord,
     *,
     outcome: Outcome | None = None,
-    restore: Restore | None = None,
     trace: TraceSegment | None = None,
 ) -> str:
     """Last line of an invocation."""
@@ -84,10 +89,10 @@ def report_line(
     )
     if usage.init_duration_ms is not None:
         line += f"Init Duration: {usage.init_duration_ms:.2f} ms\t"
-    if restore is not None:
+    if usage.restore is not None:
         line += (
-            f"Restore Duration: {restore.duration_ms:.2f} ms\t"
-            f"Billed Restore Duration: {restore.billed_ms} ms\t"
+            f"Restore Duration: {usage.restore.duration_ms:.2f} ms\t"
+            f"Billed Restore Duration: {usage.restore.billed_ms} ms\t"
         )
     if trace is not None:
         line += f"\nXRAY TraceId: {trace.trace_id}\tSegmentId: {trace.segment_id}\tSampled: true\t"

@@ -29,6 +29,23 @@ def billed_duration_ms(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """The restore phase of an environment made from a snapshot; durations in milliseconds.
+
+    Attributes:
+        billed_ms: of what the function wanted done after it, rounded up.
+    """
+
+    duration_ms: float
+    billed_ms: int
+
+
+def billed_restore_ms(hooks_ms: float) -> int:
+    """Round what hooks took after a restore up to whole milliseconds; none took nothing."""
+    return -(-round(hooks_ms * 100) // 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRecord:
     """What one invocation used.
 
@@ -38,6 +55,7 @@ class UsageRecord:
         duration_ms: of the invoke phase.
         init_duration_ms: of the init phase, None when the environment was warm.
         billed_duration_ms: rounded sum of the two.
+        restore: of an environment made from a snapshot, None when it was not; billed apart.
         memory_size_mb: configured, MiB.
         max_memory_used_mb: peak of the environment, MiB.
     """
@@ -51,11 +69,13 @@ class UsageRecord:
     billed_duration_ms: int
     memory_size_mb: int
     max_memory_used_mb: int
+    restore: Restore | None = None
 
     @property
     def gb_seconds(self) -> float:
         """Configured memory times billed time."""
-        return self.memory_size_mb / 1024 * self.billed_duration_ms / 1000
+        billed_ms = self.billed_duration_ms + (self.restore.billed_ms if self.restore else 0)
+        return self.memory_size_mb / 1024 * billed_ms / 1000
 
 
 def peak_memory_mb(peak_bytes: int, memory_size_mb: int) -> int:

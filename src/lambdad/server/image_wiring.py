@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lambdad.dataplane.image_runtimes import variables
 from lambdad.domain.environments import LAYER_ROOT, TASK_ROOT
@@ -71,7 +73,8 @@ class ImagePreparer:
         """Whether it is an image."""
         return function.code.image is not None
 
-    async def prepare(self, function: Function) -> None:
+    async def prepare(self, function: Function) -> Mapping[str, Any]:
         """Fetch and unpack the image; raises `LambdadError`."""
         if (image := function.code.image) is not None:
             await self._images.ensure(image.resolved_uri, function.architectures[0])
+        return {}

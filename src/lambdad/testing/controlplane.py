@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import ProvisionedState
@@ -134,14 +135,16 @@ class GatedPreparer:
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.failure: LambdadError | None = None
+        self.prepared: Mapping[str, Any] = {}
 
     def concerns(self, function: Function) -> bool:
         """Every version."""
         del function
         return True
 
-    async def prepare(self, function: Function) -> None:
+    async def prepare(self, function: Function) -> Mapping[str, Any]:
         """Wait for the gate."""
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
+        return self.prepared

@@ -78,7 +78,6 @@ async def test_what_is_set_is_read_back_as_set(aws: Client) -> None:
             **given,
             VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
             LoggingConfig={"LogFormat": "JSON", "LogGroup": "/mine"},
-            SnapStart={"ApplyOn": "PublishedVersions"},
         )
     )
     seen = await aws.get_function_configuration(FunctionName="hello")
@@ -96,7 +95,45 @@ async def test_what_is_set_is_read_back_as_set(aws: Client) -> None:
         "SystemLogLevel": "INFO",
         "LogGroup": "/mine",
     }
-    assert seen["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}
+
+
+async def test_snapstart_is_of_published_versions_and_never_of_latest(aws: Client) -> None:
+    asked = {"ApplyOn": "PublishedVersions"}
+    await aws.create_function(**a_request(SnapStart=asked))
+    seen = await aws.get_function_configuration(FunctionName="hello")
+    assert seen["SnapStart"] == {**asked, "OptimizationStatus": "Off"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"EphemeralStorage": {"Size": 513}},
+            "SnapStart is not supported for functions with ephemeral storage greater than 512 MB.",
+        ),
+        (
+            {
+                "FileSystemConfigs": [
+                    {
+                        "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/"
+                        "fsap-01234567890123456",
+                        "LocalMountPath": "/mnt/data",
+                    }
+                ]
+            },
+            "SnapStart is not supported for functions with FileSystemConfigs.",
+        ),
+    ],
+)
+async def test_snapstart_excludes_what_no_snapshot_can_hold(
+    aws: Client, given: dict[str, Any], message: str
+) -> None:
+    asked = {"ApplyOn": "PublishedVersions"}
+    refused = await error_of(aws.create_function(**a_request(SnapStart=asked, **given)))
+    assert refused == (400, "InvalidParameterValueException", message)
+    await aws.create_function(**a_request(**given))
+    update = aws.update_function_configuration(FunctionName="hello", SnapStart=asked)
+    assert await error_of(update) == (400, "InvalidParameterValueException", message)
 
 
 async def test_what_is_set_can_be_cleared(aws: Client) -> None:

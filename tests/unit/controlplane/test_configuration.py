@@ -62,7 +62,7 @@ def test_even_an_update_without_change_is_in_progress_with_the_reason_of_a_creat
     assert status.last_update_reason == "The function is being created."
     assert status.last_update_reason_code == "Creating"
     assert configuration.is_unfinished(after)
-    assert not configuration.is_unfinished(configuration.in_service(after))
+    assert not configuration.is_unfinished(configuration.in_service(after, {}))
 
 
 def test_values_can_be_emptied() -> None:

@@ -6,8 +6,14 @@ from hypothesis import strategies as st
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.observability import report
-from lambdad.observability.report import Outcome, Restore, TraceSegment
-from lambdad.observability.usage import UsageRecord, billed_duration_ms, peak_memory_mb
+from lambdad.observability.report import Outcome, TraceSegment
+from lambdad.observability.usage import (
+    Restore,
+    UsageRecord,
+    billed_duration_ms,
+    billed_restore_ms,
+    peak_memory_mb,
+)
 
 REQUEST = "1c8df7d3-0000-4000-8000-aaaaaaaaaaaa"
 
@@ -50,8 +56,7 @@ def test_a_status_ends_the_line_without_a_tab():
 
 def test_optional_parts_come_in_order():
     line = report.report_line(
-        a_usage(),
-        restore=Restore(duration_ms=511.25, billed_ms=3),
+        a_usage(restore=Restore(duration_ms=511.25, billed_ms=3)),
         trace=TraceSegment(trace_id="1-5e34a614-10bdxmpl", segment_id="07f8xmpl"),
         outcome=Outcome(status="timeout"),
     )
@@ -60,6 +65,28 @@ def test_optional_parts_come_in_order():
         "\nXRAY TraceId: 1-5e34a614-10bdxmpl\tSegmentId: 07f8xmpl\tSampled: true\t"
         "Status: timeout\n"
     )
+
+
+def test_lines_of_a_restore():
+    assert report.restore_start_line("python:3.12", "arn:aws:lambda:R::runtime:ab") == (
+        "RESTORE_START Runtime Version: python:3.12\t"
+        "Runtime Version ARN: arn:aws:lambda:R::runtime:ab\n"
+    )
+    assert report.restore_report_line(511.25) == "RESTORE_REPORT Restore Duration: 511.25 ms\n"
+    failed = report.restore_report_line(
+        1.0, Outcome(status="error", error_type="Runtime.ExitError")
+    )
+    assert failed.endswith(" 1.00 ms\tStatus: error\tError Type: Runtime.ExitError\n")
+
+
+def test_only_hooks_are_billed_of_a_restore_and_beside_the_duration():
+    assert [billed_restore_ms(hooks) for hooks in (0.0, 0.004, 0.3, 216.0)] == [0, 0, 1, 216]
+    usage = a_usage(
+        memory_size_mb=1024,
+        billed_duration_ms=10,
+        restore=Restore(duration_ms=500.0, billed_ms=90),
+    )
+    assert usage.gb_seconds == pytest.approx(0.1)
 
 
 def test_start_and_end_name_the_request():
