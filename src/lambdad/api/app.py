@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from botocore.model import ServiceModel
+from botocore.model import OperationModel, ServiceModel
 
 from lambdad.api.context import ServiceContext, Services
-from lambdad.api.dispatch import Answer, Service
+from lambdad.api.dispatch import Answer, Result, Service
 from lambdad.api.payloads import unchunked
 from lambdad.api.request_ids import request_ids
 from lambdad.authz.authentication import Authenticator
@@ -59,15 +59,6 @@ class Elsewhere(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    request: HttpRequest
-    credential: Credential | None
-    caller: Caller
-    base_url: str
-    guest: bool
-
-
 class App:
     """The AWS endpoint without its transport."""
 
@@ -80,11 +71,11 @@ class App:
         authenticator: Authenticator,
     ) -> None:
         """`offered` are the services of lambdad's own; `services` is what they call."""
-        self._offered = {service.name: service for service in offered}
-        self._services = services
-        self._elsewhere = elsewhere
-        self._authenticator = authenticator
-        self._request_ids = request_ids()
+        self.offered = {service.name: service for service in offered}
+        self.services = services
+        self.elsewhere = elsewhere
+        self.authenticator = authenticator
+        self.request_ids = request_ids()
 
     async def handle(
         self, request: HttpRequest, *, base_url: str, guest: bool = False
@@ -96,35 +87,55 @@ class App:
         function unfinished until the next start: let it finish.
         """
         credential = parse_credential(request)
-        name = self._elsewhere.identify(request, credential)
-        service = self._offered.get(name) if name is not None else None
+        name = self.elsewhere.identify(request, credential)
+        service = self.offered.get(name) if name is not None else None
         signing_name = None if service is None else str(service.model.signing_name)
         try:
-            caller = self._authenticator.authenticate(request, service=signing_name, guest=guest)
+            caller = self.authenticator.authenticate(request, service=signing_name, guest=guest)
         except SignatureRefused as refused:
-            request_id = next(self._request_ids)
+            request_id = next(self.request_ids)
             if service is None:
-                return self._elsewhere.refuse_caller(request, name, refused, request_id)
+                return self.elsewhere.refuse_caller(request, name, refused, request_id)
             return _not_accepted(service, request, refused, request_id)
-        arrival = _Arrival(request, credential, caller, base_url, guest)
-        if service is None:
-            return await self._elsewhere.handle(request, name, self._context(arrival, None))
-        return await answer(service, request, self._context(arrival, self._services))
-
-    def _context(self, arrival: _Arrival, services: S) -> ServiceContext[S]:
-        caller, credential = arrival.caller, arrival.credential
-        return ServiceContext(
-            account_id=caller.account_id,
-            region=credential.region if credential else DEFAULT_REGION,
-            request_id=next(self._request_ids),
-            access_key=caller.access_key,
-            base_url=arrival.base_url,
-            services=services,
-            caller=caller,
-            authenticator=self._authenticator,
-            guest=arrival.guest,
-            trace_header=arrival.request.headers.get("x-amzn-trace-id"),
+        make = partial(
+            context_of,
+            request,
+            credential,
+            caller,
+            authenticator=self.authenticator,
+            request_id=next(self.request_ids),
+            base_url=base_url,
+            guest=guest,
         )
+        if service is None:
+            return await self.elsewhere.handle(request, name, make(None))
+        return await answer(service, request, make(self.services))
+
+
+def context_of(
+    request: HttpRequest,
+    credential: Credential | None,
+    caller: Caller,
+    services: S,
+    *,
+    authenticator: Authenticator,
+    request_id: str,
+    base_url: str = "",
+    guest: bool = False,
+) -> ServiceContext[S]:
+    """Return a request's circumstances."""
+    return ServiceContext(
+        account_id=caller.account_id,
+        region=credential.region if credential else DEFAULT_REGION,
+        request_id=request_id,
+        access_key=caller.access_key,
+        base_url=base_url,
+        services=services,
+        caller=caller,
+        authenticator=authenticator,
+        guest=guest,
+        trace_header=request.headers.get("x-amzn-trace-id"),
+    )
 
 
 async def answer(
@@ -139,31 +150,40 @@ async def answer(
         finally:
             if whole.upload is not None and whole.upload is not request.upload:
                 whole.upload.discard()
-    except SignatureRefused as refused:
-        return _not_accepted(service, request, refused, context.request_id)
-    except ServiceException as error:
-        return _refusal(wire.model, context, error.code, error.message, error.members)
-    except ProtocolError as error:
+    except Exception as error:  # noqa: BLE001 - told and logged
+        return failure(service, request, context, error)
+
+
+def failure(
+    service: Service[S], request: HttpRequest, context: ServiceContext[S], error: Exception
+) -> HttpResponse:
+    """Return what a caller is told of a request that ended with an error."""
+    model = service.wire(request).model
+    if isinstance(error, SignatureRefused):
+        return _not_accepted(service, request, error, context.request_id)
+    if isinstance(error, ServiceException):
+        return _refusal(model, context, error.code, error.message, error.members)
+    if isinstance(error, ProtocolError):
         return serialize_error(
-            wire.model,
+            model,
             code=service.invalid if isinstance(error, ValidationError) else error.code,
             message=error.message,
             members={},
             request_id=context.request_id,
             status=error.status,
         )
-    except Exception:
-        _LOGGER.exception(
-            "Request %s to %s failed: %s %s",
-            context.request_id,
-            service.name,
-            request.method,
-            request.path[:256],
-        )
-        modelled = ServiceException.code in wire.model.shape_names
-        code = ServiceException.code if modelled else "InternalFailure"
-        text = f"lambdad failed. Its log tells why under request id {context.request_id}."
-        return _refusal(wire.model, context, code, text, {})
+    _LOGGER.error(
+        "Request %s to %s failed: %s %s",
+        context.request_id,
+        service.name,
+        request.method,
+        request.path[:256],
+        exc_info=error,
+    )
+    modelled = ServiceException.code in model.shape_names
+    code = ServiceException.code if modelled else "InternalFailure"
+    text = f"lambdad failed. Its log tells why under request id {context.request_id}."
+    return _refusal(model, context, code, text, {})
 
 
 async def _run(
@@ -184,9 +204,14 @@ async def _run(
     except RecursionError as error:  # Few models are recursive; DynamoDB's is.
         raise MalformedRequest("The request body nests too deep.") from error
     result = await operation.handler(context, params)
+    return laid_out(route.operation, result, context.request_id)
+
+
+def laid_out(operation: OperationModel, result: Result | Answer, request_id: str) -> HttpResponse:
+    """Return the response with an operation's result."""
     if not isinstance(result, Answer):
-        return serialize(route.operation, result, context.request_id)
-    response = serialize(route.operation, result.result, context.request_id)
+        return serialize(operation, result, request_id)
+    response = serialize(operation, result.result, request_id)
     return HttpResponse(
         status=result.status or response.status,
         headers={**response.headers, **result.headers},

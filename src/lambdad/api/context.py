@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from lambdad.api.prepared import PreparedInvocations
 from lambdad.authz.authentication import Authenticator
 from lambdad.authz.callers import Caller
 from lambdad.authz.sessions import Sessions
@@ -18,7 +19,7 @@ from lambdad.controlplane.functions import Functions
 from lambdad.controlplane.log_filters import Document, LogFilters
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import Clock
-from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
 from lambdad.domain.logs import LogGroupKey
 from lambdad.storage.base import LogStore
 
@@ -43,6 +44,12 @@ class Invoker(Protocol):
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
     ) -> StreamedInvocation:
         """Run a function once and return when its answer begins; raises like :meth:`invoke`."""
+        ...
+
+    def begin(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation, waiter: Waiter
+    ) -> object:
+        """Begin to run a function; `waiter` is told the outcome. Raises like :meth:`invoke`."""
         ...
 
 
@@ -114,6 +121,7 @@ class Services:
 
     Attributes:
         sessions: issues temporary credentials.
+        prepared: invocations that need not be checked again.
         code_location_key: secret that signs `Code.Location` links; as long as it lives, so do they.
         function_url_scheme: what a `FunctionUrl` begins with.
         function_url_domain: what follows `<url id>.lambda-url.<region>.` in a `FunctionUrl`.
@@ -129,6 +137,7 @@ class Services:
     clock: Clock
     sessions: Sessions
     code_location_key: bytes
+    prepared: PreparedInvocations
     function_url_scheme: str = "http"
     function_url_domain: str = "localhost:4566"
 

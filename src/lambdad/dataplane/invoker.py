@@ -8,30 +8,22 @@ import random
 from collections.abc import Iterator, Mapping
 
 from lambdad.config.sections import DataPlaneConfig
+from lambdad.dataplane.arrivals import Arrivals
 from lambdad.dataplane.capacity import Claim, HostCapacity
 from lambdad.dataplane.counting import ConcurrencyLedger
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
-from lambdad.dataplane.lineage import DROPPED_METRIC, arrive, received_lineage
 from lambdad.dataplane.provisioned import ConfigReader, ProvisionedConcurrency
 from lambdad.dataplane.rates import Rates
-from lambdad.dataplane.routing import Draw, FunctionReader, route
+from lambdad.dataplane.routing import Draw, FunctionReader
 from lambdad.dataplane.streaming import ResponseStream, StreamedInvocation
-from lambdad.dataplane.tracing import trace_header
 from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.concurrency import RESERVED_KIND, ProvisionedState, Reservation
-from lambdad.domain.errors import (
-    EFSMountFailureException,
-    HostUnfit,
-    RecursiveInvocationException,
-    TooManyRequestsException,
-)
+from lambdad.domain.errors import TooManyRequestsException
 from lambdad.domain.functions import Function
-from lambdad.domain.invocations import Invocation, InvocationResult
-from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
-from lambdad.domain.tenancy import check_tenant
+from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -64,7 +56,7 @@ class Invoker:
         self.capacity = capacity or HostCapacity.endless(host.clock)
         self._functions = functions
         self._resources = resources
-        self._draw = draw
+        self._arrivals = Arrivals(functions, resources, host, draw)
         self._host = host
         self._idle_timeout_s = config.idle_timeout_s
         self.metrics = host.metrics
@@ -95,33 +87,32 @@ class Invoker:
             PlatformError: the host failed.
         """
         # A caller that gives up cancels the future, which nobody else looks at.
-        return await self._begin(key, qualifier, invocation, None).done
+        done: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
+        self.begin(key, qualifier, invocation, done)
+        return await done
 
     async def invoke_streaming(
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
     ) -> StreamedInvocation:
         """Run a function once and return when its answer begins; raises like :meth:`invoke`."""
         stream = ResponseStream(self._host.clock, self._host.stream_bytes_per_s)
-        work = self._begin(key, qualifier, invocation, stream)
+        done = asyncio.get_running_loop().create_future()
+        work = self.begin(key, qualifier, invocation, done, stream)
         await stream.opened()
-        if work.done.done():
-            work.done.result()  # raises when the host failed
-        return StreamedInvocation(
-            stream, work.done, executed_version=work.version, headers=work.headers
-        )
+        if done.done():
+            done.result()  # raises when the host failed
+        return StreamedInvocation(stream, done, executed_version=work.version, headers=work.headers)
 
-    def _begin(
+    def begin(
         self,
         key: FunctionKey,
         qualifier: str | None,
         invocation: Invocation,
-        stream: ResponseStream | None,
+        waiter: Waiter,
+        stream: ResponseStream | None = None,
     ) -> Work:
-        function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
-        check_tenant(function, invocation.tenant_id)
-        self._check_file_systems(function)
-        lineage = self._lineage(key, invocation)
-        trace = trace_header(invocation.trace_header, self._host.clock.time(), lineage=lineage)
+        """Begin to run a function; `waiter` is told the outcome. Raises like :meth:`invoke`."""
+        function, trace = self._arrivals.route(key, qualifier, invocation)
         invocation = invocation.traced(trace)
         fleet = self.fleet_of(function)
         try:
@@ -129,9 +120,9 @@ class Invoker:
         except TooManyRequestsException:
             self.metrics.throttled(invocation.invoked_arn, self._host.clock.time())
             raise
-        self._quiet.clear()
-        done = asyncio.get_running_loop().create_future()
-        work = Work(invocation=invocation, version=function.version, done=done, stream=stream)
+        if not self._busy:
+            self._quiet.clear()
+        work = Work(invocation=invocation, version=function.version, waiter=waiter, stream=stream)
         self._busy[environment] = fleet
         fleet.busy.add(environment)
         if environment.claim is not None:
@@ -145,20 +136,6 @@ class Invoker:
     async def _run_cold(self, environment: ExecutionEnvironment, work: Work) -> None:
         await self.capacity.room()
         await environment.run_cold(work)
-
-    def _lineage(self, key: FunctionKey, invocation: Invocation) -> str:
-        try:
-            return arrive(
-                received_lineage(invocation.trace_header),
-                key.arn(),
-                allowed=lambda: self._may_loop(key),
-            ).text
-        except RecursiveInvocationException:
-            self.metrics.add(DROPPED_METRIC, key.arn())
-            raise
-
-    def _may_loop(self, key: FunctionKey) -> bool:
-        return recursive_loop(self._resources.get(recursion_config_key(key))) == ALLOW
 
     def _admit(self, fleet: Fleet, invocation: Invocation) -> ExecutionEnvironment:
         """Count an invocation and choose its environment."""
@@ -212,12 +189,6 @@ class Invoker:
         oldest = min(fleets, key=lambda fleet: fleet.idle[0].idle_since)
         self.discard(oldest.idle.pop(0))
         return True
-
-    def _check_file_systems(self, function: Function) -> None:
-        try:
-            self._host.file_systems(function)
-        except HostUnfit as error:
-            raise EFSMountFailureException(str(error)) from error
 
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""

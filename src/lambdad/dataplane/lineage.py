@@ -15,6 +15,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lambdad.domain.errors import RecursiveInvocationException
 
@@ -61,6 +62,16 @@ def received_lineage(trace_header: str | None) -> Lineage | None:
     return Lineage(int(found[1]), found[2], int(found[3]))
 
 
+@lru_cache(maxsize=8_192)
+def first(function_arn: str) -> str:
+    """Return the lineage of a chain that begins at a function, as it is in the trace header."""
+    return Lineage(1, _hash(function_arn), 0).text
+
+
+def _hash(function_arn: str) -> str:
+    return f"{zlib.crc32(function_arn.encode()):08x}"
+
+
 def arrive(lineage: Lineage | None, function_arn: str, *, allowed: Callable[[], bool]) -> Lineage:
     """Return the lineage of a chain that has arrived at a function, itself counted.
 
@@ -69,7 +80,7 @@ def arrive(lineage: Lineage | None, function_arn: str, *, allowed: Callable[[], 
     Raises:
         RecursiveInvocationException: it may not, and was invoked too often in this chain.
     """
-    function = f"{zlib.crc32(function_arn.encode()):08x}"
+    function = _hash(function_arn)
     if lineage is None:
         return Lineage(1, function, 0)
     if allowed():

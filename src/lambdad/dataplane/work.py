@@ -10,7 +10,7 @@ from lambdad.dataplane import failures
 from lambdad.dataplane.streaming import Flow, ResponseStream
 from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError, PlatformError
-from lambdad.domain.invocations import Invocation, InvocationResult
+from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
 from lambdad.observability.platform_events import Course
 
 
@@ -19,7 +19,7 @@ class Work:
     """An invocation with what is known of its outcome so far.
 
     Attributes:
-        done: what the caller awaits.
+        waiter: is told the outcome.
         begun: monotonic seconds when the invoke phase began; None before.
         response_began: monotonic seconds when the first byte of the answer was there; None before.
         response_ended: monotonic seconds when the last one was; None before.
@@ -32,7 +32,7 @@ class Work:
 
     invocation: Invocation
     version: str
-    done: asyncio.Future[InvocationResult]
+    waiter: Waiter
     begun: float | None = None
     response_began: float | None = None
     response_ended: float | None = None
@@ -128,10 +128,11 @@ class Work:
 
     def tell(self, log_tail: bytes | None) -> None:
         """Give the caller the outcome, once; nobody may be waiting any more."""
-        if self.payload is None or self.done.done():
+        if self.payload is None or self.waiter.done():
             return
-        self._close_stream()
-        self.done.set_result(
+        if self.stream is not None:
+            self._close_stream(self.stream)
+        self.waiter.set_result(
             InvocationResult(
                 payload=self.payload,
                 executed_version=self.version,
@@ -141,19 +142,18 @@ class Work:
             )
         )
 
-    def _close_stream(self) -> None:
+    def _close_stream(self, stream: ResponseStream) -> None:
         """End the caller's stream; an answer that came whole is its only piece."""
-        if self.stream is None:
-            return
-        if not self.stream.began and self.error is None and self.payload is not None:
-            self.stream.begin("application/json")
-            self.stream.put(self.payload)
-        self.stream.end()
+        if not stream.began and self.error is None and self.payload is not None:
+            stream.begin("application/json")
+            stream.put(self.payload)
+        stream.end()
 
     def break_off(self, error: PlatformError) -> None:
         """The platform failed: the caller gets no outcome."""
         if self.stream is not None:
             self.stream.end()
-        if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # the caller may have gone: then nobody retrieves it
+        if not self.waiter.done():
+            self.waiter.set_exception(error)
+            if isinstance(self.waiter, asyncio.Future):
+                self.waiter.exception()  # the caller may have gone: then nobody retrieves it

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from lambdad.domain.errors import PlatformError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +60,19 @@ class InvocationResult:
     function_error: str | None = None
     log_tail: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Waiter(Protocol):
+    """Who waits for an outcome: a future, or whoever is called as one."""
+
+    def done(self) -> bool:
+        """Whether it has been told, or does not wait any more."""
+        ...
+
+    def set_result(self, result: InvocationResult, /) -> None:
+        """The function ran."""
+        ...
+
+    def set_exception(self, exception: PlatformError, /) -> None:
+        """The platform failed."""
+        ...

@@ -15,6 +15,7 @@ from lambdad import __version__
 from lambdad.api import lambda_, logs, sts
 from lambdad.api.app import App
 from lambdad.api.context import Services
+from lambdad.api.prepared import PreparedInvocations
 from lambdad.config.sections import Config
 from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
@@ -52,6 +53,7 @@ from lambdad.server.site import Site
 from lambdad.server.subscriptions_wiring import Subscriptions
 from lambdad.server.tasks import Tasks
 from lambdad.storage.base import Engine
+from lambdad.storage.data_dir import private_directory
 from lambdad.storage.keys import lasting_key
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
@@ -105,7 +107,7 @@ class Daemon:
             OSError: the address cannot be listened on.
         """
         config = self._config
-        data_dir = _private_directory(config.server.data_dir)
+        data_dir = private_directory(config.server.data_dir)
         store = engine("sqlite")(data_dir, self._clock)
         await store.open()
         self._stack.push_async_callback(store.close)
@@ -160,9 +162,7 @@ class Daemon:
     async def _listen(self, site: Site, listener: socket.socket, data_dir: Path) -> None:
         receive = neighbours_wiring.object_uploads(self._config.neighbours, data_dir)
         self._stack.callback(receive.close)
-        self._listeners = Listeners(
-            site.handle, site.handle_guest, site.refuse, self._tasks.spawn, receive
-        )
+        self._listeners = Listeners(site, self._tasks.spawn, receive)
         self._stack.callback(self._listeners.close)
         self._invoker.resume()
         await self._listeners.open(listener)
@@ -215,6 +215,7 @@ class Daemon:
             clock=self._clock,
             sessions=self._auth.sessions,
             code_location_key=lasting_key(data_dir / "code-location.key"),
+            prepared=PreparedInvocations(lambda: store.functions.changes),
             function_url_scheme=urls.scheme,
             function_url_domain=urls.domain or f"localhost:{port}",
         )
@@ -387,10 +388,3 @@ class Daemon:
             "prewarmed": self._prewarm.counts(),
             "neighbours": await self._neighbours.report(),
         }
-
-
-def _private_directory(path: Path) -> Path:
-    """Make the data directory; it holds customers' code and is nobody else's business."""
-    path = path.absolute()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path

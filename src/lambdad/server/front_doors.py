@@ -75,17 +75,25 @@ class FrontDoors:
 
     def answer(self, request: HttpRequest, *, guest: bool) -> Awaitable[HttpResponse] | None:
         """Answer a request; None when it is for none of the front doors."""
+        handle = self._handler(request)
+        return None if handle is None else handle(guest=guest)
+
+    def claims(self, request: HttpRequest) -> bool:
+        """Whether a request is for one of the front doors."""
+        return self._handler(request) is not None
+
+    def _handler(self, request: HttpRequest) -> Callable[..., Awaitable[HttpResponse]] | None:
         url = function_url.address_of(request)
         if url is not None:
-            return self._function_urls.handle(request, url, guest=guest)
+            return partial(self._function_urls.handle, request, url)
         api = execute_api.address_of(request)
         if api is not None:
-            return self._apis.handle(request, api, guest=guest)
+            return partial(self._apis.handle, request, api)
         if request.path.startswith(MANAGEMENT):
-            return self._sockets.manage(request, guest=guest)
+            return partial(self._sockets.manage, request)
         if (mapped := self._mapped(request)) is not None:
-            return self._apis.handle(request, mapped, guest=guest)
-        return self._registries.answer(request, guest=guest)
+            return partial(self._apis.handle, request, mapped)
+        return self._registries.handler(request)
 
     def _mapped(self, request: HttpRequest) -> Address | None:
         """Find the API by a domain name of either kind."""

@@ -6,11 +6,15 @@ import asyncio
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lambdad.sandbox.base import Listener
 from lambdad.server.budgets import Budget
 from lambdad.server.connections import ClientConnection
-from lambdad.server.doors import Door, Handler, Quick, Receive, Refuse, SpawnTask
+from lambdad.server.doors import Door, Handler, Receive, SpawnTask
+
+if TYPE_CHECKING:
+    from lambdad.server.site import Site
 
 _CONNECTIONS_MAX = 10_000
 _BUFFERED_MAX = 1024 * 1024 * 1024
@@ -44,25 +48,16 @@ class Listeners:
 
     def __init__(
         self,
-        handler: Handler,
-        guest_handler: Handler,
-        refuse: Refuse,
+        site: Site,
         spawn_task: SpawnTask,
         receive: Receive | None = None,
-        *,
-        quick: Quick | None = None,
     ) -> None:
-        """`guest_handler` answers what comes from inside a sandbox.
-
-        `quick` is asked first on the daemon's port.
-        """
+        self._site = site
         self._receive = receive
-        self._guest_handler = guest_handler
-        self._refuse = refuse
         self._spawn_task = spawn_task
         self._budget = Budget(_BUFFERED_MAX)
-        self._door = self._new_door(handler, _CONNECTIONS_MAX, self._budget)
-        self._door.quick = quick
+        self._door = self._new_door(site.handle, _CONNECTIONS_MAX, self._budget)
+        self._door.quick = site.quick
         self._others: list[tuple[asyncio.Server, Door]] = []
         self._guests = Budget(_GUESTS_BUFFERED_MAX)
         self._server: asyncio.Server | None = None
@@ -84,7 +79,7 @@ class Listeners:
     async def serve_guest(self, listener: Listener) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox; the result ends it."""
         own = Budget(_GUEST_BUFFERED_MAX)
-        door = self._new_door(self._guest_handler, _GUEST_CONNECTIONS_MAX, own, self._guests)
+        door = self._new_door(self._site.handle_guest, _GUEST_CONNECTIONS_MAX, own, self._guests)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(ClientConnection, door), sock=listener.socket)
 
@@ -114,7 +109,7 @@ class Listeners:
     def _new_door(self, handler: Handler, connections_max: int, *budgets: Budget) -> Door:
         return Door(
             handler,
-            self._refuse,
+            self._site.refuse,
             self._spawn_task,
             connections_max=connections_max,
             budgets=budgets,

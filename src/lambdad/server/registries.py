@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from lambdad.authz.authentication import Authenticator
@@ -25,12 +26,12 @@ class Registries:
         self._neighbours = neighbours
         self._authenticator = authenticator
 
-    def answer(self, request: HttpRequest, *, guest: bool) -> Awaitable[HttpResponse] | None:
-        """Answer a request; None when it is for no registry here."""
+    def handler(self, request: HttpRequest) -> Callable[..., Awaitable[HttpResponse]] | None:
+        """Return what answers a request, told whether by a `guest`; None: no registry here."""
         address = address_of(request.path, request.headers)
         if address is None or not self._neighbours.is_own("ecr"):
             return None
-        return self._serve(request, address, guest=guest)
+        return partial(self._serve, request, address)
 
     async def _serve(
         self, request: HttpRequest, address: RegistryAddress, *, guest: bool

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from lambdad.api.app import App
 from lambdad.api.code_location import verify
+from lambdad.api.quick import QuickInvocations, is_plain
 from lambdad.authz.authentication import Authenticator
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
@@ -18,6 +19,7 @@ from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1 import BadHttp
 from lambdad.protocol.sigv4_refusals import SignatureRefused
 from lambdad.server.activity_pages import ActivityPages
+from lambdad.server.doors import Reply
 from lambdad.server.front_doors import FrontDoors
 from lambdad.server.object_webhook import ObjectWebhook
 from lambdad.server.queue_pages import QueuePages
@@ -50,6 +52,7 @@ class Site:
         clock: Clock,
     ) -> None:
         self._app = app
+        self._invocations = QuickInvocations(app)
         self._front_doors = front_doors
         self._health = health
         self._packages = packages
@@ -64,6 +67,12 @@ class Site:
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; never raises."""
         return await self._answer(request, guest=False)
+
+    def quick(self, request: HttpRequest, reply: Reply) -> bool:
+        """See `doors.Quick`."""
+        if not is_plain(request) or self._front_doors.claims(request):
+            return False
+        return self._invocations.take(request, reply)
 
     async def handle_guest(self, request: HttpRequest) -> HttpResponse:
         """Answer one request that comes from inside a sandbox; never raises."""

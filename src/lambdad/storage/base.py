@@ -56,6 +56,11 @@ class RevisionMismatch(Exception):
 class FunctionStore(Protocol):
     """Function versions by key and version."""
 
+    @property
+    def changes(self) -> int:
+        """How many changes of functions and resources; as long as it stays, reads answer alike."""
+        ...
+
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
         """Return the stored version, or None."""
         ...

@@ -73,3 +73,10 @@ class DataDir:
             f"The data directory {self.path} is in use by process {holder}.",
             "Stop that lambdad first, or give this one another data directory.",
         )
+
+
+def private_directory(path: Path) -> Path:
+    """Make the data directory; it holds customers' code and is nobody else's business."""
+    path = path.absolute()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

@@ -24,6 +24,11 @@ class FunctionRecords:
         self._records = records
         self._apply = apply
 
+    @property
+    def changes(self) -> int:
+        """See `FunctionStore`."""
+        return self._records.changes
+
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
         """Return the stored version, or None."""
         return self._records.functions.get(key, version)

@@ -33,6 +33,11 @@ class Records:
         self.functions = FunctionIndex()
         self.resources = ResourceIndex()
 
+    @property
+    def changes(self) -> int:
+        """How many changes there were: as long as it stays, every read has the same answer."""
+        return self.functions.changes + self.resources.changes
+
     def check(self, change: Change) -> None:
         """Refuse a change that cannot be made.
 

@@ -16,9 +16,14 @@ _Scope = tuple[str, str, str]
 
 
 class ResourceIndex:
-    """Resources by key, their names by kind, account and region in order, and by function."""
+    """Resources by key, their names by kind, account and region in order, and by function.
+
+    Attributes:
+        changes: how many there were.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._resources: dict[ResourceKey, Resource] = {}
         self._names: dict[_Scope, list[str]] = {}
         self._of_function: dict[FunctionKey, set[ResourceKey]] = {}
@@ -69,6 +74,7 @@ class ResourceIndex:
 
     def put(self, resource: Resource) -> None:
         """Add or replace a resource."""
+        self.changes += 1
         key = resource.key
         if key in self._resources:
             self._disown(key)
@@ -78,6 +84,7 @@ class ResourceIndex:
 
     def remove(self, key: ResourceKey) -> bool:
         """Drop a resource; False when there was none."""
+        self.changes += 1
         if key not in self._resources:
             return False
         self._disown(key)

@@ -12,6 +12,7 @@ import pytest
 from lambdad.api.app import App
 from lambdad.api.context import Services
 from lambdad.api.lambda_ import LAMBDA
+from lambdad.api.prepared import PreparedInvocations
 from lambdad.api.sts import STS
 from lambdad.authz.sessions import Sessions
 from lambdad.controlplane.attachments import Attachments
@@ -92,6 +93,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             clock=clock,
             sessions=(sessions := Sessions(SECRET)),
             code_location_key=SECRET,
+            prepared=PreparedInvocations(lambda: storage.functions.changes),
         )
         offered = (LAMBDA, STS)
         app = App(

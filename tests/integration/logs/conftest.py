@@ -48,6 +48,7 @@ class LogsWorld:
             clock=clock,
             sessions=None,
             code_location_key=b"",
+            prepared=None,
         )
         self._app = App(
             offered=[logs.LOGS],

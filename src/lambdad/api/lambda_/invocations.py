@@ -11,6 +11,7 @@ from lambdad.api.context import RequestContext
 from lambdad.api.dispatch import Answer, Params
 from lambdad.api.lambda_.response_stream import response_events
 from lambdad.api.lambda_.service import LAMBDA, target_of
+from lambdad.api.prepared import Prepared
 from lambdad.async_invocation.event_queue import check_event_size, check_invoke_async_size
 from lambdad.controlplane.references import Target
 from lambdad.domain import limits
@@ -19,8 +20,9 @@ from lambdad.domain.errors import (
     InvalidRequestContentException,
     RequestTooLargeException,
 )
+from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult
-from lambdad.domain.tenancy import check_tenant
+from lambdad.domain.tenancy import check_tenant, isolates_tenants
 from lambdad.protocol.eventstream import CONTENT_TYPE
 from lambdad.protocol.http import HttpRequest
 
@@ -38,7 +40,8 @@ _JSON = json.JSONDecoder(
 )
 
 
-def _check_size(request: HttpRequest) -> None:
+def check_size(request: HttpRequest) -> None:
+    """Refuse a request that is larger than an invocation may be."""
     if len(request.body) > limits.INVOKE_REQUEST_BYTES_MAX:
         raise RequestTooLargeException(
             f"Request must be smaller than {limits.INVOKE_REQUEST_BYTES_MAX} bytes for the "
@@ -46,9 +49,10 @@ def _check_size(request: HttpRequest) -> None:
         )
 
 
-@LAMBDA.operation("Invoke", check=_check_size)
+@LAMBDA.operation("Invoke", check=check_size)
 async def invoke(context: RequestContext, params: Params) -> Answer:
     """Run a function and wait for its answer, or only check that it could be run."""
+    mark = context.services.prepared.now()
     target = target_of(context, params, "InvokeFunction")
     kind = params.get("InvocationType") or "RequestResponse"
     function = await context.services.functions.runnable(target)
@@ -59,10 +63,28 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
     if kind == "DryRun":
         return Answer(result={"StatusCode": 204}, headers={})
     invocation = _invocation(context, params, target)
-    return _answer(await context.services.invoker.invoke(target.key, target.qualifier, invocation))
+    _learn(context, params["FunctionName"], target, function, mark)
+    return answer_of(
+        await context.services.invoker.invoke(target.key, target.qualifier, invocation)
+    )
 
 
-@LAMBDA.operation("InvokeWithResponseStream", check=_check_size)
+def _learn(
+    context: RequestContext, name: str, target: Target, function: Function, mark: int
+) -> None:
+    """Remember that this caller may invoke this function; by its tenants, each is to be checked."""
+    if isolates_tenants(function):
+        return
+    caller, permissions = context.caller, context.services.functions.permissions
+    prepared = Prepared(
+        target=target,
+        invoked_arn=target.arn,
+        settled=permissions.settled(target, caller.principal),
+    )
+    context.services.prepared.learn(mark, name, caller, context.region, prepared)
+
+
+@LAMBDA.operation("InvokeWithResponseStream", check=check_size)
 async def invoke_with_response_stream(context: RequestContext, params: Params) -> Answer:
     """Run a function; its answer comes as an event stream, log and errors at its end."""
     target = target_of(context, params, "InvokeFunction")
@@ -88,14 +110,14 @@ async def invoke_async(context: RequestContext, params: Params) -> Answer:
     """Queue an event, by the operation that `Invoke` replaced."""
     target = target_of(context, params, "InvokeFunction")
     check_tenant(await context.services.functions.runnable(target), None)
-    accepted = await _accept(context, target, _event(params.get("InvokeArgs") or b""))
+    accepted = await _accept(context, target, event_of(params.get("InvokeArgs") or b""))
     return Answer(result={"Status": 202}, headers=accepted)
 
 
 async def _accept_event(context: RequestContext, params: Params, target: Target) -> Answer:
     payload = params.get("Payload") or b""
     check_event_size(len(payload))
-    accepted = await _accept(context, target, _event(payload), params.get("TenantId"))
+    accepted = await _accept(context, target, event_of(payload), params.get("TenantId"))
     return Answer(result={"StatusCode": 202}, headers=accepted)
 
 
@@ -117,7 +139,7 @@ async def _accept(
 def _invocation(context: RequestContext, params: Params, target: Target) -> Invocation:
     return Invocation(
         request_id=context.request_id,
-        payload=_event(params.get("Payload") or b""),
+        payload=event_of(params.get("Payload") or b""),
         invoked_arn=target.arn,
         client_context=_client_context(params.get("ClientContext")),
         trace_header=context.trace_header,
@@ -126,7 +148,8 @@ def _invocation(context: RequestContext, params: Params, target: Target) -> Invo
     )
 
 
-def _answer(outcome: InvocationResult) -> Answer:
+def answer_of(outcome: InvocationResult) -> Answer:
+    """Return what the caller of a synchronous invocation gets."""
     result = {
         "StatusCode": 200,
         "Payload": outcome.payload,
@@ -139,7 +162,7 @@ def _answer(outcome: InvocationResult) -> Answer:
     return Answer(result=result, headers=outcome.headers)
 
 
-def _event(payload: bytes) -> bytes:
+def event_of(payload: bytes) -> bytes:
     """Return the event to hand over; an empty body is an empty object.
 
     Raises:

@@ -1,0 +1,61 @@
+"""Invocations that passed every check which the next one of the same caller need not repeat.
+
+An entry says: this caller may invoke this function, which is in service and isolates no tenants.
+It is learnt from a request that was checked in full, and holds until anything stored changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lambdad.authz.callers import Caller
+from lambdad.controlplane.references import Target
+
+# Some 5 MB.
+_ENTRIES_MAX = 8_192
+
+Key = tuple[str, str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What was found.
+
+    Attributes:
+        invoked_arn: as the caller named it.
+        settled: whether the caller needs no leave each time.
+    """
+
+    target: Target
+    invoked_arn: str
+    settled: bool
+
+
+class PreparedInvocations:
+    """What was learnt. Mutable: the entries, and at which count of changes they were."""
+
+    def __init__(self, changes: Callable[[], int]) -> None:
+        """`changes` counts what changes in functions, aliases and policies."""
+        self._changes = changes
+        self._entries: dict[Key, Prepared] = {}
+        self._at = changes()
+
+    def now(self) -> int:
+        """Return the mark to begin with that :meth:`learn` wants."""
+        return self._changes()
+
+    def learn(self, mark: int, name: str, caller: Caller, region: str, found: Prepared) -> None:
+        """Keep what was found since the mark, unless something changed meanwhile."""
+        if mark != self._changes():
+            return
+        if mark != self._at or len(self._entries) >= _ENTRIES_MAX:
+            self._entries.clear()
+            self._at = mark
+        self._entries[name, region, caller.arn, caller.role_arn] = found
+
+    def find(self, name: str, caller: Caller, region: str) -> Prepared | None:
+        """Return what is known of a function, as it was named, and a caller; None is nothing."""
+        if self._at != self._changes():
+            return None
+        return self._entries.get((name, region, caller.arn, caller.role_arn))

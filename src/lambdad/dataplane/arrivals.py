@@ -1,0 +1,74 @@
+"""What becomes of an invocation before it is counted: which version runs it, in which chain it is.
+
+Nothing is kept here: an invocation that is refused leaves no trace but in the metrics.
+"""
+
+from __future__ import annotations
+
+from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.lineage import DROPPED_METRIC, arrive, first, received_lineage
+from lambdad.dataplane.provisioned import ConfigReader
+from lambdad.dataplane.routing import Draw, FunctionReader, route
+from lambdad.dataplane.tracing import trace_header
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.errors import (
+    EFSMountFailureException,
+    HostUnfit,
+    RecursiveInvocationException,
+)
+from lambdad.domain.functions import Function
+from lambdad.domain.invocations import Invocation
+from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
+from lambdad.domain.tenancy import check_tenant
+
+
+class Arrivals:
+    """Looks at invocations as they come."""
+
+    def __init__(
+        self,
+        functions: FunctionReader,
+        resources: ConfigReader,
+        host: EnvironmentHost,
+        draw: Draw,
+    ) -> None:
+        self._functions = functions
+        self._resources = resources
+        self._host = host
+        self._draw = draw
+
+    def route(
+        self, key: FunctionKey, qualifier: str | None, invocation: Invocation
+    ) -> tuple[Function, str]:
+        """Return the version that runs an invocation, and its trace header.
+
+        Raises:
+            ResourceNotFoundException, ResourceConflictException: see `routing.route`.
+            InvalidParameterValueException: it lacks a tenant, or has one too many.
+            EFSMountFailureException: a file system is not there.
+            RecursiveInvocationException: it is part of a loop.
+        """
+        function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
+        check_tenant(function, invocation.tenant_id)
+        self._check_file_systems(function)
+        received = invocation.trace_header
+        lineage = self._lineage(key, received) if received else first(key.arn())
+        return function, trace_header(received, self._host.clock.time(), lineage=lineage)
+
+    def _lineage(self, key: FunctionKey, trace: str) -> str:
+        try:
+            return arrive(
+                received_lineage(trace), key.arn(), allowed=lambda: self._may_loop(key)
+            ).text
+        except RecursiveInvocationException:
+            self._host.metrics.add(DROPPED_METRIC, key.arn())
+            raise
+
+    def _may_loop(self, key: FunctionKey) -> bool:
+        return recursive_loop(self._resources.get(recursion_config_key(key))) == ALLOW
+
+    def _check_file_systems(self, function: Function) -> None:
+        try:
+            self._host.file_systems(function)
+        except HostUnfit as error:
+            raise EFSMountFailureException(str(error)) from error
