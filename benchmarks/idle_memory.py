@@ -39,9 +39,10 @@ def measure(quick: bool) -> Iterator[Series]:
 
 
 def charges() -> dict[Path, int]:
-    """Bytes charged to each environment of every daemon on this host."""
+    """Bytes charged to each environment of every daemon on this host; none to empty groups."""
     found = {}
     for pattern in ("memory/lambdad/*/*/memory.usage_in_bytes", "**/lambdad/*/*/memory.current"):
         for path in _CGROUPS.glob(pattern):
-            found[path] = int(path.read_text())
+            if (path.parent / "cgroup.procs").read_text():
+                found[path] = int(path.read_text())
     return found

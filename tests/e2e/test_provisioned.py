@@ -50,7 +50,7 @@ def test_nothing_stays_of_a_deleted_function(
     start: Callable[..., DaemonProcess],
 ) -> None:
     # What is made ahead for functions to come would look like a leak.
-    daemon = start(LAMBDAD_PREWARM_MOST="0")
+    daemon = start(LAMBDAD_PREWARM_MOST="0", LAMBDAD_SANDBOX_PREPARED="0")
     user = Deployer(daemon.endpoint_url)
     user.deploy("warm-up", SOURCE, Publish=True)
     provision(user, "warm-up", 1)

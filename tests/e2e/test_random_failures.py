@@ -244,7 +244,8 @@ def run(world: World, invocations: int) -> Counter[str]:
 @pytest.mark.timeout(180 + INVOCATIONS // 5)
 def test_nothing_leaks_and_nobody_gets_a_wrong_answer(tmp_path: Path) -> None:
     # What is made ahead for functions to come would look like a leak.
-    daemon = DaemonProcess(tmp_path / "data", environ={"LAMBDAD_PREWARM_MOST": "0"})
+    nothing_ahead = {"LAMBDAD_PREWARM_MOST": "0", "LAMBDAD_SANDBOX_PREPARED": "0"}
+    daemon = DaemonProcess(tmp_path / "data", environ=nothing_ahead)
     with daemon:
         world = World(daemon, Deployer(daemon.endpoint_url))
         host = Range(daemon, world.user, tmp_path)

@@ -41,7 +41,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Range]:
     """A daemon with a bystander; its holdings are looked at once more when it has stopped."""
     data_dir = tmp_path_factory.mktemp("security") / "data"
     # What is held is counted: nothing shall wait for functions that are not there yet.
-    with DaemonProcess(data_dir, environ={"LAMBDAD_PREWARM_MOST": "0"}) as daemon:
+    nothing_ahead = {"LAMBDAD_PREWARM_MOST": "0", "LAMBDAD_SANDBOX_PREPARED": "0"}
+    with DaemonProcess(data_dir, environ=nothing_ahead) as daemon:
         user = Deployer(daemon.endpoint_url)
         user.deploy("bystander", BYSTANDER)
         it = Range(daemon, user, HOSTILE)

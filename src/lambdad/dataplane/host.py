@@ -214,6 +214,7 @@ class EnvironmentHost:
                 egress=self._egress,
                 zygote=runtime.zygote if _may_be_ahead(runtime, function) else None,
                 root=runtime.root,
+                early=True,
             )
         )
 

@@ -60,6 +60,8 @@ class SandboxSpec:
             have zygotes, see :attr:`SandboxBackend.zygotes`.
         root: root directory of the guest, read-only, instead of the host's programs; with places
             for what is mounted over it. Only on backends with :attr:`SandboxBackend.roots`.
+        early: whether it may be returned before it stands; what is asked of it then waits for
+            that, and raises what kept it from standing.
     """
 
     environment_id: str
@@ -69,6 +71,7 @@ class SandboxSpec:
     egress: bool = True
     zygote: Zygote | None = None
     root: Path | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,50 +16,32 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from lambdad.sandbox import guest_mounts, guest_root, rootfs, syscalls
-from lambdad.sandbox.netlink import Netlink
 
 READY = b"R"
-_LISTEN_BACKLOG = 128
 _MEMLOCK_BYTES = 64 * 1024
-_GUEST_DEVICE = "eth0"
 _NAMESPACES = (
-    syscalls.CLONE_NEWNS
-    | syscalls.CLONE_NEWIPC
-    | syscalls.CLONE_NEWUTS
-    | syscalls.CLONE_NEWCGROUP
-    | syscalls.CLONE_NEWNET
+    syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 )
 
 
-class Wire(TypedDict):
-    """The network device of a sandbox: names and IPv4 addresses of both ends."""
-
-    host_device: str
-    address: str
-    gateway: str
-
-
 class Request(TypedDict):
-    """What the supervisor asks for. Descriptors: cgroups, a root if there is one, then mounts.
+    """What the supervisor asks for. Descriptors: cgroups, network, root if any, then mounts.
 
     Attributes:
         uid: also the gid.
         cgroups: how many descriptors of `cgroup.procs` there are.
-        tmpfs_mb: size of `/tmp` in memory; 0 when it is attached from outside.
+        tmpfs_mb: size of `/tmp` in memory; 0 when it is among the mounts.
         root: whether it gets a root directory of its own.
         targets: where the mounts go.
-        wire: None for a sandbox with loopback alone.
     """
 
     uid: int
     processes: int
     descriptors: int
-    ports: list[int]
     cgroups: int
     tmpfs_mb: int
     root: bool
     targets: list[str]
-    wire: Wire | None
 
 
 def shed(private: socket.socket, descriptors: Sequence[int]) -> socket.socket:
@@ -95,21 +77,19 @@ def confine(
     _enter_namespaces(request, rest)
     syscalls.overwrite_arguments("init")
     syscalls.set_name("init")
-    listeners = [_listen(port) for port in request["ports"]]
     oom_score_fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     pidfd = os.pidfd_open(1)
     _drop_privileges(request)
     syscalls.install_seccomp(seccomp)
-    socket.send_fds(private, [READY], [pidfd, *[listener.fileno() for listener in listeners]])
-    for listener in listeners:
-        listener.close()
+    socket.send_fds(private, [READY], [pidfd])
     os.close(pidfd)
     return oom_score_fd
 
 
 def _enter_namespaces(request: Request, descriptors: list[int]) -> None:
-    # A netlink socket belongs to the namespace it was opened in: this one stays the host's.
-    host = Netlink() if request["wire"] else None
+    network = descriptors.pop(0)
+    syscalls.setns(network, syscalls.CLONE_NEWNET)
+    os.close(network)
     syscalls.unshare(_NAMESPACES)
     if request["root"]:
         guest_root.enter(descriptors.pop(0), request["uid"])
@@ -118,37 +98,6 @@ def _enter_namespaces(request: Request, descriptors: list[int]) -> None:
         guest_mounts.mount_tmpfs(request["tmpfs_mb"])
     guest_mounts.attach_all(descriptors, request["targets"])
     syscalls.sethostname(rootfs.HOST_NAME)
-    syscalls.loopback_up()
-    if request["wire"] and host:
-        _connect(host, request["wire"])
-        host.close()
-
-
-def _connect(host: Netlink, wire: Wire) -> None:
-    """Lay the wire to the host: one address, and the host as gateway for everything else."""
-    inside = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        host.create_veth(wire["host_device"], _GUEST_DEVICE, inside)
-    finally:
-        os.close(inside)
-    outer = host.index(wire["host_device"])
-    # The gateway's address is on every host end, so that it goes when the device goes.
-    host.add_address(outer, wire["gateway"])
-    host.set_up(outer)
-    host.add_host_route(wire["address"], outer)
-    with Netlink() as guest:
-        inner = guest.index(_GUEST_DEVICE)
-        guest.add_address(inner, wire["address"])
-        guest.set_up(inner)
-        guest.add_default_route(wire["gateway"], inner)
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(_LISTEN_BACKLOG)
-    return listener
 
 
 def _drop_privileges(request: Request) -> None:

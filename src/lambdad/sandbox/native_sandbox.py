@@ -29,7 +29,7 @@ _MIB = 1024 * 1024
 # PID 1 and what the kernel keeps of files and sockets need a few.
 _KEPT_BYTES_MAX = 32 * _MIB
 _KILL_TIMEOUT_S = 10.0
-_TMP = "/tmp"  # noqa: S108 - the guest's, not ours
+_READY_TIMEOUT_S = 30.0
 # A network device goes some 20 ms after its namespace, in the kernel's own time.
 _DEVICE_PAUSES_S = (0.002, 0.004, 0.008, 0.016, 0.032, *([0.064] * 30))
 
@@ -43,25 +43,27 @@ class Holdings:
         cgroup: its control groups.
         extra_memory_mb: memory on top of the limit, for tmpfs.
         device: host's end of its wire, or None.
+        storage: descriptor of the mount of `/tmp`, or None where that is in memory.
     """
 
     uid: int
     cgroup: Cgroup
     extra_memory_mb: int
     device: str | None
+    storage: int | None
 
-    def free(self, storage: int | None = None, *, alive: bool) -> None:
+    def free(self, *, alive: bool = False) -> None:
         """Give back files and groups. Blocks; for a thread.
 
         Args:
-            storage: descriptor of the mount of `/tmp`; the last one to be closed, so that closing
-                it returns when file system, device and disk space are free. None with tmpfs.
             alive: whether there may be a process, of a sandbox that never stood.
         """
         if alive:
             self.cgroup.kill_all()
-        if storage is not None:
-            os.close(storage)
+        if self.storage is not None:
+            # The last holder, so that this returns when file system, device and disk space are
+            # free.
+            os.close(self.storage)
         self.cgroup.remove()
 
 
@@ -101,12 +103,13 @@ class NativeProcess:
 class NativeSandbox:
     """See `Sandbox`.
 
-    State: `_dead` is set when PID 1 has ended; `_destruction` is there from the first call of
-    `destroy` on.
+    State: `_standing` is done when it stands or is known not to; `_dead` is set when PID 1 has
+    ended; `_destruction` is there from the first call of `destroy` on.
 
     Args:
         environment_id: its name.
         holdings: what it occupies; owned from now on.
+        listeners: the sockets that listen in it, by port; owned from now on.
         control: socket to its PID 1; owned from now on.
         threads: where blocking work is done.
         injector: mounts into it from outside.
@@ -119,6 +122,7 @@ class NativeSandbox:
         self,
         environment_id: str,
         holdings: Holdings,
+        listeners: Mapping[int, Listener],
         control: socket.socket,
         *,
         threads: Executor,
@@ -128,7 +132,7 @@ class NativeSandbox:
         on_destroyed: Callable[[NativeSandbox], None],
     ) -> None:
         self.environment_id = environment_id
-        self.listeners: Mapping[int, Listener] = {}
+        self.listeners = listeners
         self.holdings = holdings
         self._cgroup = holdings.cgroup
         self._init = InitClient(control, self._kill)
@@ -138,34 +142,39 @@ class NativeSandbox:
         self._own = own
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
-        self._storage: int | None = None
+        self._standing: asyncio.Task[None] | None = None
         self._dead = asyncio.Event()
         self._destruction: asyncio.Task[None] | None = None
         self._oom_kills_before = 0
 
-    async def ready(self, ports: tuple[int, ...]) -> None:
+    async def ready(self) -> None:
         """Wait until it stands.
 
         Raises:
-            HostUnfit: it could not be built.
+            HostUnfit: it could not be built, and is to be destroyed.
         """
-        self._pidfd, sockets = await self._init.ready(len(ports))
+        try:
+            async with asyncio.timeout(_READY_TIMEOUT_S):
+                self._pidfd, _ = await self._init.ready(0)
+        except TimeoutError as error:
+            self._init.lose()
+            raise HostUnfit("A sandbox was not built in 30 s.", "Is the host busy?") from error
+        except HostUnfit:
+            self._init.lose()
+            raise
         asyncio.get_running_loop().add_reader(self._pidfd, self._init_ended)
-        self.listeners = {
-            port: Listener(socket=listener, address=f"127.0.0.1:{port}")
-            for port, listener in zip(ports, sockets, strict=True)
-        }
 
-    async def attach_storage(self, mount: int) -> None:
-        """Put the file system of a descriptor, owned from now on, at `/tmp`.
+    def follow(self, standing: asyncio.Task[None]) -> None:
+        """Be used from now on, while a task still waits for :meth:`ready`."""
+        self._standing = standing
 
-        Raises:
-            HostUnfit: the sandbox is gone.
-        """
-        self._storage = mount
-        if self._pidfd is None:
+    async def _stands(self) -> int:
+        """Wait until it stands, and return the descriptor of its PID 1."""
+        if self._standing is not None:
+            await asyncio.shield(self._standing)
+        if self._pidfd is None or self._destruction is not None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
-        await self._injector.attach(self._pidfd, mount, _TMP)
+        return self._pidfd
 
     async def spawn(self, process: ProcessSpec) -> NativeProcess:
         """See `Sandbox`. Thaws if frozen."""
@@ -181,10 +190,13 @@ class NativeSandbox:
         readers, writers = [reader for reader, _ in pipes], [writer for _, writer in pipes]
         self._oom_kills_before = self._cgroup.oom_kills()
         try:
+            # Asked for at once: what is being built reads it when it stands.
             token, ended = await self._init.spawn(process, writers)
-        except BaseException:
+        except BaseException as error:
             for fd in readers:
                 os.close(fd)
+            if isinstance(error, HostUnfit):
+                await self._stands()  # or why it does not, which is the better answer
             raise
         finally:
             for fd in writers:
@@ -202,9 +214,14 @@ class NativeSandbox:
 
     def mount(self, mounts: Sequence[Mount]) -> Awaitable[None]:
         """See `Sandbox`."""
+        if self._standing is not None and not self._standing.done():
+            return self._mount_later(mounts)
         if self._destruction is not None or self._pidfd is None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
         return self._injector.mount(self._pidfd, mounts)
+
+    async def _mount_later(self, mounts: Sequence[Mount]) -> None:
+        await self._injector.mount(await self._stands(), mounts)
 
     def signal(self, token: int, number: signal.Signals) -> None:
         """Send a signal to one program."""
@@ -316,6 +333,9 @@ class NativeSandbox:
 
     async def dismantle(self) -> None:
         """Do what `destroy` promises; once, in the backend's task."""
+        if self._standing is not None:
+            # What is being built cannot be found, and so not be ended, before it stands.
+            await asyncio.wait([self._standing])
         self._init.lose()
         stood = self._pidfd is not None
         if self._pidfd is not None:
@@ -325,15 +345,14 @@ class NativeSandbox:
             # Its user has closed it; if not, it would keep the network device alive.
             listener.socket.close()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(
-            self._threads, partial(self.holdings.free, self._storage, alive=not stood)
-        )
+        await loop.run_in_executor(self._threads, partial(self.holdings.free, alive=not stood))
         if self.holdings.device is not None:
-            await _device_gone(self.holdings.device)
+            await device_gone(self.holdings.device)
         self._on_destroyed(self)
 
 
-async def _device_gone(name: str) -> None:
+async def device_gone(name: str) -> None:
+    """Wait until a network device has followed its namespace; remove it if it does not."""
     for pause_s in _DEVICE_PAUSES_S:
         try:
             socket.if_nametoindex(name)

@@ -13,9 +13,7 @@ import re
 import socket
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,48 +21,38 @@ from lambdad.config.sections import SandboxConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import Mount, Zygote
 from lambdad.domain.errors import HostUnfit
-from lambdad.sandbox import firewall, mounts
+from lambdad.sandbox import mounts
 from lambdad.sandbox.base import Guard, SandboxSpec
 from lambdad.sandbox.cgroups import Hierarchies
-from lambdad.sandbox.confinement import Request, Wire
+from lambdad.sandbox.confinement import Request
+from lambdad.sandbox.footing import Footing, Foundry, Kind
+from lambdad.sandbox.footings import Footings
 from lambdad.sandbox.injection import Injector
 from lambdad.sandbox.launcher_process import LauncherProcess, Launchers
 from lambdad.sandbox.native_host import NativeHost
-from lambdad.sandbox.native_sandbox import Holdings, NativeSandbox
+from lambdad.sandbox.native_sandbox import NativeSandbox
 from lambdad.sandbox.slots import Slot, Slots
 
 _T = TypeVar("_T")
+_TMP = "/tmp"  # noqa: S108 - the guest's, not ours
 # SECURITY: it names directories.
 _ENVIRONMENT_ID = re.compile(r"[0-9a-z-]{1,64}")
 # Built at once; more would only wait for the same processors and locks of the kernel.
 _BUILDING_AT_ONCE = 8
 _THREADS = 4
-_READY_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """A sandbox's holdings, and the descriptors that its process is given."""
-
-    holdings: Holdings
-    procs: list[int]
-    views: list[int]
-
-    def close_given(self) -> None:
-        for fd in (*self.procs, *self.views):
-            os.close(fd)
+_FEW_VIEWS = 4
 
 
 class NativeBackend:
     """See `SandboxBackend`.
 
     State: `_sandboxes` are those that stand or are being built or destroyed, with their slots;
-    `_tasks` are constructions and destructions under way.
+    `_tasks` are constructions and destructions under way, `_constructing` counts the former.
 
     Args:
         config: users, limits and egress.
         state_dir: the daemon's own directory; also names its groups, devices and rules.
-        clock: not needed: nothing here has a date.
+        clock: for how many starts there were lately.
         hierarchies: control groups to use; those of this process by default.
     """
 
@@ -80,13 +68,13 @@ class NativeBackend:
         *,
         hierarchies: Hierarchies | None = None,
     ) -> None:
-        del clock
         self._config = config
         self._host = NativeHost(config, state_dir, hierarchies)
         self._launchers = Launchers(config, self._own)
         self._injector = Injector()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox")
         self._building = asyncio.Semaphore(_BUILDING_AT_ONCE)
+        self._constructing = 0
         self._is_open = False
         self._sandboxes: dict[NativeSandbox, Slot] = {}
         self._slots = Slots(
@@ -95,6 +83,14 @@ class NativeBackend:
             start=int(self._host.instance, 16),
         )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._foundry = Foundry(config, self._host, self._slots, self._threads)
+        self._footings = Footings(
+            self._foundry,
+            clock,
+            most=config.prepared,
+            busy=lambda: self._constructing,
+            own=self._own,
+        )
 
     async def open(self) -> None:
         """See `SandboxBackend`."""
@@ -127,85 +123,74 @@ class NativeBackend:
             self._own(construction.result().destroy())
 
     async def _construct(self, spec: SandboxSpec) -> NativeSandbox:
-        async with self._building:
-            if not self._is_open:
-                raise HostUnfit("The sandbox backend is closed.", "Open it first.")
-            launcher, forks = self._launchers.launcher(spec.zygote)
-            if forks and spec.zygote:
-                # Those are in its root already.
-                shown = [mount for mount in spec.mounts if mount not in spec.zygote.mounts]
-                spec = replace(spec, mounts=shown)
-            # Made while the sandbox is, and put into it from outside: both take some milliseconds.
-            storage = self._make_storage(spec.limits.ephemeral_storage_mb)
-            try:
-                slot = self._slots.take()
-                try:
-                    parts = await self._in_thread(self._prepare, spec, slot.number)
-                except BaseException:
-                    self._slots.release(slot)
-                    raise
-                sandbox = await self._launch(spec, slot, parts, launcher, forks=forks)
-            except BaseException:
-                if storage is not None:
-                    storage.add_done_callback(_close_result)
-                raise
-            if storage is not None:
-                await self._attach(sandbox, storage)
-            return sandbox
-
-    def _make_storage(self, size_mb: int) -> asyncio.Future[int] | None:
-        if self._host.ephemeral is None:
-            return None
-        create = self._host.ephemeral.create
-        return asyncio.get_running_loop().run_in_executor(self._threads, create, size_mb)
-
-    async def _attach(self, sandbox: NativeSandbox, storage: asyncio.Future[int]) -> None:
+        self._constructing += 1
+        await self._building.acquire()
         try:
-            await sandbox.attach_storage(await storage)
-        except OSError as error:
-            await sandbox.destroy()
-            raise _refused(error) from error
+            sandbox = await self._begin(spec)
         except BaseException:
-            await sandbox.destroy()
+            self._constructed()
             raise
+        standing = self._own(self._stand(sandbox))
+        standing.add_done_callback(_noted)
+        sandbox.follow(standing)
+        if not spec.early:
+            try:
+                await asyncio.shield(standing)
+            except BaseException:
+                await sandbox.destroy()
+                raise
+        return sandbox
+
+    async def _stand(self, sandbox: NativeSandbox) -> None:
+        try:
+            await sandbox.ready()
+        finally:
+            self._constructed()
+
+    def _constructed(self) -> None:
+        self._building.release()
+        self._constructing -= 1
+
+    async def _begin(self, spec: SandboxSpec) -> NativeSandbox:
+        if not self._is_open:
+            raise HostUnfit("The sandbox backend is closed.", "Open it first.")
+        launcher, forks = self._launchers.launcher(spec.zygote)
+        if forks and spec.zygote:
+            # Those are in its root already.
+            shown = [mount for mount in spec.mounts if mount not in spec.zygote.mounts]
+            spec = replace(spec, mounts=shown)
+        kind = Kind(tuple(spec.ports), spec.egress, spec.limits.ephemeral_storage_mb)
+        footing = await self._footings.obtain(kind, spec.environment_id, spec.limits)
+        try:
+            views = await self._views(spec, footing)
+            try:
+                return await self._launch(spec, footing, views, launcher, forks=forks)
+            finally:
+                for view in views:
+                    os.close(view)
+        except BaseException:
+            await self._foundry.dispose(footing)
+            raise
+
+    async def _views(self, spec: SandboxSpec, footing: Footing) -> list[int]:
+        """Open what it is to show, its root first."""
+        root = [Mount(source=spec.root, target="/")] if spec.root else []
+        shown = [*root, *spec.mounts]
+        if len(shown) <= _FEW_VIEWS and not any(mount.writable for mount in shown):
+            # Some ten microseconds each, less than a thread would cost.
+            return mounts.views_of(shown, footing.holdings.uid)
+        views: list[int] = await self._in_thread(mounts.views_of, shown, footing.holdings.uid)
+        return views
 
     async def prepare(self, zygote: Zygote) -> None:
         """See `SandboxBackend`."""
         await self._launchers.prepare(zygote)
 
-    def _prepare(self, spec: SandboxSpec, slot: int) -> _Parts:
-        """Make everything that needs no process; in a thread."""
-        size_mb = spec.limits.ephemeral_storage_mb
-        extra_memory_mb = 0 if self._host.ephemeral else size_mb
-        cgroup = self._host.cgroups.group(spec.environment_id)
-        device = None
-        if spec.egress and self._host.egress:
-            device = firewall.interface_name(self._host.instance, slot)
-        with ExitStack() as undo:
-            root = [Mount(source=spec.root, target="/")] if spec.root else []
-            views = mounts.views_of([*root, *spec.mounts], self._config.first_uid + slot)
-            for view in views:
-                undo.callback(os.close, view)
-            try:
-                cgroup.create(spec.limits, extra_memory_mb=extra_memory_mb)
-                undo.callback(cgroup.remove)
-                procs = cgroup.open_procs()
-            except OSError as error:
-                raise _refused(error) from error
-            undo.pop_all()
-        holdings = Holdings(
-            uid=self._config.first_uid + slot,
-            cgroup=cgroup,
-            extra_memory_mb=extra_memory_mb,
-            device=device,
-        )
-        return _Parts(holdings, procs, views)
-
     async def _launch(
         self,
         spec: SandboxSpec,
-        slot: Slot,
-        parts: _Parts,
+        footing: Footing,
+        views: list[int],
         launcher: LauncherProcess,
         *,
         forks: bool,
@@ -213,13 +198,34 @@ class NativeBackend:
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
-            parts.close_given()
-            await self._in_thread(partial(parts.holdings.free, alive=False))
-            self._slots.release(slot)
-            raise _refused(error) from error
+            raise HostUnfit(f"A sandbox gets no socket: {error}.", "Raise `ulimit -n`.") from error
+        storage = footing.holdings.storage
+        given = [theirs.fileno(), *footing.procs, footing.network, *views]
+        targets = [mount.target for mount in spec.mounts]
+        if storage is not None:
+            given.append(storage)
+            targets.append(_TMP)
+        request: Request = {
+            "uid": footing.holdings.uid,
+            "processes": spec.limits.processes,
+            "descriptors": spec.limits.descriptors,
+            "cgroups": len(footing.procs),
+            "tmpfs_mb": footing.holdings.extra_memory_mb,
+            "root": spec.root is not None,
+            "targets": targets,
+        }
+        try:
+            await launcher.request(request, given)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        footing.close_given()
         sandbox = NativeSandbox(
             spec.environment_id,
-            parts.holdings,
+            footing.holdings,
+            footing.listeners,
             ours,
             threads=self._threads,
             injector=self._injector,
@@ -227,45 +233,13 @@ class NativeBackend:
             own=lambda it: self._own(it.dismantle()),
             on_destroyed=self._forget,
         )
-        self._sandboxes[sandbox] = slot
-        given = [theirs.fileno(), *parts.procs, *parts.views]
-        try:
-            try:
-                await launcher.request(self._request(spec, slot.number, parts), given)
-            finally:
-                theirs.close()
-                parts.close_given()
-            async with asyncio.timeout(_READY_TIMEOUT_S):
-                await sandbox.ready(tuple(spec.ports))
-        except TimeoutError as error:
-            await sandbox.destroy()
-            raise HostUnfit(
-                "A sandbox was not built in 30 s.", "Is the host overloaded?"
-            ) from error
-        except BaseException:
-            await sandbox.destroy()
-            raise
+        self._sandboxes[sandbox] = footing.slot
         return sandbox
 
-    def _request(self, spec: SandboxSpec, slot: int, parts: _Parts) -> Request:
-        wire: Wire | None = None
-        if parts.holdings.device:
-            wire = {
-                "host_device": parts.holdings.device,
-                "address": firewall.guest_address(self._config.subnet, slot),
-                "gateway": firewall.gateway_address(self._config.subnet),
-            }
-        return {
-            "uid": parts.holdings.uid,
-            "processes": spec.limits.processes,
-            "descriptors": spec.limits.descriptors,
-            "ports": list(spec.ports),
-            "cgroups": len(parts.procs),
-            "tmpfs_mb": parts.holdings.extra_memory_mb,
-            "root": spec.root is not None,
-            "targets": [mount.target for mount in spec.mounts],
-            "wire": wire,
-        }
+    @property
+    def prepared(self) -> int:
+        """For how many sandboxes there is already all that holds no process."""
+        return self._footings.ready
 
     def _forget(self, sandbox: NativeSandbox) -> None:
         self._slots.release(self._sandboxes.pop(sandbox))
@@ -279,6 +253,7 @@ class NativeBackend:
         if not self._is_open:
             return
         self._is_open = False
+        await self._footings.close()
         while self._tasks or self._sandboxes:
             for sandbox in list(self._sandboxes):
                 self._own(sandbox.destroy())
@@ -288,6 +263,7 @@ class NativeBackend:
         await self._in_thread(self._host.release)
         self._threads.shutdown()
         self._injector.close()
+        await asyncio.to_thread(self._foundry.close)
 
     def _own(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Start a task that `close` waits for."""
@@ -301,10 +277,7 @@ class NativeBackend:
         return await loop.run_in_executor(self._threads, work, *arguments)
 
 
-def _refused(error: OSError) -> HostUnfit:
-    return HostUnfit(f"A sandbox could not be prepared: {error}.", "See `lambdad doctor`.")
-
-
-def _close_result(made: asyncio.Future[int]) -> None:
-    if not made.cancelled() and made.exception() is None:
-        os.close(made.result())
+def _noted(standing: asyncio.Task[None]) -> None:
+    """Take note of how it went: who uses the sandbox is told."""
+    if not standing.cancelled():
+        standing.exception()
