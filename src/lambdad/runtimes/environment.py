@@ -87,7 +87,7 @@ def at_start(own: Mapping[str, str], memory_mb: int | None = None) -> dict[str, 
 _READ_AT_START = (
     *("PYTHON", "NODE_", "JAVA_", "_JAVA", "JDK_", "RUBY", "LD_", "LC_", "LANG"),
     *("MALLOC_", "GLIBC_", "DOTNET_", "COMPlus_", "CORECLR_", "COREHOST_", "OPENSSL_", "UV_"),
-    *("GEM_", "BUNDLE_", "V8_"),
+    *("GEM_", "BUNDLE_", "V8_", "AWS_LAMBDA_JAVA_"),
 )
 _WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 

@@ -24,6 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 _CLASSES = Path(__file__).parent.parent / "guest" / "java" / "classes"
 _CLIENT_JAR = next(name for name in java_client.JARS if "interface-client" in name)
 _MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64"}
+_IN_A_LIBRARY = ("Part.class",)
 _CAN_ARCHIVE = 13
 _ARCHIVE_S = 60.0
 # Of a jar, so that the same classes make the same file.
@@ -55,7 +56,8 @@ def java_runtime_dir(
         (target / "lib").mkdir()
         for name in java_client.JARS:
             shutil.copyfile(client / name, target / "lib" / name)
-        _write_jar(target / "lib" / "lambdad.jar")
+        _write_jar(target / "lib" / "lambdad.jar", _classes_of("lambdad", "com"))
+        _add_rehearsal(target / "rehearsal")
         _take_library(client / _CLIENT_JAR, target / "lib" / "libaws-lambda-jni.so")
         if java_library.is_possible():
             (target / "lib" / "liblambdad-ahead.so").write_bytes(java_library.content())
@@ -67,9 +69,24 @@ def java_runtime_dir(
     return runtime_dir("java", cache_dir, add, *java_client.JARS, *made_of)
 
 
-def _write_jar(jar: Path) -> None:
-    with zipfile.ZipFile(jar, "w") as archive:
-        for path in sorted(_CLASSES.rglob("*.class")):
+def _classes_of(*roots: str) -> Sequence[Path]:
+    return [path for root in roots for path in sorted((_CLASSES / root).rglob("*.class"))]
+
+
+def _add_rehearsal(target: Path) -> None:
+    """Lay out the functions of the rehearsal as a function's package: classes, and a library."""
+    (target / "lib").mkdir(parents=True)
+    (target / "rehearsal").mkdir()
+    for path in _classes_of("rehearsal"):
+        if path.name in _IN_A_LIBRARY:
+            _write_jar(target / "lib" / "library.jar", [path])
+        else:
+            shutil.copyfile(path, target / "rehearsal" / path.name)
+
+
+def _write_jar(jar: Path, classes: Sequence[Path]) -> None:
+    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in classes:
             name = str(path.relative_to(_CLASSES))
             archive.writestr(zipfile.ZipInfo(name, _A_DATE), path.read_bytes())
 

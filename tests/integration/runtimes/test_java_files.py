@@ -36,7 +36,7 @@ def java_compiler() -> str:
 def test_the_classes_that_are_shipped_are_made_of_their_sources(tmp_path: Path) -> None:
     options = ["-source", "8", "-target", "8", "-Xlint:-options", "-encoding", "UTF-8", "-g:none"]
     path = ":".join(map(str, CLIENT.glob("*.jar")))
-    sources = map(str, sorted(SOURCES.glob("*.java")))
+    sources = map(str, sorted(SOURCES.rglob("*.java")))
     command = [java_compiler(), *options, "-cp", path, "-d", str(tmp_path), *sources]
     subprocess.run(command, check=True, capture_output=True)
     made, shipped = (

@@ -115,7 +115,13 @@ def test_a_runtime_the_function_brings_names_its_candidates_in_order():
     assert runtime.entrypoints == ("/var/task/bootstrap", "/opt/bootstrap")
 
 
-@pytest.mark.parametrize("name", ["JAVA_TOOL_OPTIONS", "DOTNET_gcServer", "COMPlus_x", "RUBYOPT"])
+AT_ITS_START = (
+    *("JAVA_TOOL_OPTIONS", "DOTNET_gcServer", "COMPlus_x", "RUBYOPT"),
+    "AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL",
+)
+
+
+@pytest.mark.parametrize("name", AT_ITS_START)
 def test_what_a_runtime_reads_at_its_start_cannot_follow(name):
     assert can_follow({"MINE": "1"})
     assert not can_follow({"MINE": "1", name: "1"})

@@ -6,6 +6,7 @@
 package lambdad;
 
 import com.amazonaws.services.lambda.runtime.api.client.AWSLambda;
+import com.amazonaws.services.lambda.runtime.api.client.LambdaEnvironment;
 import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
@@ -13,44 +14,41 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.reflect.Constructor;
-import java.lang.reflect.Field;
-import java.lang.reflect.Method;
-import java.nio.Buffer;
-import java.nio.ByteBuffer;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.TimeZone;
 
 public final class Ahead {
     private static final String VARIABLE = "_LAMBDAD_ASSIGNMENT_FD";
-    private static final String KEPT = "_LAMBDA_TELEMETRY_LOG_FD";
-    private static final String ENVIRONMENT = "java.lang.ProcessEnvironment";
+    // What was compiled last is installed, and the last thread of the rehearsal gone.
+    private static final long CALM_MS = 20;
 
     private Ahead() {}
 
     // What Java itself cannot do, from a library that the platform makes. The addresses are of
     // texts with a NUL behind them.
-    private static native int clear();
+    static native int clear();
 
-    private static native int set(long name, long value);
+    static native int set(long name, long value);
 
-    private static native int enter(long directory);
+    static native int enter(long directory);
 
     public static void main(String[] arguments) throws Throwable {
         String announced = System.getenv(VARIABLE);
+        String library = System.getProperty("lambdad.library");
+        if (library != null) {
+            System.load(library);
+        }
+        Variables variables = new Variables(library != null);
+        Rehearsal.run(variables);
         if (announced == null) {
-            // Only to see which classes that takes.
-            Rehearsal.run();
+            // It was only to see which classes that takes.
             return;
         }
-        System.load(System.getProperty("lambdad.library"));
-        Rehearsal.run();
         byte[] block = await(Integer.parseInt(announced));
         if (block.length == 0) {
             // The platform needs the memory for something else.
             Runtime.getRuntime().halt(0);
         }
-        take(block);
+        variables.take(block);
+        LambdaEnvironment.read();
         AWSLambda.main(new String[] {System.getenv("_HANDLER")});
     }
 
@@ -60,8 +58,9 @@ public final class Ahead {
         FileDescriptor descriptor = of.newInstance(number);
         try (FileOutputStream out = new FileOutputStream(descriptor);
                 FileInputStream in = new FileInputStream(descriptor)) {
-            // Once for practice, so that nothing of this is done for the first time afterwards.
-            take(new byte[0]);
+            // What follows finds room that has been used before, and need not collect garbage.
+            System.gc();
+            Thread.sleep(CALM_MS);
             out.write(0);
             return readAll(in);
         }
@@ -69,81 +68,10 @@ public final class Ahead {
 
     private static byte[] readAll(InputStream in) throws IOException {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
-        byte[] chunk = new byte[65536];
+        byte[] chunk = new byte[8192];
         for (int size = in.read(chunk); size > 0; size = in.read(chunk)) {
             all.write(chunk, 0, size);
         }
         return all.toByteArray();
-    }
-
-    /** Makes the variables those of the function, for Java and for libraries in C. */
-    @SuppressWarnings("unchecked")
-    private static void take(byte[] block) throws Exception {
-        Field field = Class.forName(ENVIRONMENT).getDeclaredField("theEnvironment");
-        Method name = reader("Variable");
-        Method value = reader("Value");
-        field.setAccessible(true);
-        Map<Object, Object> variables = (Map<Object, Object>) field.get(null);
-        Field address = Buffer.class.getDeclaredField("address");
-        address.setAccessible(true);
-        Map<byte[], byte[]> given = split(block);
-        if (given.isEmpty()) {
-            return;
-        }
-        keep(variables, given);
-        variables.clear();
-        clear();
-        for (Map.Entry<byte[], byte[]> entry : given.entrySet()) {
-            variables.put(
-                    name.invoke(null, (Object) entry.getKey()),
-                    value.invoke(null, (Object) entry.getValue()));
-            ByteBuffer first = text(entry.getKey());
-            ByteBuffer second = text(entry.getValue());
-            set(address.getLong(first), address.getLong(second));
-        }
-        ByteBuffer root = text(System.getenv("LAMBDA_TASK_ROOT").getBytes("UTF-8"));
-        enter(address.getLong(root));
-        TimeZone.setDefault(null);
-    }
-
-    private static Method reader(String kind) throws Exception {
-        Method method =
-                Class.forName(ENVIRONMENT + "$" + kind).getDeclaredMethod("valueOf", byte[].class);
-        method.setAccessible(true);
-        return method;
-    }
-
-    private static Map<byte[], byte[]> split(byte[] block) {
-        Map<byte[], byte[]> found = new HashMap<>();
-        for (int start = 0, at = 0; at < block.length; at++) {
-            if (block[at] != 0) {
-                continue;
-            }
-            int sign = start;
-            while (block[sign] != '=') {
-                sign++;
-            }
-            found.put(
-                    java.util.Arrays.copyOfRange(block, start, sign),
-                    java.util.Arrays.copyOfRange(block, sign + 1, at));
-            start = at + 1;
-        }
-        return found;
-    }
-
-    /** Where the log goes was told to the process itself, at its start. */
-    private static void keep(Map<Object, Object> variables, Map<byte[], byte[]> given)
-            throws IOException {
-        for (Map.Entry<Object, Object> entry : variables.entrySet()) {
-            if (entry.getKey().toString().equals(KEPT)) {
-                given.put(KEPT.getBytes("UTF-8"), entry.getValue().toString().getBytes("UTF-8"));
-            }
-        }
-    }
-
-    private static ByteBuffer text(byte[] content) {
-        ByteBuffer buffer = ByteBuffer.allocateDirect(content.length + 1);
-        buffer.put(content);
-        return buffer;
     }
 }
