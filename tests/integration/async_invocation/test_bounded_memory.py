@@ -22,6 +22,8 @@ def in_memory() -> int:
 
 
 async def test_of_a_long_queue_only_what_runs_is_in_memory(tmp_path: Path) -> None:
+    gc.collect()
+    before = in_memory()  # of other tests
     store = engine("sqlite")(tmp_path, FakeClock())
     await store.open()
     world = World(store, FakeClock(), capacity=CAPACITY)
@@ -29,9 +31,6 @@ async def test_of_a_long_queue_only_what_runs_is_in_memory(tmp_path: Path) -> No
     world.door.held = {"f": asyncio.Event(), "g": asyncio.Event()}
     for _ in range(0, WAITING, 100):
         await asyncio.gather(*(world.send(name) for name in ("f", "g") for _ in range(50)))
-    # Others' tests may have left some.
-    gc.collect()
-    before = in_memory()
     async with asyncio.TaskGroup() as group:
         group.create_task(world.dispatcher.run())
         await world.door.called(CAPACITY)
