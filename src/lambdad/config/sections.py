@@ -174,7 +174,7 @@ class PrewarmConfig:
 
     Attributes:
         least: of each runtime in use; 0 keeps none between waves of cold starts.
-        most: of each runtime; 0 switches it off.
+        most: of each runtime; 0 switches it off, and the compiling of byte code ahead with it.
         in_all: of all runtimes together.
     """
 

@@ -8,18 +8,20 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.config.sections import DataPlaneConfig
-from lambdad.dataplane.entrypoints import NoEntrypoint, command_in
-from lambdad.dataplane.extension_programs import ExtensionProgram, launch_problem, programs_in
+from lambdad.dataplane.bytecode import ByteCode, with_byte_code
+from lambdad.dataplane.commands import command_of
+from lambdad.dataplane.extension_programs import ExtensionProgram, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.freezing import Freezer
 from lambdad.dataplane.hot_reload import FolderWatches
-from lambdad.dataplane.image_runtimes import IDENTIFIER, Images, runtime_in
+from lambdad.dataplane.image_runtimes import Images, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
@@ -42,7 +44,6 @@ from lambdad.observability.logs import LogWriter
 from lambdad.observability.metrics import Metrics
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import can_follow, environment_of, for_extensions
-from lambdad.runtimes.wrapper import wrapped
 from lambdad.sandbox.base import (
     ExitStatus,
     Listener,
@@ -91,6 +92,7 @@ class EnvironmentHost:
         images: Images | None = None,
         hot_reload: bool = False,
         prewarm: PrewarmPool | None = None,
+        byte_code: ByteCode | None = None,
     ) -> None:
         self.clock = clock
         self.logs = logs
@@ -110,6 +112,7 @@ class EnvironmentHost:
         self._images = images
         self._found: dict[str, Runtime] = {}
         self._prewarm = prewarm
+        self._byte_code = byte_code
         self._waiting: dict[Sandbox, WaitingRuntime] = {}
         self.folders = FolderWatches(spawn_task, allowed=hot_reload)
 
@@ -117,6 +120,8 @@ class EnvironmentHost:
         """Take note of how many environments work, so as not to compete with them."""
         if self._prewarm is not None:
             self._prewarm.busy = busy
+        if self._byte_code is not None:
+            self._byte_code.busy = busy
 
     def new_environment_id(self) -> str:
         """A name that was never used before."""
@@ -169,6 +174,8 @@ class EnvironmentHost:
             runtime = await self.runtime(function.runtime)
             if self._prewarm is not None and _may_be_ahead(runtime, function):
                 self._prewarm.announce(runtime, function.memory_mb)
+            if self._byte_code is not None:
+                self._byte_code.announce(runtime, function)
 
     async def announce(self, runtimes: Iterable[tuple[str, int]]) -> None:
         """Begin to keep environments ready for functions that are there already."""
@@ -291,29 +298,38 @@ class EnvironmentHost:
             HostUnfit: the sandbox is gone.
         """
         runtime = await self.runtime_of(function)
-        waiting = self._waiting.pop(sandbox, None)
-        if waiting is not None and (assigned := waiting.assign(environment)) is not None:
-            process, connection = assigned
-            channel = RuntimeChannel(connection, session) if connection is not None else None
+        with self._compiled(runtime, function) as packs:
+            waiting = self._waiting.pop(sandbox, None)
+            if waiting is not None and (assigned := waiting.assign(environment, packs)) is not None:
+                process, connection = assigned
+                channel = RuntimeChannel(connection, session) if connection is not None else None
+                return RuntimeProcess(process, log, exited, self.spawn_task, channel)
+            spec = ProcessSpec(
+                argv=command_of(runtime, function, self._trees(function)),
+                environment=environment,
+                cwd=runtime.directory,
+                telemetry=runtime.telemetry,
+                forked=runtime.zygote is not None and _may_be_ahead(runtime, function),
+            )
+            spec = with_byte_code(spec, packs)
+            if not runtime.channel:
+                return RuntimeProcess(await sandbox.spawn(spec), log, exited, self.spawn_task)
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    process = await sandbox.spawn(with_channel(spec, theirs))
+                except BaseException:
+                    ours.close()
+                    raise
+            channel = RuntimeChannel(ours, session)
             return RuntimeProcess(process, log, exited, self.spawn_task, channel)
-        spec = ProcessSpec(
-            argv=self._command(runtime, function),
-            environment=environment,
-            cwd=runtime.directory,
-            telemetry=runtime.telemetry,
-            forked=runtime.zygote is not None and _may_be_ahead(runtime, function),
-        )
-        if not runtime.channel:
-            return RuntimeProcess(await sandbox.spawn(spec), log, exited, self.spawn_task)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = await sandbox.spawn(with_channel(spec, theirs))
-            except BaseException:
-                ours.close()
-                raise
-        channel = RuntimeChannel(ours, session)
-        return RuntimeProcess(process, log, exited, self.spawn_task, channel)
+
+    def _compiled(
+        self, runtime: Runtime, function: Function
+    ) -> AbstractContextManager[Sequence[int]]:
+        if self._byte_code is None:
+            return contextlib.nullcontext(())
+        return self._byte_code.opened(runtime, function)
 
     def extensions(self, function: Function) -> Sequence[ExtensionProgram]:
         """Find the external extensions that a function's layers, or its image, bring."""
@@ -362,28 +378,6 @@ class EnvironmentHost:
         if function.layer_tree is not None:
             trees[LAYER_ROOT] = self._packages.tree(function.layer_tree)
         return trees
-
-    def _command(self, runtime: Runtime, function: Function) -> Sequence[str]:
-        if runtime.root is not None and runtime.identifier == IDENTIFIER:
-            search = (function.environment or {}).get("PATH", runtime.environment["PATH"])
-            return command_in(runtime.root, runtime.argv, runtime.directory, search)
-        if runtime.argv and runtime.root is not None:
-            return runtime.argv  # what starts AWS's own runtimes looks for a wrapper itself
-        if runtime.argv:
-            return wrapped(runtime.argv, function.environment or {})
-        return (self._entrypoint(runtime, function),)
-
-    def _entrypoint(self, runtime: Runtime, function: Function) -> str:
-        trees = self._trees(function)
-        for candidate in runtime.entrypoints:
-            place, _, name = candidate.rpartition("/")
-            if place not in trees or not (program := trees[place] / name).is_file():
-                continue
-            if (problem := launch_problem(program)) is not None:
-                raise NoEntrypoint(f"fork/exec {candidate}: {problem}")
-            return candidate
-        paths = " ".join(runtime.entrypoints)
-        raise NoEntrypoint(f"Couldn't find valid bootstrap(s): [{paths}]")
 
 
 def _may_be_ahead(runtime: Runtime, function: Function) -> bool:

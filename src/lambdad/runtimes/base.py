@@ -33,6 +33,9 @@ class Runtime:
         zygote: what its process can be forked from, or None.
         channel: whether its client can take the Runtime API over the descriptor whose number is
             in `_LAMBDAD_CHANNEL`.
+        compiler: command that compiles what is in the directories of its further arguments and
+            writes the byte code to descriptor 4, for its client, which takes the descriptors of
+            it in `_LAMBDAD_BYTECODE`; empty where there is nothing to compile.
         root: root directory with everything in it, None for the host's programs.
         directory: where its process starts.
     """
@@ -49,6 +52,7 @@ class Runtime:
     sized: bool = False
     zygote: Zygote | None = None
     channel: bool = False
+    compiler: Sequence[str] = ()
     root: Path | None = None
     directory: str = TASK_ROOT
 

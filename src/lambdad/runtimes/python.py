@@ -28,6 +28,9 @@ _LOGGER = logging.getLogger(__name__)
 _MINORS = range(6, 15)
 _FLAGS = ("-I", "-S", "--version")
 _SCRIPT = f"{RUNTIME_DIR}/bootstrap.py"
+_COMPILER = f"{RUNTIME_DIR}/lambdad_guest/compiler.py"
+# Older ones know only byte code that is compared with the time of its source.
+_HASHED_FROM = 7
 # Older ones lack pidfds.
 _ZYGOTES_FROM = 9
 # AWS's own runtime has imported these before it imports a handler, so that no function can have
@@ -161,6 +164,7 @@ class PythonProvider:
             ahead=True,
             zygote=_zygote(binary, minor, mounts),
             channel=True,
+            compiler=() if minor < _HASHED_FROM else (binary, "-I", "-S", "-B", _COMPILER),
         )
 
     def _compile(self, installation: Installation, site_packages: Path) -> None:

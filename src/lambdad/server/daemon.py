@@ -21,6 +21,7 @@ from lambdad.config.service import variables
 from lambdad.controlplane.attachments import Attachments
 from lambdad.controlplane.functions import Functions
 from lambdad.controlplane.ports import ObjectSource
+from lambdad.dataplane.bytecode import ByteCode
 from lambdad.dataplane.capacity import HostCapacity
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.invoker import Invoker
@@ -343,6 +344,9 @@ class Daemon:
             images=self._images,
             credentials=self._auth.role_credentials,
             prewarm=self._prewarm,
+            byte_code=ByteCode(self._backend, packages, capacity, self._clock, self._tasks.spawn)
+            if self._prewarm.enabled
+            else None,
         )
 
     async def close(self) -> None:

@@ -2,7 +2,8 @@
 
 `<root>/<sha256>/package.zip` is what was uploaded and `<root>/<sha256>/tree` what was in it. Where
 several packages are laid over each other there is a `tree` alone. Each appears by one rename after
-all of it has reached the disk, so what is there is whole.
+all of it has reached the disk, so what is there is whole. Beside it may be files that were made of
+it and go with it.
 What a zip may contain is decided in :mod:`lambdad.storage.unzip`.
 
 Mutable state: digests that are being added, which `collect` leaves alone.
@@ -21,6 +22,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from lambdad.domain.errors import HostUnfit
 from lambdad.domain.functions import Code
@@ -31,6 +33,7 @@ from lambdad.storage.unzip import unzip
 
 ARCHIVE = "package.zip"
 TREE = "tree"
+_MADE = ".made"
 
 # Names of directories on their way in and out; no digest begins like this.
 _STAGE = ".adding-"
@@ -95,6 +98,36 @@ class FilePackageStore:
     def archive(self, digest: str) -> Path:
         """The zip itself."""
         return self._root / digest / ARCHIVE
+
+    def made(self, digest: str, name: str) -> Path:
+        """Where a file is that was made of a package by :meth:`make`, if it was."""
+        return self._root / digest / f"{name}{_MADE}"
+
+    async def make(self, digest: str, name: str, write: Callable[[BinaryIO], None]) -> None:
+        """Make a file of a package, to be kept as long as that.
+
+        `write` is called in a thread; when it raises, nothing is kept. It does not keep
+        :meth:`collect` from the package: then nothing is kept either.
+
+        Raises:
+            HostUnfit: the disk is full or failed, or the package is gone.
+        """
+        await asyncio.to_thread(self._make, self.made(digest, name), write)
+
+    def _make(self, target: Path, write: Callable[[BinaryIO], None]) -> None:
+        stage = self._root / (self._stage + secrets.token_hex(8))
+        try:
+            with _explained(self._root):
+                stage.mkdir(mode=0o700)
+                with (stage / target.name).open("xb") as file:
+                    write(file)
+                    file.flush()
+                    os.fchmod(file.fileno(), FILE_MODE)
+                    os.fsync(file.fileno())
+                (stage / target.name).rename(target)
+        finally:
+            if stage.exists():
+                shutil.rmtree(stage)
 
     async def collect(self, used: frozenset[str]) -> int:
         """Remove packages that are not in `used` and leftovers of killed writers.

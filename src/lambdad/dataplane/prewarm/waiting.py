@@ -51,9 +51,9 @@ class WaitingRuntime:
             await mounted
 
     def assign(
-        self, variables: Mapping[str, str]
+        self, variables: Mapping[str, str], descriptors: Sequence[int] = ()
     ) -> tuple[GuestProcess, socket.socket | None] | None:
-        """Tell the process its function.
+        """Tell the process its function; it gets copies of the descriptors.
 
         Returns:
             The process and the channel to it, the caller's from now on; None if there is none.
@@ -66,7 +66,10 @@ class WaitingRuntime:
         )
         try:
             # Fits the buffer of a socket that nothing was written to: at most some 10 KiB.
-            sent = self._assignment.send(block)
+            if descriptors:
+                sent = socket.send_fds(self._assignment, [block], descriptors)
+            else:
+                sent = self._assignment.send(block)
         except OSError:
             sent = 0
         self._assignment.close()

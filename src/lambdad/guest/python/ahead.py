@@ -1,20 +1,29 @@
 """Being started before it is known for which function.
 
 The platform hands over a socket in `_LAMBDAD_ASSIGNMENT_FD`. This side writes one byte once it is
-ready to be frozen; the other writes the variables of the function, NUL-terminated, and closes. Only
-then is there code in `/var/task`.
+ready to be frozen; the other writes the variables of the function, NUL-terminated, and closes. With
+them come the descriptors of its byte code. Only then is there code in `/var/task`.
 """
 # ruff: noqa: PLC0415, TID252
 
+import _socket
 import os
 import sys
 import time
+from _struct import Struct
 
-from . import client, codec, context, faults, handlers, logs, paths  # noqa: F401 - imported ahead
+from . import bytecode, client, codec, context, faults, handlers, logs, paths  # noqa: F401 - imported ahead
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Tuple
 
 _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
 # What the process itself was told, at its start.
 _KEPT = ("_LAMBDA_TELEMETRY_LOG_FD", "_LAMBDAD_")
+# Of the code and of the layers.
+_PACKS_MAX = 2
+_DESCRIPTOR = Struct("=i")
 # About as many as a function gets.
 _VARIABLES = 32
 
@@ -24,13 +33,13 @@ def wait() -> None:
     announced = os.environ.pop(_ANNOUNCED, "")
     if not announced:
         return
-    descriptor = int(announced)
     rehearse()
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(announced))
     try:
-        os.write(descriptor, b"\0")
-        data = _read(descriptor)
+        connection.send(b"\0")
+        data, packs = _receive(connection)
     finally:
-        os.close(descriptor)
+        connection.close()
     if not data:
         # The platform needs the memory for something else.
         os._exit(0)
@@ -39,16 +48,23 @@ def wait() -> None:
     os.environ.clear()
     os.environb.update(given)
     os.environ.update(kept)
+    if packs:
+        os.environ[bytecode.VARIABLE] = ",".join(map(str, packs))
     time.tzset()
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
 
 
-def _read(descriptor: int) -> bytes:
+def _receive(connection: "_socket.socket") -> "Tuple[bytes, List[int]]":
+    """Return what was written until the end, and the descriptors that came with it."""
     data = b""
+    packs: "List[int]" = []
+    size = _socket.CMSG_SPACE(_PACKS_MAX * _DESCRIPTOR.size)
     while True:
-        chunk = os.read(descriptor, 65536)
+        chunk, ancillary, _, _ = connection.recvmsg(65536, size, _socket.MSG_CMSG_CLOEXEC)
+        for _, _, numbers in ancillary:
+            packs += (number for (number,) in _DESCRIPTOR.iter_unpack(numbers))
         if not chunk:
-            return data
+            return data, packs
         data += chunk
 
 

@@ -4,10 +4,12 @@ The interpreter is started with `-S`, because `site` costs milliseconds and woul
 `.pth` files. What functions rely on of `site` is done here: `exit` and `quit`, and
 `sitecustomize` when the function configures PYTHONPATH, as tracing layers do.
 """
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415, TID252
 
 import os
 import sys
+
+from . import bytecode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def prepare(environment: "os._Environ[str]") -> None:
     # The first entry is the directory of the script, which AWS's list does not have.
     sys.path[:] = _unique(first + sys.path[1:] + places[-1:])
     _add_builtins()
+    bytecode.prepare(environment)
     runtime = environment.get("LAMBDA_RUNTIME_DIR")
     if environment.get("PYTHONPATH", runtime) != runtime:
         _customize()
