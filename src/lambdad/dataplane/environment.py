@@ -6,16 +6,16 @@ call may follow which the Runtime API session's, and who gets which request the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from typing import Protocol
 
 from lambdad.authz.role_credentials import RENEWAL_S
 from lambdad.dataplane import failures
+from lambdad.dataplane.conclusion import Conclusion
 from lambdad.dataplane.entrypoints import NoEntrypoint
 from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.environment_owner import EnvironmentOwner
 from lambdad.dataplane.environment_state import EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.freezing import GRACE_S
@@ -26,6 +26,7 @@ from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.runtime_api.session import RuntimeEvent
 from lambdad.dataplane.shutdown import TICK_S, ShutdownReason, reason_of
 from lambdad.dataplane.streaming import Flow
+from lambdad.dataplane.timing import Due
 from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
 from lambdad.domain.errors import FunctionError, PlatformError
@@ -33,22 +34,6 @@ from lambdad.domain.functions import Function
 from lambdad.sandbox.base import ExitStatus
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class EnvironmentOwner(Protocol):
-    """Who is told that an environment is free again, or gone."""
-
-    def environment_free(self, environment: ExecutionEnvironment) -> None:
-        """Its work is done and it can take another (IDLE or RESET)."""
-        ...
-
-    def environment_lost(self, environment: ExecutionEnvironment) -> None:
-        """It is gone, or about to go, and cannot be used again."""
-        ...
-
-    def discard(self, environment: ExecutionEnvironment) -> None:
-        """It is to be closed."""
-        ...
 
 
 class ExecutionEnvironment(Occupant):
@@ -75,11 +60,13 @@ class ExecutionEnvironment(Occupant):
         self._owner = owner
         self._environment_id = host.new_environment_id()
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization, host.metrics)
+        self._conclusion = Conclusion(self._log, host.timing)
+        self._freezer, self._deadlines = host.timing.freezer, host.timing.deadlines
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
         self._processes = Processes(function, host, self._log, self)
         self._work: Work | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: Due | None = None
         self._init_s: float | None = None
         self._end_reason = ShutdownReason.SPINDOWN
         self._busy = False
@@ -90,13 +77,14 @@ class ExecutionEnvironment(Occupant):
         return self.state is EnvironmentState.IDLE
 
     def run(self, work: Work) -> None:
-        """Give the waiting runtime an event. The caller awaits `work.done`."""
+        """Give the waiting runtime an event. `work` gets the outcome."""
         assert self._sandbox is not None  # noqa: S101 - IDLE has a sandbox
+        self._conclude_now()
         self._enter(EnvironmentState.INVOKING)
         self._work = work
         self._begin(work, self.function.timeout_s)
         self._busy = (work.begun or 0.0) - self.idle_since < GRACE_S
-        if not self._host.freezer.keep(self._sandbox):
+        if not self._freezer.keep(self._sandbox):
             self._sandbox.thaw()
         self._processes.telemetry.resume()
         self._deliver(work)
@@ -135,10 +123,11 @@ class ExecutionEnvironment(Occupant):
         """Take everything down, extensions in their time; never raises, may be called twice."""
         if self.state is not EnvironmentState.DEAD:
             self._enter(EnvironmentState.DEAD)
-        self._cancel_timer()
+        self._conclude_now()
+        self._be_on_time()
         self._processes.settle_init(ExitStatus(signal=signal.SIGKILL))
         if self._sandbox is not None:
-            self._host.freezer.keep(self._sandbox)
+            self._freezer.keep(self._sandbox)
         if self._sandbox is not None and self._processes.extended:
             self._sandbox.thaw()
             await self._processes.shut_down(self._end_reason)
@@ -182,7 +171,8 @@ class ExecutionEnvironment(Occupant):
         self._init_s = None
         if outcome is None:
             self._log.init_repeated(None)
-            self._arm(timeout_s - self._elapsed(work))
+            left_s = max(timeout_s - self._elapsed(work), 0.0)
+            self._due = self._deadlines.arm(self, left_s + TICK_S)
             self._start_invoking(work)
         else:
             error = failures.of_init(outcome, self._request_id, timeout_s)
@@ -244,7 +234,7 @@ class ExecutionEnvironment(Occupant):
         work.begun = self._host.clock.monotonic()
         self._log.start(work.invocation, initialised=timeout_s is not None)
         if timeout_s is not None:
-            self._arm(timeout_s)
+            self._due = self._deadlines.arm(self, timeout_s + TICK_S)
 
     @property
     def _request_id(self) -> str:
@@ -253,14 +243,10 @@ class ExecutionEnvironment(Occupant):
     def _elapsed(self, work: Work) -> float:
         return 0.0 if work.begun is None else self._host.clock.monotonic() - work.begun
 
-    def _arm(self, timeout_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(timeout_s, 0.0) + TICK_S, self._timed_out)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _be_on_time(self) -> None:
+        if self._due is not None:
+            self._due.pop(self, None)
+            self._due = None
 
     def _deliver(self, work: Work) -> None:
         remaining_s = self.function.timeout_s - self._elapsed(work)
@@ -272,28 +258,32 @@ class ExecutionEnvironment(Occupant):
         work, self._work = self._work, None
         if work is None or self._sandbox is None:
             return
-        self._cancel_timer()
-        work.tell(self._finish_log(work, work.error, fatal=False))
+        self._be_on_time()
+        self.idle_since = now = self._host.clock.monotonic()
+        if work.told and not self._processes.extended:
+            self._conclusion.later(work, now, self._took_init(), self._sandbox)
+        else:
+            self._processes.drain()
+            init_s = self._took_init()
+            work.tell(self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox))
         self._enter(EnvironmentState.IDLE)
-        self.idle_since = self._host.clock.monotonic()
         self._processes.telemetry.pause()
         if self._busy:
-            self._host.freezer.later(self._sandbox)
+            self._freezer.later(self._sandbox)
         else:
-            self._host.freezer.at_once(self._sandbox)
+            self._freezer.at_once(self._sandbox)
         self._owner.environment_free(self)
 
-    def _finish_log(self, work: Work, error: FunctionError | None, *, fatal: bool) -> bytes | None:
-        self._processes.drain()
-        usage = self._log.usage(
-            work.invocation,
-            duration_s=self._elapsed(work),
-            init_s=self._init_s,
-            peak_bytes=self._sandbox.memory_peak_bytes() if self._sandbox is not None else 0,
-        )
-        self._init_s = None
-        course = work.course(self._host.clock.monotonic())
-        return self._log.finish(usage, error, fatal=fatal, course=course)
+    def _conclude_now(self) -> None:
+        """Write the end of what is answered before anything else is logged."""
+        if self._conclusion.waits:
+            self._processes.drain()
+            self._conclusion.conclude()
+
+    def _took_init(self) -> float | None:
+        """Return how long the init took that belongs to this invocation, once."""
+        init_s, self._init_s = self._init_s, None
+        return init_s
 
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
@@ -308,12 +298,13 @@ class ExecutionEnvironment(Occupant):
         await self.close()
         self._owner.environment_lost(self)
 
-    # -- what happens to it -----------------------------------------------------------------
-
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
         work = self._work if self.state is EnvironmentState.INVOKING else None
-        if work is not None and self._processes.extended:
+        if work is not None and not self._processes.extended:
+            self._settle()  # there is nobody else to wait for
+            return
+        if work is not None:
             # Its part of the invocation is over, and extensions may wait to be told so.
             self._processes.drain()
             course = work.course(self._host.clock.monotonic())
@@ -364,8 +355,9 @@ class ExecutionEnvironment(Occupant):
             self._owner.discard(self)
             self._owner.environment_lost(self)
 
-    def _timed_out(self) -> None:
-        self._timer = None
+    def timed_out(self) -> None:
+        """See `Timed`."""
+        self._due = None
         if self.state is EnvironmentState.INVOKING and self._work is not None:
             self._fail(failures.timed_out(self._request_id, self.function.timeout_s))
 
@@ -374,9 +366,16 @@ class ExecutionEnvironment(Occupant):
         work, self._work = self._work, None
         if work is None:
             return
-        self._cancel_timer()
+        self._be_on_time()
         work.fail(error)
-        tail = self._finish_log(work, error, fatal=True)
+        self._processes.drain()
+        tail = self._conclusion.write(
+            work,
+            self._host.clock.monotonic(),
+            init_s=self._took_init(),
+            sandbox=self._sandbox,
+            fatal=error,
+        )
         if self.state is EnvironmentState.DEAD:
             work.tell(tail)
         self._enter(EnvironmentState.RESETTING)

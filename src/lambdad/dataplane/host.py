@@ -19,7 +19,6 @@ from lambdad.dataplane.bytecode import ByteCode, with_byte_code
 from lambdad.dataplane.commands import command_of
 from lambdad.dataplane.extension_programs import ExtensionProgram, programs_in
 from lambdad.dataplane.file_systems import mounts_of
-from lambdad.dataplane.freezing import Freezer
 from lambdad.dataplane.hot_reload import FolderWatches
 from lambdad.dataplane.image_runtimes import Images, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
@@ -27,6 +26,7 @@ from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
+from lambdad.dataplane.timing import Timing
 from lambdad.domain import limits
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import (
@@ -98,7 +98,7 @@ class EnvironmentHost:
         self.logs = logs
         self.metrics = Metrics(clock)
         self.spawn_task = spawn_task
-        self.freezer = Freezer()
+        self.timing = Timing()
         self.init_timeout_s = config.init_timeout_s
         self.stream_bytes_per_s = config.stream_pace_mb * 1024 * 1024
         self._backend = backend

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from lambdad.dataplane.counting import ConcurrencyLedger
-from lambdad.dataplane.environment import EnvironmentOwner, ExecutionEnvironment
+from lambdad.dataplane.environment import ExecutionEnvironment
+from lambdad.dataplane.environment_owner import EnvironmentOwner
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.routing import FunctionReader

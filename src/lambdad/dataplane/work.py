@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lambdad.dataplane import failures
 from lambdad.dataplane.streaming import Flow, ResponseStream
@@ -40,12 +40,17 @@ class Work:
     error: FunctionError | None = None
     stream: ResponseStream | None = None
     streamed_bytes: int = 0
-    collected: bytearray = field(default_factory=bytearray)
+    collected: bytearray | None = None
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Of the HTTP response."""
         return {"X-Amzn-Trace-Id": self.invocation.trace_header or ""}
+
+    @property
+    def told(self) -> bool:
+        """Whether the caller waits for nothing more."""
+        return self.waiter.done()
 
     @property
     def answered(self) -> bool:
@@ -104,7 +109,9 @@ class Work:
         self.streamed_bytes += len(piece)
         if self.stream is not None:
             self.stream.put(piece)
-        elif len(self.collected) <= limits.INVOKE_RESPONSE_BYTES_MAX:
+        elif self.streamed_bytes - len(piece) <= limits.INVOKE_RESPONSE_BYTES_MAX:
+            if self.collected is None:
+                self.collected = bytearray()
             self.collected += piece
 
     def end_stream(self, error: tuple[str, bytes] | None, now: float) -> None:
@@ -121,10 +128,10 @@ class Work:
     def _complete_stream(self) -> None:
         if self.stream is not None:
             self.payload = self.payload or b""
-        elif len(self.collected) > limits.INVOKE_RESPONSE_BYTES_MAX:
+        elif self.streamed_bytes > limits.INVOKE_RESPONSE_BYTES_MAX:
             self.fail(failures.response_too_large())
         elif self.payload is None:
-            self.payload = bytes(self.collected)
+            self.payload = bytes(self.collected or b"")
 
     def tell(self, log_tail: bytes | None) -> None:
         """Give the caller the outcome, once; nobody may be waiting any more."""

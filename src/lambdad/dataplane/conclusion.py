@@ -1,0 +1,90 @@
+"""The end of an invocation in its log, usage and metrics: at once, or behind its answer."""
+
+from __future__ import annotations
+
+from math import inf
+
+from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.timing import Timing
+from lambdad.dataplane.work import Work
+from lambdad.domain.errors import FunctionError
+from lambdad.sandbox.base import Sandbox
+
+_SHORT_S = 0.001
+_YOUNG_S = 0.05
+
+
+class PeakMemory:
+    """The most memory that a sandbox has had. Mutable: what was read last, and when.
+
+    Behind an invocation of less than a millisecond, which cannot have taken much, one that was
+    read in the last 50 ms will do.
+    """
+
+    __slots__ = ("_at", "_bytes")
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._at = -inf
+
+    def bytes(self, sandbox: Sandbox, duration_s: float, now: float) -> int:
+        """Return it behind an invocation that ended at `now`, monotonic seconds."""
+        if duration_s >= _SHORT_S or now - self._at >= _YOUNG_S:
+            self._bytes = sandbox.memory_peak_bytes()
+            self._at = now
+        return self._bytes
+
+
+class Conclusion:
+    """Writes what there is to say of invocations that are over.
+
+    Mutable: the one that waits to be written, with its end and the duration of its init.
+    """
+
+    __slots__ = ("_later", "_log", "_peak", "_waiting")
+
+    def __init__(self, log: EnvironmentLog, timing: Timing) -> None:
+        self._log = log
+        self._later = timing.conclusions.later
+        self._peak = PeakMemory()
+        self._waiting: tuple[Work, float, float | None, Sandbox] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether one is over and not written."""
+        return self._waiting is not None
+
+    def later(self, work: Work, ended: float, init_s: float | None, sandbox: Sandbox) -> None:
+        """Write it when all output of before its answer has been read."""
+        self._waiting = (work, ended, init_s, sandbox)
+        self._later(self)
+
+    def conclude(self) -> None:
+        """See `timing.Concluding`."""
+        if self._waiting is not None:
+            (work, ended, init_s, sandbox), self._waiting = self._waiting, None
+            self.write(work, ended, init_s=init_s, sandbox=sandbox)
+
+    def write(
+        self,
+        work: Work,
+        ended: float,
+        *,
+        init_s: float | None,
+        sandbox: Sandbox | None,
+        fatal: FunctionError | None = None,
+    ) -> bytes | None:
+        """Write it; returns the tail of the log if the caller wants one.
+
+        `ended` is in monotonic seconds, `fatal` what took the runtime process with it.
+        """
+        duration_s = 0.0 if work.begun is None else ended - work.begun
+        usage = self._log.usage(
+            work.invocation,
+            duration_s=duration_s,
+            init_s=init_s,
+            peak_bytes=0 if sandbox is None else self._peak.bytes(sandbox, duration_s, ended),
+        )
+        error = fatal or work.error
+        course = work.course(ended)
+        return self._log.finish(usage, error, fatal=fatal is not None, course=course)
