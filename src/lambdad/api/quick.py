@@ -14,7 +14,7 @@ from lambdad.api.lambda_.invocations import answer_of, check_size, event_of
 from lambdad.api.prepared import Prepared
 from lambdad.authz.callers import Caller
 from lambdad.authz.principals import DEFAULT_REGION
-from lambdad.domain.errors import PlatformError
+from lambdad.domain.errors import LambdadError
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.protocol.aws_chunked import is_chunked
 from lambdad.protocol.bindings import input_bindings
@@ -138,8 +138,8 @@ class _Asked:
         head = self._door.layout % (*texts, len(result.payload))
         self._reply(head.encode("latin-1") + result.payload)
 
-    def set_exception(self, exception: PlatformError, /) -> None:
-        """The platform failed."""
+    def set_exception(self, exception: LambdadError, /) -> None:
+        """It did not come to the function."""
         self.fail(exception)
 
     def fail(self, error: Exception) -> None:

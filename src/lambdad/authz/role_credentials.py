@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from lambdad.authz.sessions import Claims, Sessions
+from lambdad.authz.sessions import Claims, Session, Sessions
 from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Function
 
@@ -37,18 +37,23 @@ class RoleCredentials:
 
     def issue(self, environment_id: str, function: Function) -> Mapping[str, str]:
         """Return the variables with credentials of the function's role, for one environment."""
+        return self.session(environment_id, function).variables()
+
+    def session(
+        self, environment_id: str, function: Function, lifetime_s: int = LIFETIME_S
+    ) -> Session:
+        """Return a session of the function's role, for one environment."""
         account_id, name = function.key.account_id, function.key.name
         role = function.role.rpartition("/")[2]
-        session = self._sessions.issue(
+        return self._sessions.issue(
             account_id=account_id,
             arn=f"arn:aws:sts::{account_id}:assumed-role/{role}/{name}",
             user_id=f"{role_id(account_id, role)}:{name}",
             # AWS hands over no role of another account: its name counts in the function's own.
             role_arn=f"arn:aws:iam::{account_id}:{function.role.rpartition(':')[2]}",
-            expires_s=int(self._clock.time()) + LIFETIME_S,
+            expires_s=int(self._clock.time()) + lifetime_s,
             environment_id=environment_id,
         )
-        return session.variables()
 
     def ended(self, claims: Claims, *, handed_out: bool) -> bool:
         """Whether credentials are void although they have not expired.

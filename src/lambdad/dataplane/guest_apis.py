@@ -1,9 +1,10 @@
-"""What the processes of one init may call: the Runtime API and the Extensions API."""
+"""What the processes of one init may call: the Runtime API, the Extensions API, credentials."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lambdad.dataplane.container_credentials import PATH, ContainerCredentials
 from lambdad.dataplane.extensions_api.session import (
     LOGS_PATH,
     PREFIX,
@@ -18,16 +19,23 @@ _OF_EXTENSIONS = (PREFIX, TELEMETRY_PATH, LOGS_PATH)
 
 
 class GuestApis:
-    """Passes each request to the session that it is for; itself without state."""
+    """Passes each request to the session that it is for.
+
+    Attributes:
+        credentials: who answers for them, where they are no variables.
+    """
 
     def __init__(self, runtime: RuntimeSession, extensions: ExtensionsSession) -> None:
         self.runtime = runtime
         self.extensions = extensions
+        self.credentials: ContainerCredentials | None = None
 
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Answer one request now, or park it."""
         if request.path.startswith(_OF_EXTENSIONS):
             self.extensions.handle(request, reply)
+        elif request.path == PATH and self.credentials is not None:
+            reply(self.credentials.answer(request))
         else:
             self.runtime.handle(request, reply)
 

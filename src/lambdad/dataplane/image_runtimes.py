@@ -18,6 +18,14 @@ IDENTIFIER = "Image"
 _VARIABLES = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
+class RuntimeFinder(Protocol):
+    """Finds what serves a runtime identifier; `lambdad.runtimes.catalogue.Catalogue`."""
+
+    def find(self, identifier: str) -> Runtime:
+        """Return the runtime or raise `HostUnfit`."""
+        ...
+
+
 class Images(Protocol):
     """Images on disk; `lambdad.images.store.ImageStore`."""
 

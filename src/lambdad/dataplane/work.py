@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lambdad.dataplane import failures
 from lambdad.dataplane.streaming import Flow, ResponseStream
 from lambdad.domain import limits
-from lambdad.domain.errors import FunctionError, PlatformError
+from lambdad.domain.errors import FunctionError, LambdadError
 from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
 from lambdad.observability.platform_events import Course
 
@@ -156,8 +156,8 @@ class Work:
             stream.put(self.payload)
         stream.end()
 
-    def break_off(self, error: PlatformError) -> None:
-        """The platform failed: the caller gets no outcome."""
+    def break_off(self, error: LambdadError) -> None:
+        """It did not come to the function: the caller gets no outcome."""
         if self.stream is not None:
             self.stream.end()
         if not self.waiter.done():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lambdad.domain.errors import PlatformError
+from lambdad.domain.errors import LambdadError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,6 @@ class Waiter(Protocol):
         """The function ran."""
         ...
 
-    def set_exception(self, exception: PlatformError, /) -> None:
-        """The platform failed."""
+    def set_exception(self, exception: LambdadError, /) -> None:
+        """It did not come to the function: the platform failed, or its version."""
         ...

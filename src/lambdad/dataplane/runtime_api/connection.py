@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from lambdad.dataplane.container_credentials import PATH
 from lambdad.dataplane.guest_apis import GuestApis
 from lambdad.domain import limits
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -91,7 +92,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._parser = RequestParser(_LIMITS, on_head=self._begin)
         self._transport: asyncio.Transport | None = None
         self._queue: deque[HttpRequest] = deque()
-        self._answering = self._serving = self._clogged = self._held_back = False
+        self._answering = self._serving = self._clogged = self._held_back = self._last = False
         self._held = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -178,20 +179,23 @@ class RuntimeConnection(asyncio.Protocol):
         self._serving = True
         while self._queue and not self._answering and self._transport is not None:
             self._answering = True
-            self._session.handle(self._queue.popleft(), self._reply)
+            request = self._queue.popleft()
+            # A snapshot holds no connection, and clients keep the one by which they asked.
+            self._last = request.path == PATH
+            self._session.handle(request, self._reply)
         self._serving = False
         self._steer()
 
     def _reply(self, response: HttpResponse) -> None:
         if self._transport is None:
             return
-        keep_alive = bool(self._queue) or self._parser.keep_alive
+        keep_alive = (bool(self._queue) or self._parser.keep_alive) and not self._last
         self._transport.write(encode_response(response, keep_alive=keep_alive))
         self._answering = False
-        if self._queue:
-            self._serve()
-        elif not keep_alive:
+        if not keep_alive:
             self._transport.close()
+        elif self._queue:
+            self._serve()
 
     def _steer(self) -> None:
         """Read while guest and caller take their answers, and nothing waits for its turn."""

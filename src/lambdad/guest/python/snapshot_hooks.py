@@ -22,7 +22,7 @@ MODULE = "snapshot_restore_py"
 BEFORE_SNAPSHOT = "Runtime.BeforeSnapshotError"
 AFTER_RESTORE = "Runtime.AfterRestoreError"
 _EXITS = {BEFORE_SNAPSHOT: 64, AFTER_RESTORE: 65}
-_SINCE = (3, 12)
+_IDENTIFIER, _FIRST_MINOR = "python3.", 12
 
 
 class Finder:
@@ -40,8 +40,10 @@ class Finder:
 
 
 def offer() -> None:
-    """Let functions import `snapshot_restore_py` without bringing it."""
-    if sys.version_info >= _SINCE:
+    """Let functions import `snapshot_restore_py` without bringing it, as AWS's runtimes do."""
+    # Whichever interpreter stands in for it.
+    minor = os.environ.get("AWS_EXECUTION_ENV", "").rpartition(_IDENTIFIER)[2]
+    if minor.isdigit() and int(minor) >= _FIRST_MINOR:
         sys.meta_path.append(Finder)
 
 
