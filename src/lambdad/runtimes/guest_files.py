@@ -43,7 +43,7 @@ def python_runtime_dir(installation: Installation, cache_dir: Path) -> Path:
     def fill(target: Path) -> None:
         package = target / _PYTHON_PACKAGE
         package.mkdir()
-        for file in source.glob("*.py"):
+        for file in (*source.glob("*.py"), *source.glob("*.so")):
             place = target if file.name == "bootstrap.py" else package
             shutil.copyfile(file, place / file.name)
         command = [str(installation.binary), "-I", "-S", "-c", _COMPILE, str(package)]

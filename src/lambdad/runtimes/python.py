@@ -36,7 +36,6 @@ _ZYGOTES_FROM = 9
 # AWS's own runtime has imported these before it imports a handler, so that no function can have
 # modules of its own by these names; `logging` is configured when it is imported.
 _IMPORTED_AHEAD = (
-    "lambdad_guest.zygote",
     "_sitebuiltins",
     "collections",
     "decimal",
@@ -48,6 +47,8 @@ _IMPORTED_AHEAD = (
     "threading",
     "time",
     "traceback",
+    # Last: it takes note of what there is.
+    "lambdad_guest.zygote",
 )
 
 

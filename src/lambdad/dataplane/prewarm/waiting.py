@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from lambdad.dataplane.runtime_api.channel import with_channel
+from lambdad.dataplane.snapstart.image import Capture, Restore
 from lambdad.domain.environments import TASK_ROOT, Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
@@ -51,9 +52,14 @@ class WaitingRuntime:
             await mounted
 
     def assign(
-        self, variables: Mapping[str, str], descriptors: Sequence[int] = ()
+        self,
+        variables: Mapping[str, str],
+        descriptors: Sequence[int] = (),
+        image: Capture | Restore | None = None,
     ) -> tuple[GuestProcess, socket.socket | None] | None:
         """Tell the process its function; it gets copies of the descriptors.
+
+        With an image it writes a snapshot once it is initialised, or takes one on.
 
         Returns:
             The process and the channel to it, the caller's from now on; None if there is none.
@@ -65,17 +71,22 @@ class WaitingRuntime:
             for name, value in variables.items()
         )
         try:
+            if image is not None:
+                image.hand_over(self._assignment)
             # Fits the buffer of a socket that nothing was written to: at most some 10 KiB.
-            if descriptors:
+            if descriptors and image is None:
                 sent = socket.send_fds(self._assignment, [block], descriptors)
             else:
                 sent = self._assignment.send(block)
         except OSError:
             sent = 0
-        self._assignment.close()
         if sent != len(block):
             self.let_go()
             return None
+        if image is not None:
+            image.accept(self._assignment)
+        else:
+            self._assignment.close()
         return self._process, self._channel
 
     def let_go(self) -> None:

@@ -13,10 +13,15 @@ import time
 from _struct import Struct
 
 from . import bytecode, client, codec, context, faults, handlers, logs, paths  # noqa: F401 - imported ahead
+from . import snapshot_image as image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import List, Optional, Tuple
+
+    from .snapshots import Template
+
+    Received = Tuple[bytes, List[int]]
 
 _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
 # What the process itself was told, at its start.
@@ -28,17 +33,24 @@ _DESCRIPTOR = Struct("=i")
 _VARIABLES = 32
 
 
-def wait() -> None:
-    """Take the variables of the function that this process is for, if it was started ahead."""
+def wait() -> "Optional[Template]":
+    """Take the variables of the function that this process is for, if it was started ahead.
+
+    Returns what will write a snapshot of it, if there is to be one.
+    """
     announced = os.environ.pop(_ANNOUNCED, "")
     if not announced:
-        return
+        return None
     rehearse()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(announced))
-    try:
-        connection.send(b"\0")
-        data, packs = _receive(connection)
-    finally:
+    connection.send(b"\0")
+    order, passed = _receive(connection)
+    output = passed.pop() if order == image.CAPTURE else None
+    if order == image.RESTORE:
+        # It returns only when that cannot be.
+        connection.send(image.INITIALISED + image.restore(passed.pop()).encode())
+    data, packs = _receive_rest(connection, order, passed)
+    if output is None:
         connection.close()
     if not data:
         # The platform needs the memory for something else.
@@ -52,20 +64,31 @@ def wait() -> None:
         os.environ[bytecode.VARIABLE] = ",".join(map(str, packs))
     time.tzset()
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+    if output is None:
+        return None
+    from .snapshots import Template
+
+    return Template(connection.detach(), output, data)
 
 
-def _receive(connection: "_socket.socket") -> "Tuple[bytes, List[int]]":
-    """Return what was written until the end, and the descriptors that came with it."""
-    data = b""
-    packs: "List[int]" = []
+def _receive(connection: "_socket.socket") -> "Received":
+    """Return some bytes, none at the end, and the descriptors that came with them."""
     size = _socket.CMSG_SPACE(_PACKS_MAX * _DESCRIPTOR.size)
-    while True:
-        chunk, ancillary, _, _ = connection.recvmsg(65536, size, _socket.MSG_CMSG_CLOEXEC)
-        for _, _, numbers in ancillary:
-            packs += (number for (number,) in _DESCRIPTOR.iter_unpack(numbers))
-        if not chunk:
-            return data, packs
-        data += chunk
+    data, ancillary, _, _ = connection.recvmsg(65536, size, _socket.MSG_CMSG_CLOEXEC)
+    passed = [number for _, _, some in ancillary for (number,) in _DESCRIPTOR.iter_unpack(some)]
+    return data, passed
+
+
+def _receive_rest(connection: "_socket.socket", data: bytes, passed: "List[int]") -> "Received":
+    """Return the variables, and the descriptors of byte code."""
+    more = data
+    if data in (image.CAPTURE, image.RESTORE):
+        data = b""
+    while more:
+        more, others = _receive(connection)
+        data += more
+        passed += others
+    return data, passed
 
 
 def rehearse() -> None:

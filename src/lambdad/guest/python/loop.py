@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import ahead, codec, faults, handlers, logs, paths
+from . import ahead, codec, faults, handlers, logs, paths, snapshot_hooks
 from .channel import Channel, open_channel
 from .client import Disconnected, RuntimeApi
 from .context import LambdaContext, text
@@ -22,15 +22,18 @@ _TOO_LARGE = 413
 
 def run() -> None:
     """Serve events until the platform ends the process; return never, unless by an exception."""
-    ahead.wait()
+    template = ahead.wait()
     environment = os.environ
     logs.prepare_streams()
     paths.prepare(environment)
     sink = logs.open_sink()
     sys.meta_path.insert(0, logs.LoggingWatcher(sink))
+    snapshot_hooks.offer()
     api: "Api" = open_channel() or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     handler = _load(api, sink, environment.get("_HANDLER", ""))
     logs.flush_streams()
+    if template is not None:
+        template.settle(api, sink)
     try:
         while True:
             headers, body = api.next()

@@ -1,0 +1,1 @@
+"""Environments that go on where another one of their version was initialised: SnapStart."""
