@@ -7,6 +7,7 @@ is only carried: the payload of an invocation stays bytes. Constraints are the v
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -22,6 +23,7 @@ from lambdad.protocol.values import Params, decode_blob, read_json_members, read
 from lambdad.protocol.xml_reader import read_xml
 
 _MAX_QUERY_PARAMETERS = 10_000
+_ELEMENT = re.compile(r'(?:^|,)\s*(?:"((?:[^"\\]|\\.)*)"\s*(?=,|$)|([^,]*))')
 
 
 def parse(
@@ -118,10 +120,18 @@ def _read_query_map(
 
 def _read_header(shape: Shape, text: str) -> Any:
     if isinstance(shape, ListShape):
-        return [read_text(shape.member, each.strip()) for each in text.split(",")]
+        return [read_text(shape.member, each) for each in _elements(text)]
     if shape.type_name == "string" and shape.serialization.get("jsonvalue"):
         return _load_json(decode_blob(text))
     return read_text(shape, text)
+
+
+def _elements(text: str) -> list[str]:
+    """Return the elements of a header's list; what is in quotes may have commas and quotes."""
+    return [
+        plain.strip() if plain else quoted.replace('\\"', '"')
+        for quoted, plain in _ELEMENT.findall(text)
+    ]
 
 
 def _read_prefixed(bound: Bound, headers: Mapping[str, str], params: Params) -> None:

@@ -128,3 +128,24 @@ def test_lists_of_forms_are_ordered_by_number() -> None:
 def test_malformed_forms_are_refused(body: bytes) -> None:
     with pytest.raises(MalformedRequest):
         parsed("AssumeRole", body, "sts")
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        ("Checksum, ObjectSize", ["Checksum", "ObjectSize"]),
+        ('"a,b", c', ["a,b", "c"]),
+        ('"\\""', ['"']),
+        ('"\\"a\\"",b"c', ['"a"', 'b"c']),
+        ('"a', ['"a']),
+        ('""', [""]),
+        ("a,", ["a", ""]),
+    ],
+)
+def test_elements_of_a_list_in_a_header_may_be_quoted(text: str, elements: list[str]) -> None:
+    """AWS's clients quote those with a comma or a quote."""
+    operation = load_service("s3").operation_model("GetObjectAttributes")
+    headers = {"x-amz-object-attributes": text}
+    request = HttpRequest(method="GET", path="/b/k", query="attributes", headers=headers)
+    found = parse(operation, request, {"Bucket": "b", "Key": "k"})
+    assert found["ObjectAttributes"] == elements

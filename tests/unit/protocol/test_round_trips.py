@@ -82,6 +82,8 @@ REQUEST_ID = "8286a188-ba32-4475-8077-530cd35c09a9"
 _DEEPEST = 5
 _TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc")), max_size=20)
 _TOKEN = st.text(string.ascii_letters + string.digits + "-_:/=+$.%", min_size=1, max_size=20)
+# Of a list in a header: there is nothing else in the models than lists of text.
+_ELEMENT = st.text(string.ascii_letters + string.digits + '-_:/=+$.%,"', min_size=1, max_size=20)
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "string": _TEXT,
     "integer": st.integers(-(2**31), 2**31 - 1),
@@ -151,12 +153,20 @@ def _member(member: Shape, *, is_payload: bool, least: int, depth: int) -> st.Se
     if location == "headers":  # HTTP does not keep the case of names
         return st.dictionaries(st.text(string.ascii_lowercase, min_size=1), _TOKEN, min_size=1)
     if location in ("uri", "header", "querystring"):
-        return _TOKEN if member.type_name == "string" else values(member, least=1)
+        return _in_head(member)
     if is_payload and member.type_name == "string":
         return _TOKEN
     if is_payload and member.type_name == "blob":
         return st.binary(min_size=1, max_size=50)  # no bytes are no payload
     return values(member, least=least, depth=depth)
+
+
+def _in_head(member: Shape) -> st.SearchStrategy[Any]:
+    if member.type_name == "string":
+        return _TOKEN
+    if member.serialization["location"] == "header" and isinstance(member, ListShape):
+        return st.lists(_ELEMENT, min_size=1, max_size=3)
+    return values(member, least=1)
 
 
 def sent_by_botocore(operation: OperationModel, params: dict[str, Any]) -> HttpRequest:
