@@ -109,7 +109,6 @@ def _drop_privileges(request: Request) -> None:
         (resource.RLIMIT_MEMLOCK, _MEMLOCK_BYTES),
     ):
         _lower_limit(kind, limit)
-    syscalls.drop_bounding_set()
     uid = request["uid"]
     os.setgroups([])
     os.setresgid(uid, uid, uid)

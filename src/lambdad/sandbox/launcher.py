@@ -83,12 +83,14 @@ class Task(TypedDict):
     """What a zygote is to do.
 
     Attributes:
+        stat: descriptor of its own `/proc/self/stat`: there is no `/proc` where it is.
         control, pid_namespace, successor: descriptors.
         temporary: what to unmount once everything is imported.
     """
 
     control: int
     pid_namespace: int
+    stat: int
     successor: int | None
     script: str
     modules: list[str]
@@ -121,6 +123,7 @@ def _prepare(control: socket.socket) -> Launcher:
     message, mounts = descriptors.receive(control, MESSAGE_BYTES, DESCRIPTORS_MAX)
     configuration: Configuration = json.loads(message)
     pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    stat = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
     successor = small_init.program()
     syscalls.unshare(syscalls.CLONE_NEWNS)
     program = configuration["program"]
@@ -129,7 +132,8 @@ def _prepare(control: socket.socket) -> Launcher:
         syscalls.set_name("lambdad-launch")
     rootfs.enter(configuration["first_uid"], configuration["environments"])
     if program is not None:
-        _become(program, (control.fileno(), pid_namespace, successor), mounts)
+        _become(program, (control.fileno(), pid_namespace, stat, successor), mounts)
+    os.close(stat)
     seccomp = control.recv(MESSAGE_BYTES)
     # Children are collected by the kernel; the supervisor watches them by pidfd.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -138,9 +142,9 @@ def _prepare(control: socket.socket) -> Launcher:
     return Launcher(control, pid_namespace, init, seccomp, successor=successor)
 
 
-def _become(program: Program, kept: tuple[int, int, int | None], mounts: list[int]) -> NoReturn:
+def _become(program: Program, kept: tuple[int, int, int, int | None], mounts: list[int]) -> NoReturn:
     """Execute a zygote in the template root, with the descriptors of its task."""
-    control, pid_namespace, successor = kept
+    control, pid_namespace, stat, successor = kept
     guest_mounts.attach_all(mounts, program["targets"])
     temporary = [program["targets"][-1]]
     for directory in program["directories"]:
@@ -154,6 +158,7 @@ def _become(program: Program, kept: tuple[int, int, int | None], mounts: list[in
     task: Task = {
         "control": control,
         "pid_namespace": pid_namespace,
+        "stat": stat,
         "successor": successor,
         "script": program["script"],
         "modules": program["modules"],
@@ -180,6 +185,8 @@ class Launcher:
         fork: Callable[[socket.socket, socket.socket], object] | None = None,
         successor: int | None = None,
     ) -> None:
+        # Once for all sandboxes: it says what programs may get, and the launcher executes none.
+        syscalls.drop_bounding_set()
         self._control = control
         self._pid_namespace = pid_namespace
         self._init = init

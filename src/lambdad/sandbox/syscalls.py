@@ -44,6 +44,9 @@ _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
+# Limits of the memory that holds this process's arguments, once they are known.
+_arguments: list[int] = []
+
 
 class _Program(ctypes.Structure):
     """`struct sock_fprog` of linux/filter.h."""
@@ -207,11 +210,18 @@ def loopback_up() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, request)
 
 
+def find_arguments(stat: bytes) -> None:
+    """Note where this process's arguments are, by its `/proc/self/stat`; its forks know it then."""
+    # Fields after the command, which is in brackets; 48 and 49 of proc(5) are the limits.
+    fields = stat.rpartition(b")")[2].split()
+    _arguments[:] = [int(fields[45]), int(fields[46])]
+
+
 def overwrite_arguments(name: str) -> None:
     """Replace what `/proc/PID/cmdline` shows, here and in processes forked from here."""
-    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - no pathlib in the launcher
-        # Fields after the command, which is in brackets; 48 and 49 of proc(5) are the limits.
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])
+    if not _arguments:
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - no pathlib in the launcher
+            find_arguments(file.read())
+    start, end = _arguments
     text = name.encode()[: end - start - 1]
     ctypes.memmove(start, text + bytes(end - start - len(text)), end - start)

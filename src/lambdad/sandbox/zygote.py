@@ -77,6 +77,8 @@ def _prepare(task: Task, control: socket.socket) -> Launcher:
             os.set_inheritable(fd, False)
     init = importlib.import_module("lambdad.guest.init")
     seccomp = control.recv(MESSAGE_BYTES)
+    syscalls.find_arguments(os.read(task["stat"], 4096))
+    os.close(task["stat"])
     syscalls.set_name("lambdad-zygote")
     for module in task["modules"]:
         importlib.import_module(module)
