@@ -4,7 +4,7 @@ Runs in the sandbox's process before it gives up its privileges. Standard librar
 """
 
 # pathlib is not loaded into the launcher.
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH116
+# ruff: noqa: PTH102, PTH103, PTH112, PTH116
 # ruff: noqa: PTH120, PTH208
 
 from __future__ import annotations

@@ -142,7 +142,9 @@ def _prepare(control: socket.socket) -> Launcher:
     return Launcher(control, pid_namespace, init, seccomp, successor=successor)
 
 
-def _become(program: Program, kept: tuple[int, int, int, int | None], mounts: list[int]) -> NoReturn:
+def _become(
+    program: Program, kept: tuple[int, int, int, int | None], mounts: list[int]
+) -> NoReturn:
     """Execute a zygote in the template root, with the descriptors of its task."""
     control, pid_namespace, stat, successor = kept
     guest_mounts.attach_all(mounts, program["targets"])
