@@ -70,7 +70,9 @@ def test_200_concurrent_requests_get_200_environments_and_none_stays(
     settings = tmp_path / "lambdad.toml"
     settings.write_text(f'[filesystems]\n"{ACCESS_POINT}" = "{gate}"\n')
     # What waits for functions to come would look like a leak.
-    daemon = start("--config", str(settings), LAMBDAD_PREWARM_MOST="0", LAMBDAD_SANDBOX_PREPARED="0")
+    daemon = start(
+        "--config", str(settings), LAMBDAD_PREWARM_MOST="0", LAMBDAD_SANDBOX_PREPARED="0"
+    )
     user = Deployer(daemon.endpoint_url)
     mounts = [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/gate"}]
     user.deploy("slow", WAITING, Timeout=120, FileSystemConfigs=mounts)
