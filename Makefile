@@ -7,6 +7,8 @@ SHELL := /bin/sh
 BIN   := .venv/bin
 ARGS  ?=
 BASE  ?=
+# So many tests at once; they wait as long as they work. 0: one after the other, in one process.
+WORKERS ?= 3
 # A test that takes minutes hangs not: looking into its busy threads has crashed the interpreter.
 LONG  := -o faulthandler_timeout=0
 .DEFAULT_GOAL := help
@@ -40,7 +42,7 @@ unit: venv ## Tests that touch memory only: seconds
 
 test:      ## Every test this host can run; says what it skipped and why
 	@scripts/setup test
-	$(BIN)/pytest -rs $(ARGS)
+	$(BIN)/pytest -rs -n $(WORKERS) $(ARGS)
 
 crash: venv ## Kill the daemon 200 times per backend, 50 times with all services, cut its power 30 times
 	TEST_KILLS=$${TEST_KILLS:-200} TEST_CUTS=$${TEST_CUTS:-30} \

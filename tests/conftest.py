@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from lambdad.testing.brokers import KafkaBroker, RabbitMqBroker, Unavailable
 
@@ -54,8 +55,48 @@ _OF_A_CONFINING_SANDBOX = frozenset(
     }
 )
 
+# `make test` has several workers, and gives each the tests of a file, or of one of these, which
+# share what takes long to make or must not happen beside itself.
+_TOGETHER = (
+    "tests/conformance/apigateway/",
+    "tests/conformance/golden_events/",
+    "tests/conformance/images/",
+    "tests/security/",
+)
+# What waits most comes first, what is short and many last, so that all workers end together.
+_ORDER = (
+    "tests/conformance/golden_events/",
+    "tests/e2e/tools/",
+    "tests/e2e/",
+    "tests/security/",
+    "tests/unit/protocol/test_round_trips.py",
+    "tests/conformance/",
+    "tests/contract/",
+    "tests/integration/",
+    "tests/",
+)
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+class _Shares(LoadScopeScheduling):
+    """Who runs what: see `_TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _first_of(_TOGETHER, nodeid) or nodeid.partition("::")[0]
+
+
+def _first_of(places: tuple[str, ...], nodeid: str) -> str:
+    return next((place for place in places if nodeid.startswith(place)), "")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    # Not by the number of tests: a crash test is one and takes long.
+    config.option.loadscopereorder = False
+    return _Shares(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _ORDER.index(_first_of(_ORDER, item.nodeid)))
     if BACKEND != "process":
         return
     skip = pytest.mark.skip(reason="the process backend does not confine")
