@@ -144,28 +144,31 @@ class ExecutionEnvironment(Occupant):
         if self._sandbox is None:
             await self._open_sandbox()
             self._log.init_start()
-            outcome = await self._initialise(self._host.init_timeout_s)
-            if isinstance(outcome, FunctionError):
-                self._log.init_report(self._init_s or 0.0, outcome)
-                self._begin(work, None)
-                self._fail(outcome)
-                return
-            if outcome is None:
-                self._begin(work, self.function.timeout_s)
-                self._start_invoking(work)
-                return
-            # AWS: an init that timed out or crashed runs again inside the invoke
-            # ("suppressed init"), on the function's own timeout.
+            await self._go_on(work, await self._initialise(self._host.init_timeout_s))
+        else:
+            await self._initialise_suppressed(work)
+
+    async def _go_on(self, work: Work, outcome: Failure | None) -> None:
+        """Run after the first init, or fail with it."""
+        if isinstance(outcome, FunctionError):
+            self._log.init_report(self._init_s or 0.0, outcome)
+            self._begin(work, None)
+            self._fail(outcome)
+        elif outcome is None:
+            self._begin(work, self.function.timeout_s)
+            self._start_invoking(work)
+        else:
+            # AWS: it runs again inside the invoke ("suppressed init"), on the function's timeout.
             error = failures.of_init(outcome, "", self._host.init_timeout_s)
             self._log.init_report(self._init_s or 0.0, error)
             self._enter(EnvironmentState.RESETTING)
             await self._kill_processes(reason_of(error))
+            await self._initialise_suppressed(work)
+
+    async def _initialise_suppressed(self, work: Work) -> None:
         self._renew_processes()
         self._begin(work, None)
         self._log.init_start(again=True)
-        await self._initialise_suppressed(work)
-
-    async def _initialise_suppressed(self, work: Work) -> None:
         timeout_s = self.function.timeout_s
         outcome = await self._initialise(timeout_s)
         self._init_s = None
@@ -205,20 +208,19 @@ class ExecutionEnvironment(Occupant):
         self._renew_processes()
 
     def _renew_processes(self) -> None:
-        """Make what the next init's log, and nothing of the last one's, is told to."""
+        """Make the processes of the next init."""
         self._processes = Processes(self.function, self._host, self._log, self)
 
     async def _initialise(self, limit_s: float) -> Failure | None:
         """Start the processes and wait until they are ready; returns as `Processes.start`."""
         assert self._sandbox is not None  # noqa: S101 - opened before
         self._enter(EnvironmentState.INITIALISING)
-        clock = self._host.clock
-        begun = clock.monotonic()
+        begun = self._host.clock.monotonic()
         try:
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
             return failures.invalid_entrypoint(self._request_id, missing.reason, missing.error_type)
-        self._init_s = clock.monotonic() - begun
+        self._init_s = self._host.clock.monotonic() - begun
         return outcome
 
     def _start_invoking(self, work: Work) -> None:
@@ -268,10 +270,8 @@ class ExecutionEnvironment(Occupant):
             work.tell(self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox))
         self._enter(EnvironmentState.IDLE)
         self._processes.telemetry.pause()
-        if self._busy:
-            self._freezer.later(self._sandbox)
-        else:
-            self._freezer.at_once(self._sandbox)
+        freeze = self._freezer.later if self._busy else self._freezer.at_once
+        freeze(self._sandbox)
         self._owner.environment_free(self)
 
     def _conclude_now(self) -> None:

@@ -7,27 +7,31 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from lambdad.authz.role_credentials import RoleCredentials
 from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.bytecode import ByteCode, with_byte_code
 from lambdad.dataplane.commands import command_of
+from lambdad.dataplane.container_credentials import ContainerCredentials
 from lambdad.dataplane.extension_programs import ExtensionProgram, programs_in
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.hot_reload import FolderWatches
-from lambdad.dataplane.image_runtimes import Images, runtime_in
+from lambdad.dataplane.identities import Identities, ServeEndpoint
+from lambdad.dataplane.image_runtimes import Images, RuntimeFinder, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
+from lambdad.dataplane.snapshot_obstacles import obstacle
+from lambdad.dataplane.snapstart.image import Capture, Restore
 from lambdad.dataplane.timing import Timing
-from lambdad.domain import limits
+from lambdad.domain import limits, snapstart
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import (
     LAYER_ROOT,
@@ -43,10 +47,9 @@ from lambdad.domain.images import ImageProblem
 from lambdad.observability.logs import LogWriter
 from lambdad.observability.metrics import Metrics
 from lambdad.runtimes.base import Runtime
-from lambdad.runtimes.environment import can_follow, environment_of, for_extensions
+from lambdad.runtimes.environment import can_follow, for_extensions
 from lambdad.sandbox.base import (
     ExitStatus,
-    Listener,
     ProcessSpec,
     Sandbox,
     SandboxBackend,
@@ -56,15 +59,6 @@ from lambdad.storage.base import PackageStore
 
 _LOGGER = logging.getLogger(__name__)
 SpawnTask = Callable[[Coroutine[Any, Any, None]], None]
-ServeEndpoint = Callable[[Listener], Awaitable[Callable[[], None]]]
-
-
-class RuntimeFinder(Protocol):
-    """Finds what serves a runtime identifier; `lambdad.runtimes.catalogue.Catalogue`."""
-
-    def find(self, identifier: str) -> Runtime:
-        """Return the runtime or raise `HostUnfit`."""
-        ...
 
 
 class EnvironmentHost:
@@ -93,6 +87,7 @@ class EnvironmentHost:
         hot_reload: bool = False,
         prewarm: PrewarmPool | None = None,
         byte_code: ByteCode | None = None,
+        snapshot_directory: Path | None = None,
     ) -> None:
         self.clock = clock
         self.logs = logs
@@ -104,15 +99,15 @@ class EnvironmentHost:
         self._backend = backend
         self._runtimes = runtimes
         self._packages = packages
-        self._serve_endpoint = serve_endpoint
         self._endpoint_port = endpoint_port
         self._egress = egress
-        self._credentials = credentials
         self._filesystems = filesystems or {}
         self._images = images
         self._found: dict[str, Runtime] = {}
         self._prewarm = prewarm
         self._byte_code = byte_code
+        self.snapshot_directory = snapshot_directory
+        self.identities = Identities(credentials, serve_endpoint, endpoint_port)
         self._waiting: dict[Sandbox, WaitingRuntime] = {}
         self.folders = FolderWatches(spawn_task, allowed=hot_reload)
 
@@ -202,7 +197,7 @@ class EnvironmentHost:
             *self.file_systems(function),
         ]
         limits = replace(self.limits(function), vcpus=None)
-        waiting = self._take_waiting(runtime, function)
+        waiting = await self._take_waiting(runtime, function)
         if waiting is not None:
             try:
                 await waiting.adopt(brought, limits)
@@ -225,13 +220,16 @@ class EnvironmentHost:
             )
         )
 
-    def _take_waiting(self, runtime: Runtime, function: Function) -> WaitingRuntime | None:
+    async def _take_waiting(self, runtime: Runtime, function: Function) -> WaitingRuntime | None:
         if self._prewarm is None or not _may_be_ahead(runtime, function):
             return None
         # What a function that needs more than every sandbox has cannot be added later on.
         odd_size = function.ephemeral_storage_mb != EPHEMERAL_STORAGE_MB
         if odd_size or self.file_systems(function):
             return None
+        if snapstart.applies(function):
+            # Who is to take a snapshot on has to wait for it.
+            return await self._prewarm.obtain(runtime, function.memory_mb)
         return self._prewarm.take(runtime, function.memory_mb)
 
     async def dispose(self, sandbox: Sandbox) -> None:
@@ -247,14 +245,7 @@ class EnvironmentHost:
 
     async def serve_endpoint(self, sandbox: Sandbox) -> Callable[[], None]:
         """Serve the AWS endpoint inside a sandbox; credentials are good until that ends."""
-        close = await self._serve_endpoint(sandbox.listeners[self._endpoint_port])
-        self._credentials.begin(sandbox.environment_id)
-
-        def end() -> None:
-            self._credentials.end(sandbox.environment_id)
-            close()
-
-        return end
+        return await self.identities.serve(sandbox)
 
     async def variables(
         self,
@@ -262,21 +253,32 @@ class EnvironmentHost:
         function: Function,
         initialization: InitializationType,
         log_stream: str,
+        asked: ContainerCredentials | None = None,
     ) -> Mapping[str, str]:
-        """Make the variables of one init, with credentials of its own.
+        """Make the variables of one init, with credentials of its own or where to ask for them.
 
         Raises:
             HostUnfit: this host lacks the runtime.
         """
-        return environment_of(
+        return self.identities.variables(
+            sandbox,
+            function,
+            runtime=await self.runtime_of(function),
+            initialization=initialization,
+            log_stream=log_stream,
+            asked=asked,
+        )
+
+    async def snapshot_obstacle(self, function: Function) -> str | None:
+        """Return why there can be no snapshot of a version, or None; raises as `runtime_of`."""
+        if self.snapshot_directory is None or self._prewarm is None:
+            return "This host makes no snapshots."
+        await self._merge_layers(function)
+        return obstacle(
             await self.runtime_of(function),
             function,
-            runtime_api=sandbox.listeners[RUNTIME_API_PORT].address,
-            endpoint_url=f"http://{sandbox.listeners[self._endpoint_port].address}",
-            log_stream=log_stream,
-            credentials=self._credentials.issue(sandbox.environment_id, function),
-            initialization_type=initialization,
-            guest_path=sandbox.guest_path,
+            zygotes=self._backend.zygotes,
+            extended=bool(self.extensions(function)),
         )
 
     async def start_runtime(
@@ -288,10 +290,12 @@ class EnvironmentHost:
         exited: Callable[[ExitStatus], None],
         *,
         session: RuntimeSession,
+        image: Capture | Restore | None = None,
     ) -> RuntimeProcess:
         """Start the runtime process in a sandbox, with variables of :meth:`variables`.
 
-        Its calls go to `session`, over a channel where its client has that, else over HTTP.
+        Its calls go to `session`, over a channel where its client has that, else over HTTP. With
+        an `image` it writes a snapshot or takes one on, which that tells of.
 
         Raises:
             NoEntrypoint: the function brings no program to start.
@@ -300,10 +304,15 @@ class EnvironmentHost:
         runtime = await self.runtime_of(function)
         with self._compiled(runtime, function) as packs:
             waiting = self._waiting.pop(sandbox, None)
-            if waiting is not None and (assigned := waiting.assign(environment, packs)) is not None:
+            if (
+                waiting is not None
+                and (assigned := waiting.assign(environment, packs, image)) is not None
+            ):
                 process, connection = assigned
                 channel = RuntimeChannel(connection, session) if connection is not None else None
                 return RuntimeProcess(process, log, exited, self.spawn_task, channel)
+            if image is not None:
+                image.decline("No environment was ready to be given its function.")
             spec = ProcessSpec(
                 argv=command_of(runtime, function, self._trees(function)),
                 environment=environment,

@@ -17,6 +17,7 @@ from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.provisioned import ConfigReader, ProvisionedConcurrency
 from lambdad.dataplane.rates import Rates
 from lambdad.dataplane.routing import Draw, FunctionReader
+from lambdad.dataplane.snapshots import Snapshots
 from lambdad.dataplane.streaming import ResponseStream, StreamedInvocation
 from lambdad.dataplane.work import Work
 from lambdad.domain.arns import FunctionKey
@@ -37,6 +38,7 @@ class Invoker:
         capacity: what environments count in.
         metrics: what is counted by function, here and by whoever queues events.
         peaks: see `ConcurrencyLedger.peaks`.
+        snapshots: of versions that SnapStart applies to.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Invoker:
         self._provisioned = ProvisionedConcurrency(
             functions=functions, resources=resources, host=host, owner=self, ledger=self._ledger
         )
+        self.snapshots = Snapshots(host, self, self._admit_template)
         self._fleets: dict[tuple[FunctionKey, str], Fleet] = {}
         self._busy: dict[ExecutionEnvironment, Fleet] = {}
         self._closing: set[ExecutionEnvironment] = set()
@@ -155,7 +158,7 @@ class Invoker:
         self, fleet: Fleet, tenant_id: str | None, now: float
     ) -> ExecutionEnvironment:
         fleet.concurrency.grow(now)
-        environment = ExecutionEnvironment(fleet.function, self._host, self)
+        environment = self.snapshots.environment(fleet.function)
         environment.tenant_id = tenant_id
         self._count(fleet, environment)
         return environment
@@ -168,6 +171,9 @@ class Invoker:
             name=fleet.function.arn,
             kept=environment.initialization.provisioned,
         )
+
+    async def _admit_template(self, environment: ExecutionEnvironment) -> None:
+        await self.make_room(self.fleet_of(environment.function), environment)
 
     async def make_room(self, fleet: Fleet, environment: ExecutionEnvironment) -> None:
         """See `FleetOwner`."""
@@ -225,12 +231,14 @@ class Invoker:
     def version_deleted(self, function: Function) -> None:
         """See `VersionObserver`."""
         self._retire((function.key, function.version))
+        self.snapshots.forget(function.key, function.version)
         self._provisioned.changed(function.key)
 
     def function_deleted(self, function: Function) -> None:
         """See `VersionObserver`."""
         for name in [name for name in self._fleets if name[0] == function.key]:
             self._retire(name)
+        self.snapshots.forget(function.key)
         self._provisioned.changed(function.key)
         self._ledger.reserve(function.key, None)
 
@@ -255,6 +263,7 @@ class Invoker:
         for reservation in map(Reservation.of, self._resources.all(RESERVED_KIND)):
             self._ledger.reserve(reservation.key, reservation.limit)
         self._provisioned.resume()
+        self.snapshots.open()
         self._host.spawn_task(self._host.announce(self._functions.runtimes()))
 
     def digests(self) -> frozenset[str]:
@@ -308,6 +317,7 @@ class Invoker:
         everything = self._everything()
         self._fleets.clear()
         await asyncio.gather(*(environment.close() for environment in everything))
+        self.snapshots.close()
 
     def find_fleet(self, key: FunctionKey, version: str) -> Fleet | None:
         """See `FleetOwner`."""

@@ -28,6 +28,7 @@ from lambdad.dataplane.runtime_api.session import (
 )
 from lambdad.dataplane.runtime_process import RuntimeProcess
 from lambdad.dataplane.shutdown import FLUSH_S, TICK_S, ShutdownReason, reached, shut_down
+from lambdad.dataplane.snapstart.image import Capture, Restore
 from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain import limits
 from lambdad.domain.environments import LAYER_ROOT, InitializationType
@@ -60,7 +61,10 @@ class Processes:
         host: EnvironmentHost,
         log: EnvironmentLog,
         observer: ProcessesObserver,
+        image: Capture | Restore | None = None,
     ) -> None:
+        """`image` is what the runtime writes a snapshot to, or goes on with, if it does."""
+        self._image = image
         self._function = function
         self._host = host
         self._log = log
@@ -129,8 +133,13 @@ class Processes:
     ) -> Failure | None:
         assert self._outcome is not None  # noqa: S101 - made by start
         outcome = self._outcome
+        if initialization is InitializationType.SNAP_START:
+            template = isinstance(self._image, Capture)
+            self.apis.credentials = self._host.identities.asked(
+                sandbox, self._function, template=template
+            )
         variables = await self._host.variables(
-            sandbox, self._function, initialization, self._log.stream
+            sandbox, self._function, initialization, self._log.stream, self.apis.credentials
         )
         if self._programs:
             if (problem := self._launch_problem()) is not None:
@@ -147,6 +156,7 @@ class Processes:
                 self._log,
                 self._runtime_ended,
                 session=self._runtime,
+                image=self._image,
             )
             if not await reached(asyncio.shield(outcome), deadline):
                 return ExitStatus()

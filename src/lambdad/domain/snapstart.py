@@ -55,7 +55,7 @@ def check(function: Function) -> None:
     """
     if not wanted(function):
         return
-    if not _has_snapshots(function.runtime):
+    if not supports(function.runtime):
         raise InvalidParameterValueException(
             f"{function.runtime} is not supported for SnapStart enabled functions."
         )
@@ -96,6 +96,7 @@ def not_in_service(function: Function, **members: str) -> ServiceException:
     )
 
 
-def _has_snapshots(runtime: str) -> bool:
+def supports(runtime: str) -> bool:
+    """Whether AWS restores functions of a runtime from snapshots."""
     match = _RUNTIME.fullmatch(runtime)
     return match is not None and int(match[2]) >= _FIRST_VERSIONS[match[1]]

@@ -53,6 +53,7 @@ from lambdad.server.runtime_page import RuntimePage
 from lambdad.server.site import Site
 from lambdad.server.subscriptions_wiring import Subscriptions
 from lambdad.server.tasks import Tasks
+from lambdad.server.version_preparation import Preparations, SnapshotPreparer
 from lambdad.storage.base import Engine
 from lambdad.storage.data_dir import private_directory
 from lambdad.storage.keys import lasting_key
@@ -258,7 +259,9 @@ class Daemon:
                 objects=self._objects(config.neighbours.s3),
                 images=self._images,
                 hot_reload=config.development.hot_reload,
-                preparer=ImagePreparer(self._images),
+                preparer=Preparations(
+                    [ImagePreparer(self._images), SnapshotPreparer(self._invoker.snapshots)]
+                ),
                 transition_s=config.controlplane.transition_s,
             )
         )
@@ -344,6 +347,7 @@ class Daemon:
             images=self._images,
             credentials=self._auth.role_credentials,
             prewarm=self._prewarm,
+            snapshot_directory=private_directory(self._config.server.data_dir / "snapshots"),
             byte_code=ByteCode(self._backend, packages, capacity, self._clock, self._tasks.spawn)
             if self._prewarm.enabled
             else None,

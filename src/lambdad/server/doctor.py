@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from typing import Literal
 
 from lambdad.config.sections import Config, NeighboursConfig
 from lambdad.config.service import variables
+from lambdad.domain import snapstart
 from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.errors import HostUnfit
 from lambdad.neighbours.directory import NEIGHBOURS
@@ -46,6 +48,8 @@ TOOLS = (
     ("bwrap", "isolates functions when lambdad does not run as root", "bubblewrap"),
 )
 
+_SNAPSHOT_MACHINE = "x86_64"
+
 _WORDS = re.compile(r"(\D+)(\d*)")
 
 # Administrators' programs are often not on the PATH of others.
@@ -69,15 +73,6 @@ class Finding:
     detail: str
     remedy: str = ""
     stops: str = ""
-
-
-_SNAPSTART = Finding(
-    section="features",
-    name="SnapStart",
-    state="missing",
-    detail="published versions are initialised on demand: OptimizationStatus is Off, as copies of "
-    "an initialised process could not be kept apart without giving it powers",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +104,20 @@ async def diagnose(config: Config, clock: Clock) -> Diagnosis:
             backend, notes = await choose(config.sandbox, place / "sandbox", clock)
         except HostUnfit as unfit:
             sandbox = [_unfit(config.sandbox.backend, unfit)]
-            name, isolated = None, False
+            name, isolated, zygotes = None, False, False
         else:
-            name, isolated = backend.name, _isolates(backend)
+            name, isolated, zygotes = backend.name, _isolates(backend), backend.zygotes
             sandbox = _backend(backend, notes)
             await backend.close()
+        runtimes = _runtimes(config, place / "runtimes")
         return Diagnosis(
             backend=name,
             isolated=isolated,
             findings=(
                 *sandbox,
-                *_runtimes(config, place / "runtimes"),
+                *runtimes,
                 *_tools(),
-                _SNAPSTART,
+                _snapstart(runtimes, zygotes=zygotes),
                 *await examine_services(config.neighbours),
             ),
         )
@@ -172,6 +168,34 @@ def _runtimes(config: Config, place: Path) -> list[Finding]:
         )
         for report in sorted(catalogue.report(), key=_by_version)
     ]
+
+
+def _snapstart(runtimes: Sequence[Finding], *, zygotes: bool) -> Finding:
+    """Say which published versions are restored from snapshots; all others have none, and say so.
+
+    `zygotes`: whether the sandbox backend forks runtimes.
+    """
+    names = [each.name for each in runtimes if each.state != "missing"]
+    served = [name for name in names if name.startswith("python") and snapstart.supports(name)]
+    missing, remedy = "", ""
+    if not zygotes:
+        missing, remedy = "the sandbox backend forks no runtimes", "Run lambdad as root."
+    elif platform.machine() != _SNAPSHOT_MACHINE:
+        missing = f"snapshots are made on {_SNAPSHOT_MACHINE} alone"
+    elif not served:
+        missing, remedy = "there is no Python that AWS has it for", "Install Python 3.12 or later."
+    detail = (
+        f"{missing}: versions that ask for it are initialised on demand"
+        if missing
+        else f"versions of {', '.join(served)}; those of Java and .NET are initialised on demand"
+    )
+    return Finding(
+        section="features",
+        name="SnapStart",
+        state="missing" if missing else "ok",
+        detail=detail,
+        remedy=remedy,
+    )
 
 
 def _runtime_state(report: RuntimeReport) -> State:

@@ -124,6 +124,19 @@ class PrewarmPool:
         taken.claim.release()
         return taken.runtime
 
+    async def obtain(self, runtime: Runtime, memory_mb: int) -> WaitingRuntime | None:
+        """As :meth:`take`, but make one if none waits; None where there can be none.
+
+        Raises:
+            HostUnfit: it cannot be made.
+        """
+        taken = self.take(runtime, memory_mb)
+        if taken is not None or self._closed or not (runtime.ahead and self._backend.zygotes):
+            return taken
+        kind = _kind(runtime, memory_mb)
+        self._runtimes[kind] = runtime
+        return await self._waiting(kind)
+
     def give_up(self) -> bool:
         """See `Spares`: the one that was made last goes first."""
         for ready in self._ready.values():

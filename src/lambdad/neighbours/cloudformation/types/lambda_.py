@@ -154,6 +154,14 @@ def _delete_function(work: Work) -> None:
 def _create_version(work: Work) -> Made:
     found = work.call(_SERVICE, "PublishVersion", **work.properties)
     arn = str(found["FunctionArn"])
+    if found["State"] != "Active":
+        # It is restored from a snapshot, which is being made.
+        work.wait(
+            _SERVICE,
+            "published_version_active",
+            FunctionName=found["FunctionName"],
+            Qualifier=found["Version"],
+        )
     _set_provisioned(work, arn.rpartition(":")[0], str(found["Version"]))
     return Made(physical_id=arn, attributes={"Version": found["Version"], "FunctionArn": arn})
 

@@ -1,0 +1,195 @@
+"""The snapshots of versions that SnapStart applies to: which there are, making and forgetting them.
+
+Decides when one is made, again too, and which is given up for want of room; how stands in
+`snapstart`. None survives the daemon: the first demand after a start has it made anew, in the
+background, while environments are initialised on demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from lambdad.dataplane.environment import ExecutionEnvironment
+from lambdad.dataplane.environment_log import EnvironmentLog
+from lambdad.dataplane.environment_owner import EnvironmentOwner
+from lambdad.dataplane.host import EnvironmentHost
+from lambdad.dataplane.restored_environment import (
+    RestoredEnvironment,
+    TemplateEnvironment,
+    init_timeout_s,
+)
+from lambdad.dataplane.snapstart.image import Capture, Snapshot, SnapshotRefused
+from lambdad.domain import snapstart
+from lambdad.domain.arns import FunctionKey
+from lambdad.domain.errors import (
+    FunctionError,
+    PlatformError,
+    TooManyRequestsException,
+    VersionFailed,
+)
+from lambdad.domain.functions import Function
+
+_LOGGER = logging.getLogger(__name__)
+
+# Made at once: more would slow down what is being invoked.
+_AT_ONCE = 2
+_BYTES_MAX = 4 << 30
+
+_Version = tuple[FunctionKey, str]
+# Counts an environment on the host and waits for room; raises TooManyRequestsException.
+Admit = Callable[[ExecutionEnvironment], Awaitable[None]]
+
+
+class Snapshots:
+    """The snapshots of this daemon.
+
+    Mutable: those, by version, the one that was used longest ago first; the versions of which one
+    is being made, or cannot be made until the daemon starts anew; and whether any may be made.
+    """
+
+    def __init__(
+        self,
+        host: EnvironmentHost,
+        owner: EnvironmentOwner,
+        admit: Admit,
+        *,
+        bytes_max: int = _BYTES_MAX,
+    ) -> None:
+        self._host = host
+        self._owner = owner
+        self._admit = admit
+        self._bytes_max = bytes_max
+        self._snapshots: OrderedDict[_Version, Snapshot] = OrderedDict()
+        self._making: set[_Version] = set()
+        self._hopeless: set[_Version] = set()
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """Begin to make snapshots: environments can be made."""
+        self._opened.set()
+
+    def close(self) -> None:
+        """Free all of them."""
+        while self._snapshots:
+            self._snapshots.popitem()[1].close()
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all of them."""
+        return sum(snapshot.size_bytes for snapshot in self._snapshots.values())
+
+    def environment(self, function: Function) -> ExecutionEnvironment:
+        """Return a new environment of a version, restored if there is a snapshot of it."""
+        if snapstart.applies(function) and snapstart.optimised(function):
+            version = (function.key, function.version)
+            snapshot = self._snapshots.get(version)
+            if snapshot is not None:
+                self._snapshots.move_to_end(version)
+                unfit = partial(self._unfit, version, snapshot)
+                return RestoredEnvironment(function, self._host, self._owner, snapshot, unfit)
+            self._begin_anew(function, version)
+        return ExecutionEnvironment(function, self._host, self._owner)
+
+    async def make(self, function: Function) -> bool:
+        """Make the snapshot of a version; whether there is one now.
+
+        Raises:
+            VersionFailed: the function could not be initialised.
+            PlatformError: the host failed.
+        """
+        await self._opened.wait()
+        version = (function.key, function.version)
+        self._making.add(version)
+        try:
+            async with self._gate:
+                snapshot = await self._snapshot(function)
+        except SnapshotRefused as refusal:
+            _LOGGER.info("%s has no snapshot: %s", function.arn, refusal)
+            return False
+        except FunctionError as error:
+            raise VersionFailed(
+                "An error occurred during function initialization.", "FunctionError"
+            ) from error
+        finally:
+            abandoned = version not in self._making
+            self._making.discard(version)
+        if abandoned:
+            snapshot.close()
+            return False
+        self._keep(version, snapshot)
+        return True
+
+    def forget(self, key: FunctionKey, number: str | None = None) -> None:
+        """A version is gone, or without a number all of a function."""
+        versions = {*self._snapshots, *self._making, *self._hopeless}
+        for version in versions:
+            if version[0] == key and number in (None, version[1]):
+                self._making.discard(version)
+                self._hopeless.discard(version)
+                self._drop(version)
+
+    def _begin_anew(self, function: Function, version: _Version) -> None:
+        if version in self._making or version in self._hopeless:
+            return
+        self._making.add(version)
+        self._host.spawn_task(self._make_anew(function, version))
+
+    async def _make_anew(self, function: Function, version: _Version) -> None:
+        try:
+            made = await self.make(function)
+        except (VersionFailed, PlatformError) as error:
+            _LOGGER.warning("the snapshot of %s cannot be made anew: %s", function.arn, error)
+            made = False
+        if not made:
+            # Again only by the next daemon: its init would be paid for at every cold start.
+            self._hopeless.add(version)
+
+    def _keep(self, version: _Version, snapshot: Snapshot) -> None:
+        self._drop(version)
+        self._snapshots[version] = snapshot
+        while len(self._snapshots) > 1 and self.size_bytes > self._bytes_max:
+            self._drop(next(iter(self._snapshots)))
+
+    def _drop(self, version: _Version) -> None:
+        snapshot = self._snapshots.pop(version, None)
+        if snapshot is not None:
+            snapshot.close()
+
+    def _unfit(self, version: _Version, snapshot: Snapshot, reason: str) -> None:
+        """It was of no use to an environment: the next one has it made anew."""
+        del reason
+        if self._snapshots.get(version) is snapshot:
+            self._drop(version)
+
+    async def _snapshot(self, function: Function) -> Snapshot:
+        directory = self._host.snapshot_directory
+        reason = await self._host.snapshot_obstacle(function)
+        if reason is not None or directory is None:
+            reason = reason or "This host makes no snapshots."
+            log = EnvironmentLog(function, self._host.clock, self._host.logs)
+            log.notice(_off(reason))
+            raise SnapshotRefused(reason)
+        capture = Capture(directory, function.memory_mb)
+        template = TemplateEnvironment(function, self._host, capture)
+        try:
+            await self._admit(template)
+            await template.initialise_ahead(init_timeout_s(function))
+            return await capture.result()
+        except SnapshotRefused as refusal:
+            template.notice(_off(str(refusal)))
+            raise
+        except TooManyRequestsException as full:
+            template.notice(_off(full.message))
+            raise SnapshotRefused(full.message) from full
+        finally:
+            await template.close()
+            capture.close()
+
+
+def _off(reason: str) -> str:
+    return f"SnapStart is off for this version, which is initialised on demand: {reason}"
