@@ -36,12 +36,20 @@ class Transition:
 
 _S = EnvironmentState
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition(_S.NEW, _S.INITIALISING, "the sandbox stands: extensions, then the runtime, start"),
+    Transition(
+        _S.NEW,
+        _S.INITIALISING,
+        "the sandbox stands: extensions, then the runtime, start or are restored",
+    ),
     Transition(_S.NEW, _S.DEAD, "the host refuses the sandbox, or it is not wanted any more"),
     Transition(_S.INITIALISING, _S.INVOKING, "all ask for an event, and one waits"),
     Transition(_S.INITIALISING, _S.IDLE, "all ask for an event, ahead of any: freeze"),
     Transition(_S.INITIALISING, _S.RESETTING, "an error, an exit, or the init limit"),
-    Transition(_S.INITIALISING, _S.DEAD, "the function was deleted or the daemon stops"),
+    Transition(
+        _S.INITIALISING,
+        _S.DEAD,
+        "the function was deleted, the daemon stops, or hooks after a restore failed",
+    ),
     Transition(_S.INVOKING, _S.IDLE, "all ask for the next event: freeze"),
     Transition(_S.INVOKING, _S.RESETTING, "timeout, or the runtime or an extension ended"),
     Transition(_S.INVOKING, _S.DEAD, "the daemon stops"),

@@ -49,6 +49,9 @@ class Snapshots:
 
     Mutable: those, by version, the one that was used longest ago first; the versions of which one
     is being made, or cannot be made until the daemon starts anew; and whether any may be made.
+
+    Attributes:
+        bytes_max: of all of them together, if there is more than one.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class Snapshots:
         self._host = host
         self._owner = owner
         self._admit = admit
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
         self._snapshots: OrderedDict[_Version, Snapshot] = OrderedDict()
         self._making: set[_Version] = set()
         self._hopeless: set[_Version] = set()
@@ -77,6 +80,14 @@ class Snapshots:
         """Free all of them."""
         while self._snapshots:
             self._snapshots.popitem()[1].close()
+
+    def report(self) -> dict[str, int]:
+        """How many there are, how large together, and how many are being made."""
+        return {
+            "kept": len(self._snapshots),
+            "bytes": self.size_bytes,
+            "making": len(self._making),
+        }
 
     @property
     def size_bytes(self) -> int:
@@ -121,8 +132,16 @@ class Snapshots:
         if abandoned:
             snapshot.close()
             return False
-        self._keep(version, snapshot)
+        self.put(function, snapshot)
         return True
+
+    def put(self, function: Function, snapshot: Snapshot) -> None:
+        """Keep the snapshot of a version; others make room for it."""
+        version = (function.key, function.version)
+        self._drop(version)
+        self._snapshots[version] = snapshot
+        while len(self._snapshots) > 1 and self.size_bytes > self.bytes_max:
+            self._drop(next(iter(self._snapshots)))
 
     def forget(self, key: FunctionKey, number: str | None = None) -> None:
         """A version is gone, or without a number all of a function."""
@@ -148,12 +167,6 @@ class Snapshots:
         if not made:
             # Again only by the next daemon: its init would be paid for at every cold start.
             self._hopeless.add(version)
-
-    def _keep(self, version: _Version, snapshot: Snapshot) -> None:
-        self._drop(version)
-        self._snapshots[version] = snapshot
-        while len(self._snapshots) > 1 and self.size_bytes > self._bytes_max:
-            self._drop(next(iter(self._snapshots)))
 
     def _drop(self, version: _Version) -> None:
         snapshot = self._snapshots.pop(version, None)

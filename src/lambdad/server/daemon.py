@@ -394,5 +394,6 @@ class Daemon:
             "environments": self._invoker.counts(),
             "capacity": self._invoker.capacity.report(),
             "prewarmed": self._prewarm.counts(),
+            "snapshots": self._invoker.snapshots.report(),
             "neighbours": await self._neighbours.report(),
         }
