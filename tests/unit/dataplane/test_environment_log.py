@@ -239,6 +239,49 @@ def test_a_stream_of_a_shared_group_says_whose_it_is() -> None:
     assert re.fullmatch(r"2025/11/24/f\[\$LATEST\][0-9a-f]{32}", shared.log.stream)
 
 
+def test_a_restore_is_told_once_and_by_the_first_invocation_behind_it() -> None:
+    world = a_world(initialization=InitializationType.SNAP_START, system_log_level="DEBUG")
+    world.log.restore_start()
+    world.log.restore_report(0.0075, 0.0021, None)
+    for _ in range(2):
+        world.log.start(AN_INVOCATION)
+        usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_bytes=30 << 20)
+        world.log.finish(usage, None, fatal=False)
+    start, done, report, *others = world.written.documents
+    assert start["type"] == "platform.restoreStart"
+    assert (start["record"]["functionName"], start["record"]["runtimeVersion"]) == (
+        "f",
+        "python:3.12",
+    )
+    assert (done["type"], done["record"]) == ("platform.restoreRuntimeDone", {"status": "success"})
+    assert (report["type"], report["record"]) == (
+        "platform.restoreReport",
+        {"status": "success", "metrics": {"durationMs": 7.5}},
+    )
+    first, second = (each["record"]["metrics"] for each in others if "report" in each["type"])
+    assert (first["restoreDurationMs"], first["billedRestoreDurationMs"]) == (7.5, 3)
+    assert first["billedDurationMs"] == second["billedDurationMs"] == 3
+    assert "restoreDurationMs" not in second
+
+
+def test_a_restore_that_fails_is_a_warning() -> None:
+    world = a_world(system_log_level="WARN")
+    world.log.restore_start()
+    world.log.restore_report(0.01, 0.0, failures.FatalError("Sandbox.Timedout", "late"))
+    assert [(each["type"], each["record"]["status"]) for each in world.written.documents] == [
+        ("platform.restoreRuntimeDone", "timeout"),
+        ("platform.restoreReport", "timeout"),
+    ]
+
+
+def test_what_lambdad_says_is_written_whatever_the_levels() -> None:
+    for log_format in ("Text", "JSON"):
+        world = a_world(log_format, system_log_level="WARN", application_log_level="FATAL")
+        world.log.notice("SnapStart is off: a thread runs.")
+        (message,) = world.written.messages
+        assert "SnapStart is off: a thread runs." in message
+
+
 def test_an_init_within_an_invocation_has_records_of_its_own() -> None:
     world = a_world(system_log_level="DEBUG")
     world.log.start(AN_INVOCATION)
