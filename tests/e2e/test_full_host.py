@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -43,7 +44,7 @@ def health(daemon: DaemonProcess) -> dict[str, dict[str, int]]:
 
 
 def await_eviction(daemon: DaemonProcess) -> dict[str, dict[str, int]]:
-    for _ in range(20_000):
+    for _ in asking():
         document = health(daemon)
         if document["capacity"]["evictions"] and not document["environments"]["closing"]:
             return document
@@ -66,7 +67,7 @@ def test_idle_environments_make_room_then_429_then_all_is_well_again(
     with ThreadPoolExecutor(3) as pool:
         working = [pool.submit(user.invoke, name, {"wait": True}) for name in ("b", "c")]
         try:
-            assert any(health(daemon)["environments"]["busy"] == 2 for _ in range(20_000))
+            assert any(health(daemon)["environments"]["busy"] == 2 for _ in asking())
             with pytest.raises(ClientError) as refused:
                 user.invoke("a", {"mib": 150})
         finally:
@@ -98,7 +99,7 @@ def test_what_waits_for_a_function_counts_and_goes_first(
     user = Deployer(daemon.endpoint_url)
     user.deploy("f", HUNGRY, MemorySize=128)
     user.deploy("big", HUNGRY, MemorySize=760)
-    for _ in range(20_000):
+    for _ in asking():
         if health(daemon)["capacity"]["environments"] >= 2:
             break
     document = health(daemon)

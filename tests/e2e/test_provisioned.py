@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 from lambdad.testing.leaks import holdings
@@ -27,7 +28,7 @@ def provision(user: Deployer, name: str, number: int) -> None:
 def await_status(user: Deployer, name: str, status: str) -> None:
     """Each question takes the daemon some time."""
     found = ""
-    for _ in range(20_000):
+    for _ in asking():
         found = user.lambda_.get_provisioned_concurrency_config(FunctionName=name, Qualifier="1")[
             "Status"
         ]
@@ -38,7 +39,7 @@ def await_status(user: Deployer, name: str, status: str) -> None:
 
 def await_quiet(daemon: DaemonProcess) -> None:
     environments: dict[str, int] = {}
-    for _ in range(20_000):
+    for _ in asking():
         with urllib.request.urlopen(f"{daemon.endpoint_url}/_lambdad/health") as answer:  # noqa: S310
             environments = json.load(answer)["environments"]
         if not any(environments.values()):

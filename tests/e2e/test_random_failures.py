@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from lambdad.testing import raw_calls
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer, zip_of
 from lambdad.testing.firing_range import Range
@@ -272,7 +273,7 @@ def test_nothing_leaks_and_nobody_gets_a_wrong_answer(tmp_path: Path) -> None:
         for name in FUNCTIONS:
             world.user.lambda_.delete_function(FunctionName=name)
         host.settle(idle=0)
-        for _ in range(200):  # the kernel takes its time to detach a file system
+        for _ in asking():  # the kernel takes its time to detach a file system
             left = host.holdings()
             if not left.beyond(empty):
                 break

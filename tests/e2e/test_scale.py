@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import ROLE, RUNTIME, Deployer, zip_of
 from lambdad.testing.leaks import Holdings, holdings
@@ -49,7 +50,7 @@ def environments(daemon: DaemonProcess) -> dict[str, int]:
 
 def await_quiet(daemon: DaemonProcess, waiting: int = 0) -> None:
     """Each question is answered when the daemon has time: when it says 0, it is so."""
-    for _ in range(20_000):
+    for _ in asking():
         made_ahead = sum(health(daemon, "prewarmed").values())
         if not any(environments(daemon).values()) and made_ahead == waiting:
             return
@@ -86,7 +87,7 @@ def test_200_concurrent_requests_get_200_environments_and_none_stays(
     assert [number for number, _ in payloads] == list(range(200))
     assert len({environment for _, environment in payloads}) == 200
     # An environment is idle when its runtime asks again, which is after the answer.
-    assert any(environments(daemon)["idle"] == 200 for _ in range(20_000))
+    assert any(environments(daemon)["idle"] == 200 for _ in asking())
     user.lambda_.delete_function(FunctionName="slow")
     await_quiet(daemon)
     after = holdings(daemon.data_dir, daemon.pid)

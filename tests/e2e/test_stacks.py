@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import RUNTIME
 
@@ -122,7 +123,7 @@ def test_an_operation_goes_on_after_the_daemon_was_killed(start: Start) -> None:
         }
     cfn = client(daemon.endpoint_url, "cloudformation")
     stack_id = cfn.create_stack(StackName="cut", TemplateBody=json.dumps(template))["StackId"]
-    for _ in range(10_000):
+    for _ in asking(pause_s=0):
         rows = cfn.list_stack_resources(StackName="cut")["StackResourceSummaries"]
         if sum(row["ResourceStatus"] == "CREATE_COMPLETE" for row in rows) >= 4:
             break

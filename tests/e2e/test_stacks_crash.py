@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -53,7 +54,7 @@ class Victim:
         # Some calls answer when the operation has ended, if that is soon.
         caller = Thread(target=_quietly, args=(getattr(self.cfn, call), params))
         caller.start()
-        for _ in range(2_000):
+        for _ in asking(pause_s=0):
             if self._events(cfn, stack_id, status) - before >= number:
                 break
         self.restart()
@@ -65,7 +66,7 @@ class Victim:
         self._daemon = self._start()
 
     def settled(self, name: str) -> str:
-        for _ in range(10_000):
+        for _ in asking():
             stack = self.cfn.describe_stacks(StackName=name)["Stacks"][0]
             if not stack["StackStatus"].endswith("_IN_PROGRESS"):
                 return str(stack["StackStatus"])

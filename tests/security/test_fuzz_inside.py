@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import zip_of
 from lambdad.testing.firing_range import Range
 
@@ -26,7 +27,7 @@ BYSTANDER_S = 3.0
 
 def back_to(target: Range, descriptors: int) -> bool:
     """Whether the daemon lets go of what the attack made it open."""
-    return any(target.holdings().descriptors < descriptors + 32 for _ in range(1000))
+    return any(target.holdings().descriptors < descriptors + 32 for _ in asking())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

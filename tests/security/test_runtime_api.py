@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.firing_range import Range
 
 GROWTH_KIB_MAX = 128 * 1024
@@ -13,7 +14,7 @@ GROWTH_KIB_MAX = 128 * 1024
 
 def running_id(target: Range, function: str) -> str:
     """The request id of an invocation that runs now, as its log has it."""
-    for _ in range(5_000):
+    for _ in asking():
         try:
             events = target.user.logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")
         except target.user.logs.exceptions.ResourceNotFoundException:
@@ -82,7 +83,7 @@ def test_crowd_of_connections_is_turned_away(target: Range, which: str, most: in
     before = target.holdings().descriptors
     found = target.result("wire.crowd", target.attacker(256, 30), which=which, number=1000)
     assert found["answered"] <= most
-    for _ in range(1000):
+    for _ in asking():
         if target.holdings().descriptors < before + 32:
             break
     assert target.holdings().descriptors < before + 32

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lambdad.domain.clock import SystemClock
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Answer, Deployer
 from lambdad.testing.leaks import Holdings, holdings
@@ -76,7 +77,7 @@ class Range:
         Returns how many are idle; waits until these are `idle` if that is given.
         """
         counts = self.environments()
-        for _ in range(20_000):
+        for _ in asking():
             if idle in (None, counts["idle"]) and sum(counts.values()) == counts["idle"]:
                 return counts["idle"]
             counts = self.environments()

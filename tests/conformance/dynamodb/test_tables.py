@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.conformance.dynamodb.conftest import aws_client, schema
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 
 Table = Callable[..., str]
@@ -207,7 +208,7 @@ def test_an_index_that_is_added_gets_the_items_that_are_there(dynamodb: Any, tab
         GlobalSecondaryIndexUpdates=[{"Create": by("by-kind", "kind")}],
     )["TableDescription"]
     assert changed["GlobalSecondaryIndexes"][0]["IndexStatus"] in ("CREATING", "ACTIVE")
-    for _ in range(100):
+    for _ in asking():
         (index,) = dynamodb.describe_table(TableName=name)["Table"]["GlobalSecondaryIndexes"]
         if index["IndexStatus"] == "ACTIVE":
             break

@@ -17,6 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdad.testing import raw_calls
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer, zip_of
 from lambdad.testing.failures.case import (
@@ -32,7 +33,6 @@ from lambdad.testing.failures.page import TABLES
 
 BACKEND = os.environ.get("TEST_BACKEND", "native")
 ROWS = {row.title: row for row in itertools.chain(*TABLES.values())}
-PATIENCE = 3_000
 
 pytestmark = [pytest.mark.slow, *([pytest.mark.root] if BACKEND == "native" else [])]
 
@@ -258,7 +258,7 @@ class Laboratory:
     ) -> dict[str, Any]:
         """The log once it has the REPORT line of a request, or any that was not seen before."""
         found: dict[str, Any] = {}
-        for _ in range(PATIENCE):  # it is written behind the answer
+        for _ in asking():  # it is written behind the answer
             found = self.events(name)
             for key, event in found.items():
                 message = event["message"]
@@ -272,10 +272,9 @@ class Laboratory:
         return counts
 
     def _await_busy(self) -> None:
-        assert any(self._environments()["busy"] for _ in range(PATIENCE))
+        assert any(self._environments()["busy"] for _ in asking())
 
     def settle(self) -> None:
         assert any(
-            not self._environments()["busy"] + self._environments()["closing"]
-            for _ in range(PATIENCE)
+            not self._environments()["busy"] + self._environments()["closing"] for _ in asking()
         )

@@ -4,13 +4,13 @@ invocation"."""
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -45,7 +45,7 @@ def caller(impatient: DaemonProcess) -> Deployer:
 def said(user: Deployer, name: str, word: str, count: int = 1) -> list[str]:
     """Wait until a function's log has so many lines that begin with a word."""
     lines: list[str] = []
-    for _ in range(150):
+    for _ in asking(pause_s=0.1):
         try:
             page = user.logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")
         except user.logs.exceptions.ResourceNotFoundException:
@@ -54,7 +54,6 @@ def said(user: Deployer, name: str, word: str, count: int = 1) -> list[str]:
         lines = [line.removeprefix(word).strip() for line in found if line.startswith(word)]
         if len(lines) >= count:
             return lines
-        time.sleep(0.1)
     raise AssertionError(f"{name} said {lines}")
 
 
@@ -178,11 +177,10 @@ def test_what_no_target_takes_stays_in_the_queue_and_is_counted(
     caller.lambda_.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
     request_id = send(caller, name, {"n": 1})
     said(caller, name, "TRIED")
-    for _ in range(100):
+    for _ in asking(pause_s=0.1):
         events = queue(impatient, f"function={name}")["events"]
         if events and events[0]["tries"]:
             break
-        time.sleep(0.1)
     [event] = events
     assert (event["kind"], event["target"], event["request_id"]) == ("delivery", QUEUE, request_id)
     assert event["message"]

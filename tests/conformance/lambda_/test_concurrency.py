@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -57,7 +58,7 @@ def provision(user: Deployer, name: str, qualifier: str, number: int) -> None:
 
 def settled(user: Deployer, name: str, qualifier: str) -> dict[str, Any]:
     """The configuration once it is READY or FAILED; each question takes the daemon some time."""
-    for _ in range(20_000):
+    for _ in asking():
         found: dict[str, Any] = user.lambda_.get_provisioned_concurrency_config(
             FunctionName=name, Qualifier=qualifier
         )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import Deployer
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -230,7 +231,7 @@ def test_a_client_that_goes_away_does_not_stop_the_function(user: Deployer) -> N
     connection.close()
     user.invoke("wire-gone")  # takes as long
     messages: list[str] = []
-    for _ in range(2_000):  # the log is written in batches
+    for _ in asking():  # the log is written in batches
         with contextlib.suppress(user.logs.exceptions.ResourceNotFoundException):
             events = user.logs.filter_log_events(logGroupName="/aws/lambda/wire-gone")["events"]
             messages = [event["message"] for event in events]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -64,10 +64,9 @@ def lines(user: Deployer, name: str, word: str) -> list[str]:
 
 
 def awaited(user: Deployer, name: str, word: str) -> list[str]:
-    for _ in range(600):
+    for _ in asking(pause_s=0.1):
         if found := lines(user, name, word):
             return found
-        time.sleep(0.1)
     raise AssertionError(f"{name} never said {word}")
 
 

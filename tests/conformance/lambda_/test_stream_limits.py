@@ -12,6 +12,7 @@ import pytest
 
 from lambdad.domain.clock import SystemClock
 from lambdad.testing import raw_calls
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -126,7 +127,7 @@ def test_a_caller_that_does_not_read_costs_no_memory(swift: DaemonProcess) -> No
 
 def printed(user: Deployer, times: int) -> list[str]:
     """What the streams that nobody read say at their end, once all have ended."""
-    for _ in range(5_000):
+    for _ in asking():
         pages = user.logs.get_paginator("filter_log_events").paginate(
             logGroupName="/aws/lambda/pump", filterPattern="REPORT"
         )

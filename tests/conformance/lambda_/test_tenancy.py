@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import Deployer
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -66,12 +66,11 @@ def test_an_event_runs_in_its_tenants_environment(deployed: Deployer) -> None:
     )
     assert answer["StatusCode"] == 202
     found: list[Any] = []
-    for _ in range(300):
+    for _ in asking(pause_s=0.1):
         events = deployed.logs.filter_log_events(logGroupName=GROUP, filterPattern="SAW")["events"]
         found = [json.loads(event["message"].partition("SAW ")[2]) for event in events]
         if found:
             break
-        threading.Event().wait(0.1)
     assert found == [[*first, "from the queue"]]
 
 

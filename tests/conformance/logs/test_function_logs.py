@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import Deployer
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -33,7 +34,7 @@ def every(user: Deployer, **query: Any) -> list[str]:
 def await_report(user: Deployer, count: int) -> list[str]:
     """The log is written in batches behind the answers."""
     messages: list[str] = []
-    for _ in range(2_000):
+    for _ in asking():
         try:
             messages = every(user)
         except user.logs.exceptions.ResourceNotFoundException:
@@ -151,7 +152,7 @@ def test_a_group_of_its_own_is_used_when_configured(user: Deployer) -> None:
         "elsewhere", SOURCE, LoggingConfig={"LogFormat": "Text", "LogGroup": "/mine/shared"}
     )
     user.invoke("elsewhere", {"lines": 1, "name": "there"})
-    for _ in range(2_000):
+    for _ in asking():
         try:
             events = user.logs.filter_log_events(logGroupName="/mine/shared")["events"]
         except user.logs.exceptions.ResourceNotFoundException:
@@ -250,7 +251,7 @@ def test_logs_outlive_their_function_and_stay_in_their_account(
     lonely.invoke("mortal", {"lines": 1, "name": "last words"})
     lonely.lambda_.delete_function(FunctionName="mortal")
     messages: list[str] = []
-    for _ in range(2_000):
+    for _ in asking():
         if lonely.logs.describe_log_groups()["logGroups"]:
             events = lonely.logs.filter_log_events(logGroupName="/aws/lambda/mortal")["events"]
             messages = [event["message"] for event in events]

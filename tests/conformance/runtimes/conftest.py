@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import Answer, Deployer, zip_of
 
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -67,7 +68,7 @@ class Subject:
     def events(self, request_id: str = "") -> list[str]:
         """All log events up to the REPORT line of a request, or of any."""
         messages: list[str] = []
-        for _ in range(2_000):  # the log is written in batches, behind the answer
+        for _ in asking():  # the log is written in batches, behind the answer
             with contextlib.suppress(self.user.logs.exceptions.ResourceNotFoundException):
                 messages = self._events()
             if messages and messages[-1].startswith(f"REPORT RequestId: {request_id}"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.deploy import ROLE, zip_of
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -165,7 +166,7 @@ def test_many_unfinished_requests_cost_little_and_block_nobody(target: Any) -> N
     assert target.resident_mib() < before + 64
     for connection in connections:
         connection.close()
-    for _ in range(2_000):
+    for _ in asking():
         if target.healthy() and target.descriptors() <= descriptors + 4:
             break
     assert target.descriptors() <= descriptors + 4
