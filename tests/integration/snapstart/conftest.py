@@ -62,8 +62,8 @@ class Environment:
         assert kind == "init failed", (kind, what, self.printed())
         return what
 
-    async def invoke(self, event: Any) -> Any:
-        """Return the handler's answer."""
+    def deliver(self, event: Any) -> None:
+        """Give it an event."""
         self._session.deliver(
             RuntimeEvent(
                 request_id=f"id-{next(self._ids)}",
@@ -73,6 +73,10 @@ class Environment:
                 trace_header="",
             )
         )
+
+    async def invoke(self, event: Any) -> Any:
+        """Return the handler's answer."""
+        self.deliver(event)
         kind, answer = await self._heard()
         assert kind == "responded", (kind, answer, self.printed())
         await self.ready()
@@ -176,11 +180,13 @@ class Host:
         self._stack.callback(snapshot.close)
         return snapshot
 
-    async def restore(self, code: Path, snapshot: Snapshot, **variables: str) -> Environment:
+    async def restore(
+        self, code: Path, snapshot: Snapshot, memory_mb: int = 512, **variables: str
+    ) -> Environment:
         """Start an environment by a snapshot, and wait until it is ready."""
         restore = Restore(snapshot)
         self._stack.callback(restore.close)
-        environment = await self.start(code, restore, **variables)
+        environment = await self.start(code, restore, memory_mb, **variables)
         await environment.ready()
         outcome = restore.outcome()
         assert outcome.restored, (outcome, environment.printed())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lambdad.dataplane.snapstart.image import SnapshotRefused
+
 if TYPE_CHECKING:
     from tests.integration.snapstart.conftest import Host
 
@@ -57,3 +59,94 @@ async def test_copies_go_on_where_the_template_was_initialised(host: Host, code:
     assert one["cwd"] == "/var/task"
     assert one["thread"]
     assert one["private"] == []
+
+
+REFUSED = {
+    "import threading\n"
+    "threading.Thread(target=threading.Event().wait, name='poller', daemon=True).start()": (
+        "Threads are running: poller."
+    ),
+    "import _thread, time\n_thread.start_new_thread(time.sleep, (99,))": (
+        "Threads of libraries are running: "
+    ),
+    "import subprocess\nchild = subprocess.Popen(['sleep', '99'])": (
+        "Other processes are running that it has started: 1."
+    ),
+    "import socket\nends = socket.socketpair()": "A socket is open (descriptor ",
+    "import socket\nserver = socket.create_server(('127.0.0.1', 0))": "A socket listens (",
+    "import os\nends = os.pipe()": "A pipe is open (descriptor ",
+    "import select\npoll = select.epoll()": "A eventpoll is open (descriptor ",
+    "file = open('/tmp/x', 'w')": "The file /tmp/x is open (descriptor ",
+    "open('/tmp/left', 'w').close()": "There are files in /tmp (left), which no copy has.",
+    "import mmap\nshared = mmap.mmap(-1, 4096)": "Memory is shared with other processes (",
+    "import signal\nsignal.setitimer(signal.ITIMER_REAL, 99)": "A timer is running (setitimer).",
+    "import os\nos.close(0)": "Descriptor 0 is not what it was at the start.",
+    "import _thread\n_thread.exit_soon = bytearray(150 << 20)": "too much memory",
+}
+
+
+async def test_what_no_copy_could_have_is_refused_with_the_reason(host: Host, code: Path) -> None:
+    said = {}
+    for number, begin in enumerate(REFUSED):
+        directory = code / str(number)
+        directory.mkdir()
+        (directory / "app.py").write_text(f"{begin}\ndef handler(event, context): pass\n")
+        with pytest.raises(SnapshotRefused) as refusal:
+            await host.snapshot(directory, memory_mb=256 if "bytearray" not in begin else 64)
+        said[begin] = str(refusal.value)
+    assert said == {begin: said[begin] for begin in said if REFUSED[begin] in said[begin]}
+
+
+CONSTANT = """
+import os, socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+server.close()
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+source = open(__file__)
+source.readline()
+null = os.open("/dev/null", os.O_RDWR)
+
+def handler(event, context):
+    return [source.readline(), os.write(null, b"x"), client.recv(1).decode(),
+            datagrams.sendto(b"x", ("127.0.0.1", 9))]
+"""
+
+
+async def test_files_are_opened_again_and_connections_are_broken(host: Host, code: Path) -> None:
+    (code / "app.py").write_text(CONSTANT)
+    copy = await host.restore(code, await host.snapshot(code))
+    assert await copy.invoke({}) == ["import os, socket, sys\n", 1, "", 1]
+
+
+HARMFUL = """
+import os, signal, ctypes
+def on_signal(number, frame):
+    SEEN.append(number)
+SEEN = []
+signal.signal(signal.SIGUSR1, on_signal)
+
+def handler(event, context):
+    if event == "eat":
+        return len(bytearray(os.urandom(1 << 20)) * 400)
+    if event == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    libc = ctypes.CDLL(None, use_errno=True)
+    refused = libc.unshare(0x10000000), ctypes.get_errno()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    with open("/proc/self/status") as file:
+        status = dict(line.split(":", 1) for line in file)
+    return [*refused, SEEN, status["NoNewPrivs"].strip(), status["Seccomp"].strip(),
+            int(status["CapEff"], 16), os.getuid() == 0]
+"""
+
+
+async def test_a_copy_has_the_guards_of_its_own_sandbox(host: Host, code: Path) -> None:
+    (code / "app.py").write_text(HARMFUL)
+    snapshot = await host.snapshot(code, memory_mb=128)
+    copy = await host.restore(code, snapshot, memory_mb=128)
+    assert await copy.invoke({}) == [-1, 1, [10], "1", "2", 0, False]
+    other = await host.restore(code, snapshot, memory_mb=128)
+    copy.deliver("eat")
+    assert (await copy.ended()).out_of_memory
+    assert await other.invoke({}) == [-1, 1, [10], "1", "2", 0, False]

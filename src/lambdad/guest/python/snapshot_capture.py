@@ -212,6 +212,8 @@ def _steps(maps: bytes, pagemap: int, base: limits.Base) -> bytes:
     program_break = image.Origin.machine.call(_BRK, 0)
     steps = [
         _step(_SIGPROCMASK, _SIG_SETMASK, everything, 0, 8),
+        # The kernel shrinks only a heap that is there, and makes it larger only where nothing is.
+        _step(_BRK, program_break),
         *_gaps(mappings),
         _step(_BRK, program_break, expected=program_break),
         *_regions(mappings, pagemap, texts, base),

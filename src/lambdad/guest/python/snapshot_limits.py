@@ -7,6 +7,7 @@ disk: none of them can be had twice. Says so by name, for the function's owner.
 
 import os
 import signal
+import socket
 import stat
 import sys
 import time
@@ -15,7 +16,7 @@ from .snapshot_image import Origin, loaded_libraries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, FrozenSet, List, Tuple
+    from typing import Dict, FrozenSet, List, Tuple, Union
 
 # Devices of which one is as good as another.
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -60,10 +61,50 @@ class File:
             os.lseek(self._descriptor, self._position, os.SEEK_SET)
 
 
-class Reopened:
-    """The files that a copy opens again. Mutable: found by :func:`check`."""
+class Connection:
+    """A socket of the internet's protocols: in a copy there is one in its place.
 
-    files: "List[File]" = []  # noqa: RUF012 - Python 3.6 has no ClassVar without an import
+    A connection is broken there, as if the other end had closed it, which clients expect of those
+    that they keep; a datagram socket is a new one, to the same address.
+    """
+
+    def __init__(self, descriptor: int, flags: int) -> None:
+        self._descriptor = descriptor
+        self._flags = flags
+        with _of_descriptor(descriptor) as same:
+            self._family = same.family
+            self._kind = same.type
+            listens = same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            try:
+                self._peer = same.getpeername()
+            except OSError:
+                self._peer = None
+        if listens or self._family not in (socket.AF_INET, socket.AF_INET6):
+            what = "listens" if listens else "is open"
+            raise Refused("A socket %s (descriptor %d)." % (what, descriptor))
+
+    def reopen(self) -> None:
+        """Be there, in a copy."""
+        if self._kind & socket.SOCK_STREAM:
+            own, other = socket.socketpair()
+            other.close()
+        else:
+            own = socket.socket(self._family, self._kind)
+            if self._peer is not None:
+                own.connect(self._peer)
+        with own:
+            own.setblocking(not self._flags & os.O_NONBLOCK)
+            os.dup2(own.fileno(), self._descriptor, inheritable=not self._flags & os.O_CLOEXEC)
+
+
+def _of_descriptor(descriptor: int) -> "socket.socket":
+    return socket.socket(fileno=os.dup(descriptor))
+
+
+class Reopened:
+    """What a copy opens again. Mutable: found by :func:`check`."""
+
+    files: "List[Union[File, Connection]]" = []  # noqa: RUF012 - Python 3.6 has no ClassVar without an import
 
 
 def check(base: Base, output: int) -> None:
@@ -80,6 +121,10 @@ def check(base: Base, output: int) -> None:
         names = [thread.name for thread in threading.enumerate()]
         names.remove(threading.main_thread().name)
         raise Refused("Threads are running: %s." % ", ".join(names[:_LARGEST_LISTED]))
+    files = os.listdir("/tmp")  # noqa: S108
+    if files:
+        names = ", ".join(sorted(files)[:_LARGEST_LISTED])
+        raise Refused("There are files in /tmp (%s), which no copy has." % names)
     if not is_constant(os.getcwd()):
         raise Refused("The working directory is %s, which no copy has." % os.getcwd())
 
@@ -166,13 +211,15 @@ def _check_descriptors(base: Base, output: int) -> None:
         Reopened.files.append(_file(descriptor, link))
 
 
-def _file(descriptor: int, link: str) -> File:
+def _file(descriptor: int, link: str) -> "Union[File, Connection]":
     position, flags = _position(descriptor)
     if link in _DEVICES:
         return File(descriptor, link, flags, 0)
     kind = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(kind):
+        return Connection(descriptor, flags)
     if not link.startswith("/"):
-        what = "socket" if stat.S_ISSOCK(kind) else "pipe" if stat.S_ISFIFO(kind) else link
+        what = "pipe" if stat.S_ISFIFO(kind) else link.rpartition(":")[2].strip("[]")
         raise Refused("A %s is open (descriptor %d)." % (what, descriptor))
     if not is_constant(link):
         raise Refused("The file %s is open (descriptor %d)." % (link, descriptor))
