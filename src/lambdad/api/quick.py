@@ -75,7 +75,9 @@ class QuickInvocations:
         if app.elsewhere.identify(request, credential) != self.service.name:
             return False
         try:
-            caller = app.authenticator.authenticate(request, service=self._signing_name)
+            caller = app.authenticator.authenticate(
+                request, service=self._signing_name, credential=credential
+            )
         except SignatureRefused:
             return False
         region = credential.region if credential is not None else DEFAULT_REGION

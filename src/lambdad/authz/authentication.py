@@ -20,7 +20,13 @@ from lambdad.authz.sessions import TOKEN_PREFIX, Sessions
 from lambdad.domain.clock import Clock
 from lambdad.protocol.aws_chunked import Payload, Take, payload_of
 from lambdad.protocol.http import HttpRequest
-from lambdad.protocol.sigv4 import Signature, parse_credential, read_signature, session_token
+from lambdad.protocol.sigv4 import (
+    Credential,
+    Signature,
+    parse_credential,
+    read_signature,
+    session_token,
+)
 from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 from lambdad.protocol.sigv4_verification import S3_SERVICES, check_claims, verify
 
@@ -64,17 +70,22 @@ class Authenticator:
         self._daemon_key = secrets.token_bytes(32)
 
     def authenticate(
-        self, request: HttpRequest, *, service: str | None = None, guest: bool = False
+        self,
+        request: HttpRequest,
+        *,
+        service: str | None = None,
+        guest: bool = False,
+        credential: Credential | None = None,
     ) -> Caller:
         """Return who a request is from.
 
         `service` is the signing name of the service that is called, `guest` whether the request
-        comes from inside a sandbox.
+        comes from inside a sandbox; `credential` is the request's, where it has been read.
 
         Raises:
             SignatureRefused: the caller must prove who they are and does not.
         """
-        credential = parse_credential(request)
+        credential = credential or parse_credential(request)
         access_key = credential.access_key if credential is not None else None
         if not self._must_prove(request, access_key, guest=guest):
             return stranger(access_key)
@@ -157,7 +168,10 @@ class Authenticator:
         return (
             access_key in self._access_keys
             or self._sessions.is_own(access_key)
-            or _DAEMON_KEY.fullmatch(access_key) is not None
+            or (
+                access_key.startswith(DAEMON_PREFIX)
+                and _DAEMON_KEY.fullmatch(access_key) is not None
+            )
             or (session_token(request) or "").startswith(TOKEN_PREFIX)
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lambdad.authz.policies import Principal
 from lambdad.authz.principals import account_of
@@ -38,6 +39,7 @@ def root_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:root"
 
 
+@lru_cache(maxsize=1_024)
 def stranger(access_key: str | None) -> Caller:
     """Somebody whose credentials nobody knows: the root of the account that the key names."""
     account_id = account_of(access_key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.lineage import DROPPED_METRIC, arrive, first, received_lineage
 from lambdad.dataplane.provisioned import ConfigReader
-from lambdad.dataplane.routing import Draw, FunctionReader, route
+from lambdad.dataplane.routing import Draw, FunctionReader, is_drawn, route
 from lambdad.dataplane.tracing import trace_header
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import (
@@ -19,11 +19,14 @@ from lambdad.domain.errors import (
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
 from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
-from lambdad.domain.tenancy import check_tenant
+from lambdad.domain.tenancy import check_tenant, isolates_tenants
 
 
 class Arrivals:
-    """Looks at invocations as they come."""
+    """Looks at invocations as they come.
+
+    Mutable: what runs whatever comes for it, and at which count of changes it does.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,8 @@ class Arrivals:
         self._resources = resources
         self._host = host
         self._draw = draw
+        self._changes = -1
+        self._known: dict[tuple[FunctionKey, str | None], Function] = {}
 
     def route(
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
@@ -48,12 +53,30 @@ class Arrivals:
             EFSMountFailureException: a file system is not there.
             RecursiveInvocationException: it is part of a loop.
         """
-        function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
-        check_tenant(function, invocation.tenant_id)
-        self._check_file_systems(function)
+        if self._changes != self._functions.changes:
+            self._changes = self._functions.changes
+            self._known.clear()
+        name = (key, qualifier)
+        function = self._known.get(name)
+        if function is None or invocation.tenant_id is not None:
+            function = self._route(key, qualifier, invocation.tenant_id)
+            if self._always(function, key, qualifier):
+                self._known[name] = function
         received = invocation.trace_header
         lineage = self._lineage(key, received) if received else first(key.arn())
         return function, trace_header(received, self._host.clock.time(), lineage=lineage)
+
+    def _route(self, key: FunctionKey, qualifier: str | None, tenant_id: str | None) -> Function:
+        function = route(self._functions, self._resources, key, qualifier, draw=self._draw)
+        check_tenant(function, tenant_id)
+        self._check_file_systems(function)
+        return function
+
+    def _always(self, function: Function, key: FunctionKey, qualifier: str | None) -> bool:
+        """Whether it runs whatever names it so, without a tenant, until something changes."""
+        if isolates_tenants(function) or "FileSystemConfigs" in function.echoed:
+            return False
+        return qualifier is None or not is_drawn(self._resources, key, qualifier)
 
     def _lineage(self, key: FunctionKey, trace: str) -> str:
         try:

@@ -8,6 +8,7 @@ from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.timing import Timing
 from lambdad.dataplane.work import Work
 from lambdad.domain.errors import FunctionError
+from lambdad.observability.metrics import Metrics
 from lambdad.sandbox.base import Sandbox
 
 _SHORT_S = 0.001
@@ -41,10 +42,11 @@ class Conclusion:
     Mutable: the one that waits to be written, with its end and the duration of its init.
     """
 
-    __slots__ = ("_later", "_log", "_peak", "_waiting")
+    __slots__ = ("_later", "_log", "_metrics", "_peak", "_waiting")
 
-    def __init__(self, log: EnvironmentLog, timing: Timing) -> None:
+    def __init__(self, log: EnvironmentLog, timing: Timing, metrics: Metrics) -> None:
         self._log = log
+        self._metrics = metrics
         self._later = timing.conclusions.later
         self._peak = PeakMemory()
         self._waiting: tuple[Work, float, float | None, Sandbox] | None = None
@@ -85,6 +87,13 @@ class Conclusion:
             init_s=init_s,
             peak_bytes=0 if sandbox is None else self._peak.bytes(sandbox, duration_s, ended),
         )
-        error = fatal or work.error
-        course = work.course(ended)
+        error = work.error if fatal is None else fatal
+        self._metrics.ended(
+            work.invocation.invoked_arn,
+            usage.version,
+            begun_ms=usage.timestamp_ms,
+            duration_ms=usage.duration_ms,
+            failed=error is not None,
+        )
+        course = None if self._log.plain else work.course(ended)
         return self._log.finish(usage, error, fatal=fatal is not None, course=course)

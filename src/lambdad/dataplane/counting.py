@@ -91,9 +91,12 @@ class FunctionConcurrency:
         self.running += 1
         if beyond:
             self._add_excess(1)
-            account.excess_peak = max(account.excess_peak, account.excess)
-        self.peak = max(self.peak, self.running)
-        account.peak = max(account.peak, account.running)
+            if account.excess > account.excess_peak:  # noqa: PLR1730 - twice as quick as `max`
+                account.excess_peak = account.excess
+        if self.running > self.peak:  # noqa: PLR1730
+            self.peak = self.running
+        if account.running > account.peak:  # noqa: PLR1730
+            account.peak = account.running
 
     def dismiss(self, *, beyond: bool) -> None:
         """Count one less."""

@@ -59,8 +59,8 @@ class ExecutionEnvironment(Occupant):
         self.renew_at = host.clock.monotonic() + RENEWAL_S
         self._owner = owner
         self._environment_id = host.new_environment_id()
-        self._log = EnvironmentLog(function, host.clock, host.logs, initialization, host.metrics)
-        self._conclusion = Conclusion(self._log, host.timing)
+        self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
+        self._conclusion = Conclusion(self._log, host.timing, host.metrics)
         self._freezer, self._deadlines = host.timing.freezer, host.timing.deadlines
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None

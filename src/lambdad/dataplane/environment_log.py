@@ -25,7 +25,6 @@ from lambdad.observability.extension_records import extension_event, extension_l
 from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
-from lambdad.observability.metrics import Metrics
 from lambdad.observability.platform_events import (
     Course,
     Initialisation,
@@ -50,6 +49,9 @@ class EnvironmentLog:
     whether the end of its runtime's part is written; since when an init goes on of which no end
     has been written, and whether its runtime's part is; the restore that the next invocation
     reports; who is told by the Telemetry API.
+
+    Attributes:
+        plain: whether the running invocation has lines in the format Text, for the store alone.
     """
 
     def __init__(
@@ -58,12 +60,8 @@ class EnvironmentLog:
         clock: Clock,
         logs: LogWriter,
         initialization: InitializationType = InitializationType.ON_DEMAND,
-        metrics: Metrics | None = None,
     ) -> None:
-        """What becomes of invocations is counted in `metrics`, too."""
         key = function.key
-        self._metrics = metrics
-        self._invoked_arn = ""
         self._function = function
         self._clock = clock
         self._logs = logs
@@ -77,6 +75,7 @@ class EnvironmentLog:
         self._init_runtime_done = self._runtime_done = True
         self._trace_header: str | None = None
         self._subscribers: TelemetryStream | None = None
+        self.plain = False
         self._lines = LineSplitter()
         self._frames = FrameReader()
         self._tail: LogTail | None = None
@@ -195,8 +194,8 @@ class EnvironmentLog:
             duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
             self._init_events(duration_ms, None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
+        self.plain = not self._structured and self._tail is None and self._told is None
         self._runtime_done = False
-        self._invoked_arn = invocation.invoked_arn
         self._trace_header = trace = invocation.trace_header
         version = self._function.version
         self._platform(
@@ -256,20 +255,17 @@ class EnvironmentLog:
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
         ended = outcome if fatal else outcome_reported(error)
         self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
+        if self.plain:
+            now_ms = self._now_ms()
+            self._store(report.end_line(usage.request_id), now_ms)
+            self._store(report.report_line(usage, outcome=outcome), now_ms)
+            return None
         self._platform(report.end_line(usage.request_id), None)
         trace = self._trace_header
         self._platform(
             report.report_line(usage, outcome=outcome),
             lambda: platform_events.report(usage, ended, trace),
         )
-        if self._metrics is not None:
-            self._metrics.ended(
-                self._invoked_arn,
-                usage.version,
-                begun_ms=usage.timestamp_ms,
-                duration_ms=usage.duration_ms,
-                failed=error is not None,
-            )
         tail, self._tail = self._tail, None
         return tail.content() if tail is not None else None
 
@@ -329,6 +325,8 @@ class EnvironmentLog:
         if self._runtime_done:
             return
         self._runtime_done = True
+        if self.plain:
+            return
         trace = self._trace_header
         self._platform(
             "",
@@ -350,6 +348,10 @@ class EnvironmentLog:
 
     def _platform(self, line: str, event_of: Callable[[], PlatformEvent] | None) -> None:
         """Write a record of the platform: the line or the event, as the function's format is."""
+        if self.plain:
+            if line:
+                self._store(line, self._now_ms())
+            return
         if self._tail is not None:
             self._tail.add(line)
         told = self._told

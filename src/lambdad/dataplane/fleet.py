@@ -91,11 +91,15 @@ class ProvisionedEnvironments:
 
 
 class Fleet:
-    """Environments of one version. Mutable: the function as last seen, idle and busy ones."""
+    """Environments of one version.
+
+    Mutable: the function as last seen, idle and busy ones, and whether new work comes to it.
+    """
 
     def __init__(
         self, function: Function, concurrency: VersionConcurrency, capacity: HostCapacity
     ) -> None:
+        self.serving = True
         self.function = function
         self.concurrency = concurrency
         self.memory = _memory_of(function, capacity)
@@ -170,6 +174,7 @@ class Fleet:
 
     def retire(self) -> list[ExecutionEnvironment]:
         """Serve nothing any more; returns what does not work at this moment."""
+        self.serving = False
         self.provisioned.target = 0
         return self._empty_out()
 

@@ -198,10 +198,9 @@ class Invoker:
 
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
-        now = self._host.clock.monotonic()
         fleet = self._settle(environment)
-        current = fleet is not None and self._fleets.get(fleet.name) is fleet
-        if fleet is None or not current or self._draining or not fleet.put(environment, now):
+        current = fleet is not None and fleet.serving and not self._draining
+        if fleet is None or not current or not fleet.put(environment, environment.idle_since):
             self.discard(environment)
         elif environment.claim is not None:
             environment.claim.rest()
@@ -292,6 +291,7 @@ class Invoker:
                     self.discard(environment)
                 self._provisioned.reconcile(fleet)
             if fleet.empty:
+                fleet.serving = False
                 del self._fleets[name]
 
     async def run_reaper(self) -> None:

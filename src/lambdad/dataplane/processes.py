@@ -97,7 +97,7 @@ class Processes:
     @property
     def extended(self) -> bool:
         """Whether there are extensions."""
-        return bool(self._extensions.extensions)
+        return self._extensions.present
 
     async def start(
         self, sandbox: Sandbox, initialization: InitializationType, limit_s: float

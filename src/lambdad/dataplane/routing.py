@@ -19,6 +19,11 @@ Draw = Callable[[], float]
 class FunctionReader(Protocol):
     """What routing reads of a `FunctionStore`."""
 
+    @property
+    def changes(self) -> int:
+        """How many changes of functions and resources there were."""
+        ...
+
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
         """Return the stored version, or None."""
         ...
@@ -73,3 +78,9 @@ def _behind_alias(
         raise ResourceNotFoundException(f"Cannot find alias arn: {key.arn(name)}", Type="User")
     alias = from_resource(key, resource)
     return alias.choose(draw()) if alias.weights else alias.version
+
+
+def is_drawn(resources: ResourceReader, key: FunctionKey, qualifier: str) -> bool:
+    """Whether a qualifier is an alias that has two versions."""
+    resource = resources.get(alias_key(key, qualifier)) if names_alias(qualifier) else None
+    return resource is not None and bool(from_resource(key, resource).weights)

@@ -35,11 +35,6 @@ def trace_header(received: str | None, now_s: float, *, lineage: str | None = No
     sampled = _SAMPLED.search(received) if received else None
     if lineage is None and received and (found := _LINEAGE.search(received)):
         lineage = found[1]
-    parts = [
-        f"Root={root[1] if root else f'1-{int(now_s):08x}-{unique[:24]}'}",
-        f"Parent={unique[24:]}",
-        f"Sampled={sampled[1] if sampled else '0'}",
-    ]
-    if lineage:
-        parts.append(f"Lineage={lineage}")
-    return ";".join(parts)
+    name = root[1] if root else f"1-{int(now_s):08x}-{unique[:24]}"
+    header = f"Root={name};Parent={unique[24:]};Sampled={sampled[1] if sampled else '0'}"
+    return f"{header};Lineage={lineage}" if lineage else header

@@ -88,6 +88,8 @@ class LineSplitter:
 
     def flush(self) -> list[str]:
         """Return what is left as events, although its line has not ended."""
+        if not self._partial:
+            return []
         rest, self._partial = bytes(self._partial), bytearray()
         return list(split_event(rest.decode("utf-8", "replace"), self._limit))
 

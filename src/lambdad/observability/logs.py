@@ -31,7 +31,8 @@ _SURELY_WHOLE = 4_096
 # Streams whose losses are counted one by one while the store fails.
 _LOSSES_MAX = 1_024
 
-Pending = tuple[LogGroupKey, str, int, str]
+# Of group and stream, at a time: a message, and what it counts for.
+Pending = tuple[LogGroupKey, str, int, str, int]
 Batches = Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]
 
 
@@ -80,9 +81,11 @@ class LogWriter:
         pending = self._pending
         if not pending:
             self._some.set()
-        pending.append((group, stream, timestamp_ms, message))
+        text_bytes = len(message) if message.isascii() else 4 * len(message)
+        size = text_bytes + _EVENT_OVERHEAD_BYTES
+        pending.append((group, stream, timestamp_ms, message, size))
         self._written += 1
-        self._bytes += _size(message)
+        self._bytes += size
         if self._bytes >= _BATCH_BYTES:
             self._grown()
 
@@ -177,7 +180,7 @@ class LogWriter:
         size = 0
         while pending and len(taken) < _BATCH_EVENTS and size < _BATCH_BYTES:
             event = pending.popleft()
-            size += _size(event[3])
+            size += event[4]
             taken.append(event)
         if not pending:
             self._some.clear()
@@ -196,7 +199,7 @@ class LogWriter:
             _LOGGER.warning("the log store works again; %d events were lost", self.dropped_events)
         self._failing = False
         self._settled += len(taken)
-        self._bytes -= sum(_size(event[3]) for event in taken)
+        self._bytes -= sum(event[4] for event in taken)
         if self._bytes <= self._buffer_bytes // 2:
             self._room.set()
 
@@ -211,8 +214,8 @@ class LogWriter:
     def _drop_oldest(self, target_bytes: int) -> None:
         pending = self._pending
         while pending and self._bytes > target_bytes:
-            group, stream, _, message = pending.popleft()
-            self._bytes -= _size(message)
+            group, stream, _, message, size = pending.popleft()
+            self._bytes -= size
             self._settled += 1
             self.dropped_events += 1
             self._lose((group, stream), 1, len(message))
@@ -233,7 +236,7 @@ class LogWriter:
             groups.setdefault(group, []).append(
                 LogEvent(stream=stream, timestamp_ms=now_ms, message=text, ingestion_ms=now_ms)
             )
-        for group, stream, timestamp_ms, message in taken:
+        for group, stream, timestamp_ms, message, _ in taken:
             into = groups.get(group)
             if into is None:
                 into = groups[group] = []
@@ -255,8 +258,3 @@ class LogWriter:
                 for piece in split_event(text)
             )
         return list(groups.items())
-
-
-def _size(message: str) -> int:
-    text_bytes = len(message) if message.isascii() else 4 * len(message)
-    return text_bytes + _EVENT_OVERHEAD_BYTES

@@ -28,6 +28,10 @@ class Store:
         self.resources = {resource.key: resource for resource in stored}
         self.reads = 0
 
+    @property
+    def changes(self) -> int:
+        return 0
+
     def runtimes(self) -> frozenset[tuple[str, int]]:
         return frozenset()
 

@@ -78,6 +78,9 @@ class ExtensionsSession:
     """The calls of all extensions of one init.
 
     Mutable: the extensions, and whether internal ones may still register.
+
+    Attributes:
+        present: whether there are any.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class ExtensionsSession:
         self._observer = observer
         self._metadata = metadata
         self._open = True
+        self.present = False
         self._by_name: dict[str, Extension] = {}
         self._by_identifier: dict[str, Extension] = {}
         for name in names:
@@ -157,6 +161,7 @@ class ExtensionsSession:
     def _add(self, name: str, *, external: bool) -> Extension:
         extension = Extension(name=name, identifier=str(uuid.uuid4()), external=external)
         self._by_name[name] = extension
+        self.present = True
         self._by_identifier[extension.identifier] = extension
         return extension
 

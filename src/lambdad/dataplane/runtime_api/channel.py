@@ -33,9 +33,9 @@ CHANNEL_VARIABLE = "_LAMBDAD_CHANNEL"
 """Tells the guest the number of its descriptor; not for the function to see."""
 
 _HEAD = struct.Struct("!IB")
-# Deadline in epoch milliseconds, then the lengths of id, ARN, trace header, client context and
-# tenant.
-_EVENT = struct.Struct("!QBHHIH")
+# Behind the head of the frame: deadline in epoch milliseconds, then the lengths of id, ARN, trace
+# header, client context and tenant.
+_EVENT = struct.Struct("!IBQBHHIH")
 _NEXT, _RESPONSE, _FAILURE, _INIT_FAILURE = b"NRFI"
 _STREAM, _PIECE, _STREAM_END = b"SPZ"
 _EVENT_KIND = ord("E")
@@ -128,19 +128,14 @@ class RuntimeChannel:
     # -- to the guest -------------------------------------------------------------------------
 
     def _deliver(self, event: RuntimeEvent) -> None:
-        texts = [
-            text.encode()
-            for text in (
-                event.request_id,
-                event.invoked_arn,
-                event.trace_header,
-                event.client_context or "",
-                event.tenant_id or "",
-            )
-        ]
-        body = _EVENT.pack(event.deadline_ms, *map(len, texts)) + b"".join(texts)
-        head = _HEAD.pack(len(body) + len(event.payload), _EVENT_KIND)
-        self._send(b"%b%b%b" % (head, body, event.payload))
+        name, arn = event.request_id.encode(), event.invoked_arn.encode()
+        trace = event.trace_header.encode()
+        client = event.client_context.encode() if event.client_context else b""
+        tenant = event.tenant_id.encode() if event.tenant_id else b""
+        lengths = (len(name), len(arn), len(trace), len(client), len(tenant))
+        texts = b"".join((name, arn, trace, client, tenant, event.payload))
+        length = _EVENT.size - _HEAD.size + len(texts)
+        self._send(_EVENT.pack(length, _EVENT_KIND, event.deadline_ms, *lengths) + texts)
 
     def _send(self, data: bytes) -> None:
         if not self._open:

@@ -26,6 +26,7 @@ _ACCEPTED = 202
 # Beyond this an answer is sent at once: keeping it would cost a copy.
 _KEPT_BYTES_MAX = 1 << 16
 _TYPE_CHARACTERS_MAX = 255
+_PATIENCE_S = 2_000_000.0
 
 
 def open_channel() -> "Optional[Channel]":
@@ -47,6 +48,9 @@ class Channel:
 
     def __init__(self, connection: "_socket.socket") -> None:
         self._socket = connection
+        # Who waits in poll() sleeps on when the other end only reads what was sent; in recv() it
+        # is woken in vain each time. No environment lives as long as this.
+        connection.settimeout(_PATIENCE_S)
         self._kept = b""
         self._rest = b""
 

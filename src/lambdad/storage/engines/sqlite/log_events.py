@@ -21,10 +21,15 @@ ON CONFLICT (group_id, name) DO UPDATE SET
     last_ingestion_ms = excluded.last_ingestion_ms
 RETURNING id
 """
+_COLUMNS = 6
 _INSERT_EVENT = """
 INSERT INTO log_event (group_id, stream_id, timestamp_ms, ingestion_ms, bytes, message)
 VALUES (?, ?, ?, ?, ?, ?)
 """
+# Of so many at once. Every statement lets go of the interpreter's lock and takes it again, which
+# the event loop pays for as well.
+_MANY = 100
+_INSERT_MANY = _INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (_MANY - 1)
 _GROUP_ID = "SELECT id FROM log_group WHERE account_id = ? AND region = ? AND name = ?"
 
 # (timestamp_ms, id, message, ingestion_ms, stream name)
@@ -43,18 +48,28 @@ def append(
             name: _touch_stream(connection, (group_id, name, now_ms), span)
             for name, span in _spans(events).items()
         }
-        rows = []
+        values: list[int | str] = []
         total = 0
         for event in events:
             message = storable(event.message)
             size = stored_size(message)
             total += size
             stream_id = streams[event.stream]
-            rows.append((group_id, stream_id, event.timestamp_ms, now_ms, size, message))
-        connection.executemany(_INSERT_EVENT, rows)
+            values += (group_id, stream_id, event.timestamp_ms, now_ms, size, message)
+        _insert(connection, values)
         connection.execute(
             "UPDATE log_group SET stored_bytes = stored_bytes + ? WHERE id = ?", (total, group_id)
         )
+
+
+def _insert(connection: sqlite3.Connection, values: list[int | str]) -> None:
+    """Insert events; `values` are those of all columns of all of them."""
+    many, one = _MANY * _COLUMNS, _COLUMNS
+    whole = len(values) // many * many
+    for start in range(0, whole, many):
+        connection.execute(_INSERT_MANY, values[start : start + many])
+    rest = range(whole, len(values), one)
+    connection.executemany(_INSERT_EVENT, [values[start : start + one] for start in rest])
 
 
 def _ensure_group(connection: sqlite3.Connection, key: LogGroupKey, now_ms: int) -> int:
