@@ -1,7 +1,8 @@
-"""Invocations over a bare socket, for callers that behave as no SDK does."""
+"""Calls without an SDK, for callers that behave as none does."""
 
 from __future__ import annotations
 
+import http.client
 import socket
 from urllib.parse import urlsplit
 
@@ -40,3 +41,15 @@ def call(
     caller.connect((place.hostname or "", place.port or 80))
     caller.sendall("\r\n".join(lines).encode())
     return caller
+
+
+def raw(
+    endpoint_url: str, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers in lower case and body of the answer to a request as it is given."""
+    connection = http.client.HTTPConnection(urlsplit(endpoint_url).netloc, timeout=_TIMEOUT_S)
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, {k.lower(): v for k, v in response.getheaders()}, content

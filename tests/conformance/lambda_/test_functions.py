@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
 import json
 import re
 import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.raw_calls import raw
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -36,19 +35,6 @@ def active(user: Deployer, name: str = "hello") -> dict[str, Any]:
     user.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
     answer: dict[str, Any] = user.lambda_.get_function(FunctionName=name)
     return answer
-
-
-def raw(
-    user: Deployer, method: str, path: str, body: bytes = b"", **headers: str
-) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers in lower case and body of a request without an SDK."""
-    url = urlsplit(user.lambda_.meta.endpoint_url)
-    connection = http.client.HTTPConnection(url.netloc, timeout=30)
-    connection.request(method, path, body, headers)
-    response = connection.getresponse()
-    content = response.read()
-    connection.close()
-    return response.status, {k.lower(): v for k, v in response.getheaders()}, content
 
 
 def test_create_answers_201_with_every_default_of_aws(lonely: Deployer, a_request: Request) -> None:
@@ -246,7 +232,9 @@ def test_a_function_cannot_be_created_twice(
 
 
 def test_errors_have_the_wire_form_of_aws(lonely: Deployer) -> None:
-    status, headers, body = raw(lonely, "GET", "/2015-03-31/functions/absent")
+    status, headers, body = raw(
+        lonely.lambda_.meta.endpoint_url, "GET", "/2015-03-31/functions/absent"
+    )
     assert status == 404
     assert headers["x-amzn-errortype"] == "ResourceNotFoundException"
     assert UUID.fullmatch(headers["x-amzn-requestid"])
@@ -255,15 +243,19 @@ def test_errors_have_the_wire_form_of_aws(lonely: Deployer) -> None:
         "Type": "User",
         "Message": ("Function not found: arn:aws:lambda:us-east-1:000000000000:function:absent"),
     }
-    status, headers, body = raw(lonely, "POST", "/2015-03-31/functions", b"{}")
+    status, headers, body = raw(
+        lonely.lambda_.meta.endpoint_url, "POST", "/2015-03-31/functions", b"{}"
+    )
     assert (status, headers["x-amzn-errortype"]) == (400, "ValidationException")
     assert list(json.loads(body)) == ["message"]
-    status, headers, body = raw(lonely, "POST", "/2015-03-31/functions", b"{not json")
+    status, headers, body = raw(
+        lonely.lambda_.meta.endpoint_url, "POST", "/2015-03-31/functions", b"{not json"
+    )
     assert status == 400
     assert headers["x-amzn-errortype"] == "SerializationException"
     for number in (1, 2):
         path = f"/2015-03-31/functions/a:{number}?Qualifier=3"
-        status, headers, body = raw(lonely, "GET", path)
+        status, headers, body = raw(lonely.lambda_.meta.endpoint_url, "GET", path)
         assert (status, headers["x-amzn-errortype"]) == (400, "InvalidParameterValueException")
         assert json.loads(body) == {
             "Type": "User",
@@ -275,192 +267,8 @@ def test_errors_have_the_wire_form_of_aws(lonely: Deployer) -> None:
 
 
 def test_older_sdks_may_end_paths_with_a_slash(lonely: Deployer) -> None:
-    status, _, body = raw(lonely, "GET", "/2015-03-31/functions/")
+    status, _, body = raw(lonely.lambda_.meta.endpoint_url, "GET", "/2015-03-31/functions/")
     assert (status, list(json.loads(body))) == (200, ["Functions"])
-
-
-NOT_A_RUNTIME = (
-    "at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, "
-)
-REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
-    "unknown runtime": (
-        {"Runtime": "cobol85"},
-        400,
-        "InvalidParameterValueException",
-        f"Value cobol85 {NOT_A_RUNTIME}",
-    ),
-    "wrong case of a runtime": (
-        {"Runtime": "Python3.12"},
-        400,
-        "InvalidParameterValueException",
-        f"Value Python3.12 {NOT_A_RUNTIME}",
-    ),
-    "retired runtime": (
-        {"Runtime": "nodejs10.x"},
-        400,
-        "InvalidParameterValueException",
-        (
-            "The runtime parameter of nodejs10.x is no longer supported for creating or updating "
-            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
-            "updating functions."
-        ),
-    ),
-    "no runtime": (
-        {"Runtime": None},
-        400,
-        "InvalidParameterValueException",
-        (
-            "Runtime and Handler are mandatory parameters for functions created with deployment "
-            "packages."
-        ),
-    ),
-    "timeout": (
-        {"Timeout": 901},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: "
-            "Member must have value less than or equal to 900"
-        ),
-    ),
-    "no time": (
-        {"Timeout": 0},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value '0' at 'timeout' failed to satisfy constraint: "
-            "Member must have value greater than or equal to 1"
-        ),
-    ),
-    "memory": (
-        {"MemorySize": 127},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value '127' at 'memorySize' failed to satisfy "
-            "constraint: Member must have value greater than or equal to 128"
-        ),
-    ),
-    "handler": (
-        {"Handler": "app handler"},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value 'app handler' at 'handler' failed to satisfy "
-            "constraint: Member must satisfy regular expression pattern: [^\\s]+"
-        ),
-    ),
-    "two things": (
-        {"Timeout": 0, "Description": "x" * 257},
-        400,
-        "ValidationException",
-        "2 validation errors detected: Value '",
-    ),
-    "package type": (
-        {"PackageType": "Rpm"},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value 'Rpm' at 'packageType' failed to satisfy "
-            "constraint: Member must satisfy enum value set: ["
-        ),
-    ),
-    "role": (
-        {"Role": "me"},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value 'me' at 'role' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: arn:"
-        ),
-    ),
-    "variables": (
-        {"Environment": {"Variables": {"KEY": "x" * 4096}}},
-        400,
-        "InvalidParameterValueException",
-        (
-            "Lambda was unable to configure your environment variables because the environment "
-            'variables you have provided exceeded the 4KB limit. String measured: {"KEY":"xxx'
-        ),
-    ),
-    "tags": (
-        {"Tags": {f"k{n}": "" for n in range(51)}},
-        400,
-        "InvalidParameterValueException",
-        "Number of tags exceeds resource tag limit.",
-    ),
-    "no code": (
-        {"Code": {}},
-        400,
-        "InvalidParameterValueException",
-        "Please provide a source for function code.",
-    ),
-    "code twice": (
-        {"Code": {"ZipFile": PACKAGE, "S3Bucket": "bucket", "S3Key": "k"}},
-        400,
-        "InvalidParameterValueException",
-        "Please do not provide other FunctionCode parameters when providing a ZipFile.",
-    ),
-    "name": (
-        {"FunctionName": "no spaces"},
-        400,
-        "ValidationException",
-        (
-            "1 validation error detected: Value 'no spaces' at 'functionName' failed to satisfy "
-            "constraint: Member must satisfy regular expression pattern: "
-        ),
-    ),
-    "long name": (
-        {"FunctionName": "x" * 65},
-        400,
-        "InvalidParameterValueException",
-        "1 validation error detected: Value '",
-    ),
-    "very long name": (
-        {"FunctionName": "x" * 141},
-        400,
-        "ValidationException",
-        "1 validation error detected: Value '",
-    ),
-    "another region": (
-        {"FunctionName": "arn:aws:lambda:eu-west-1:000000000000:function:f"},
-        404,
-        "ResourceNotFoundException",
-        "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')",
-    ),
-    "another account": (
-        {"FunctionName": "arn:aws:lambda:us-east-1:123456789012:function:f"},
-        403,
-        "AccessDeniedException",
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_created_is_refused_in_the_words_of_aws(
-    lonely: Deployer, a_request: Request, case: str
-) -> None:
-    members, status, code, message = REFUSED[case]
-    request = a_request(**members)
-    request["Code"] = {
-        key: base64.b64encode(value).decode() if key == "ZipFile" else value
-        for key, value in request["Code"].items()
-    }
-    body = json.dumps({key: value for key, value in request.items() if value is not None})
-    account = lonely.sts.get_caller_identity()["Account"]
-    signed = (
-        f"AWS4-HMAC-SHA256 Credential={account}/20260101/us-east-1/lambda/aws4_request, "
-        "SignedHeaders=host, Signature=0"
-    )
-    got, headers, content = raw(
-        lonely, "POST", "/2015-03-31/functions", body.encode(), Authorization=signed
-    )
-    assert (got, headers["x-amzn-errortype"]) == (status, code), content
-    document = json.loads(content)
-    text = document.get("message", document.get("Message"))
-    assert text.startswith(message), text
-    assert lonely.lambda_.list_functions()["Functions"] == []
 
 
 def test_accounts_and_regions_live_side_by_side(
