@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +166,11 @@ class Host:
         environment.begin({**self._variables(), **variables}, image)
         return environment
 
-    async def snapshot(self, code: Path, memory_mb: int = 512, **variables: str) -> Snapshot:
+    async def snapshot(
+        self, code: Path, memory_mb: int = 512, image_mb: int | None = None, **variables: str
+    ) -> Snapshot:
         """Initialise a function and take its snapshot; raises `SnapshotRefused`."""
-        capture = Capture(self.directory, memory_mb)
+        capture = Capture(self.directory, memory_mb if image_mb is None else image_mb)
         environment = await self.start(code, capture, memory_mb, **variables)
         await environment.ready()
         assert capture.begun.is_set()
@@ -220,11 +222,31 @@ async def backend(tmp_path: Path) -> AsyncIterator[SandboxBackend]:
 async def host(
     backend: SandboxBackend, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Host]:
-    identifier = getattr(request, "param", "python3.12")
-    tmp_path.chmod(0o755)  # noqa: ASYNC240
-    catalogue = Catalogue(RuntimesConfig(), tmp_path / "runtimes", variables=dict(os.environ))
+    async with _host(backend, tmp_path, getattr(request, "param", "python3.12")) as host:
+        yield host
+
+
+@pytest.fixture
+async def other_host(tmp_path: Path) -> AsyncIterator[Host]:
+    """The same runtime, of another daemon."""
+    directory = tmp_path / "other"
+    directory.mkdir()
+    config = SandboxConfig(
+        egress=False, first_uid=2_720_000, max_environments=16, subnet="100.124.0.0/16"
+    )
+    backend = backend_type("native")(config, directory / "state", SystemClock())
+    await backend.open()
+    async with _host(backend, directory, "python3.12") as host:
+        yield host
+    await backend.close()
+
+
+@asynccontextmanager
+async def _host(backend: SandboxBackend, directory: Path, identifier: str) -> AsyncIterator[Host]:
+    await asyncio.to_thread(directory.chmod, 0o755)
+    catalogue = Catalogue(RuntimesConfig(), directory / "runtimes", variables=dict(os.environ))
     runtime = await asyncio.to_thread(catalogue.find, identifier)
-    host = Host(backend, runtime, tmp_path)
+    host = Host(backend, runtime, directory)
     yield host
     await host.close()
     await asyncio.to_thread(catalogue.close)

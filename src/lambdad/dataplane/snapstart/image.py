@@ -44,6 +44,11 @@ class Snapshot:
         """Whether nothing can be restored from it any more."""
         return self._descriptor < 0
 
+    @property
+    def descriptor(self) -> int:
+        """Of the file, to be read; stays the snapshot's."""
+        return self._descriptor
+
     def send(self, connection: socket.socket) -> None:
         """Tell a process that waits to take it on; it can only read it."""
         socket.send_fds(connection, [_RESTORE], [self._descriptor])
