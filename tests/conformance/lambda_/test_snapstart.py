@@ -35,6 +35,8 @@ print("the module is imported")
 CALLS = []
 MINE = str(uuid.uuid4())
 STS = boto3.client("sts")
+# It keeps a connection, and has credentials.
+STS.get_caller_identity()
 
 @register_before_snapshot
 def first():
@@ -189,7 +191,7 @@ def test_versions_are_restored_from_a_snapshot(owner: Owner) -> None:
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         ]
-        # By a client that was made before the snapshot.
+        # By a client that was used before the snapshot.
         assert payload["arn"].endswith(":assumed-role/r/snapstart-unique")
     assert one["mine"] == other["mine"], "both go on with one init"
     assert one["streams"] != other["streams"]
