@@ -85,10 +85,11 @@ def _add_rehearsal(target: Path) -> None:
 
 
 def _write_jar(jar: Path, classes: Sequence[Path]) -> None:
-    with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(jar, "w") as archive:
         for path in classes:
             name = str(path.relative_to(_CLASSES))
-            archive.writestr(zipfile.ZipInfo(name, _A_DATE), path.read_bytes())
+            entry = zipfile.ZipInfo(name, _A_DATE)
+            archive.writestr(entry, path.read_bytes(), compress_type=zipfile.ZIP_DEFLATED)
 
 
 def _take_library(jar: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,22 @@ def java_compiler() -> str:
     return compiler
 
 
+def compile_with(
+    compiler: str, release: str, path: str, target: Path, sources: Sequence[Path]
+) -> None:
+    options = ["--release", release, "-Xlint:-options", "-encoding", "UTF-8", "-g:none"]
+    command = [compiler, *options, "-cp", path, "-d", str(target), *map(str, sources)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 @pytest.mark.slow
 def test_the_classes_that_are_shipped_are_made_of_their_sources(tmp_path: Path) -> None:
-    options = ["-source", "8", "-target", "8", "-Xlint:-options", "-encoding", "UTF-8", "-g:none"]
-    path = ":".join(map(str, CLIENT.glob("*.jar")))
-    sources = map(str, sorted(SOURCES.rglob("*.java")))
-    command = [java_compiler(), *options, "-cp", path, "-d", str(tmp_path), *sources]
-    subprocess.run(command, check=True, capture_output=True)
+    compiler, client = java_compiler(), ":".join(map(str, CLIENT.glob("*.jar")))
+    sources = sorted(set(SOURCES.rglob("*.java")) - set(SOURCES.glob("rehearsal/java1*/*")))
+    compile_with(compiler, "8", client, tmp_path, sources)
+    for release in ("11", "17"):
+        newer = sorted(SOURCES.glob(f"rehearsal/java{release}/*.java"))
+        compile_with(compiler, release, f"{client}:{tmp_path}", tmp_path, newer)
     made, shipped = (
         {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*.class")}
         for place in (tmp_path, SOURCES / "classes")

@@ -15,8 +15,8 @@ import java.util.concurrent.FutureTask;
 
 final class Rehearsal {
     // With new classes each time, as the function's will be.
-    private static final int ROUNDS = 4;
-    private static final int EVENTS = 8;
+    private static final int ROUNDS = 3;
+    private static final int EVENTS = 6;
     private static final String EVENT =
             "{\"key\": [1, 2.5, \"text\", null, true], \"name\": \"\\u00e9\", \"part\": {\"count\": 1}}";
     private static final String[][] HANDLERS = {
