@@ -100,3 +100,38 @@ async def test_an_end_that_can_be_seen_has_its_event(tmp_path: Path) -> None:
             await asyncio.sleep(0)
         assert (await events(stacks, stack))[0].status == "CREATE_COMPLETE"
         await stacks.settle(stack, 30)
+
+
+async def test_150_resources_are_made_though_time_stands_still(tmp_path: Path) -> None:
+    """No pause of any length is on the way; and whoever has not changed is not touched again."""
+    handle: dict[str, Any] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    after = [{"DependsOn": f"R{number - 10}"} if number >= 10 else {} for number in range(150)]
+    document = {"Resources": {f"R{number}": handle | more for number, more in enumerate(after)}}
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as stacks:
+        stack = a_stack(clock, document)
+        await stacks.add(stack)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        loop.time = lambda: now  # type: ignore[method-assign]
+        stacks.begin(stack)
+        while stack.busy:  # noqa: ASYNC110 - nothing would wake who waits for a time
+            await asyncio.sleep(0)
+        made = {name: resource.physical_id for name, resource in stack.resources.items()}
+        assert (stack.status, len(made)) == ("CREATE_COMPLETE", 150)
+        before = await stacks.db.read(
+            partial(rows.events, stack_id=stack.id, before=None, limit=999)
+        )
+        stack.former, stack.phase = stack.plan, "update"
+        stacks.begin(stack)
+        while stack.busy:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+        del loop.time
+        await stacks.settle(stack, 30)
+        found = await stacks.db.read(
+            partial(rows.events, stack_id=stack.id, before=None, limit=999)
+        )
+        assert stack.status == "UPDATE_COMPLETE"
+        assert {name: each.physical_id for name, each in stack.resources.items()} == made
+        later = found[0][: len(found[0]) - len(before[0])]
+        assert {each.logical_id for each in later} == {"s"}
