@@ -218,7 +218,7 @@ class Launcher:
         syscalls.unshare(syscalls.CLONE_NEWPID)
         pid = -1
         try:
-            pid = os.fork()
+            pid = syscalls.fork()
         finally:
             if pid != 0:
                 # Or the next child would be in this namespace too, which ends with its PID 1.

@@ -43,6 +43,8 @@ _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+# Unlike those of `_libc`, called without letting other threads of the interpreter run.
+_fork = ctypes.PyDLL(None, use_errno=True).fork
 
 # Limits of the memory that holds this process's arguments, once they are known.
 _arguments: list[int] = []
@@ -142,6 +144,15 @@ def new_mount(kind: str, options: dict[str, str | None], attributes: int) -> int
         return _syscall(_FSMOUNT, task, context, flags, ctypes.c_uint(attributes))
     finally:
         os.close(context)
+
+
+def fork() -> int:
+    """Fork, for processes with one thread: 0 in the child.
+
+    `os.fork` looks after threads and locks afterwards, and has written to 130 pages by then. What
+    is registered with `os.register_at_fork` is not called.
+    """
+    return _checked(_fork(), "fork")
 
 
 def unshare(flags: int) -> None:

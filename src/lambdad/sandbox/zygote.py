@@ -13,6 +13,7 @@ function. What forks have in common, and programs that are executed have not: th
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import gc
 import importlib
@@ -22,11 +23,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 import types
 from collections.abc import Mapping, Sequence
 
-from lambdad.sandbox import syscalls
+from lambdad.sandbox import dense_heap, syscalls
 from lambdad.sandbox.launcher import MESSAGE_BYTES, UP, Forked, Launcher, Task
 
 # Where lambdad's own modules are until they have been imported.
@@ -56,9 +58,7 @@ def main() -> types.CodeType:
         control.send(str(error).encode()[:MESSAGE_BYTES])
         sys.exit(1)
     control.send(UP)
-    # From now on collecting garbage would only copy what all forks share.
-    gc.collect()
-    gc.freeze()
+    _save_pages()
     try:
         launcher.run()
     except Forked as fork:
@@ -67,6 +67,21 @@ def main() -> types.CodeType:
         sys.exit(0)
     _be_main(task["script"])
     return code
+
+
+def _save_pages() -> None:
+    """Have forks write to few of the pages that they share."""
+    for module in [sys.modules[name] for name in _own_modules()]:
+        # Forks forget these. To free what they are made of would write to all of it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(module))
+    gc.collect()
+    dense_heap.fill()
+    # From now on collecting garbage would only copy what all forks share.
+    gc.freeze()
+
+
+def _own_modules() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "lambdad"]
 
 
 def _prepare(task: Task, control: socket.socket) -> Launcher:
@@ -101,7 +116,7 @@ def _fork_in(control: socket.socket, private: socket.socket) -> object:
         places: Sequence[tuple[int, int]],
     ) -> int:
         directory = os.getcwd()  # noqa: PTH109
-        pid = os.fork()
+        pid = syscalls.fork()
         if pid != 0:
             return pid
         # They are closed later on, and their objects may close nothing then.
@@ -129,13 +144,28 @@ def _be_executed(fork: Forked) -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.set_name(os.path.basename(fork.argv[0]).decode())  # noqa: PTH119
     syscalls.overwrite_arguments(b"\0".join(fork.argv).decode())
-    os.environb.clear()
-    os.environb.update(fork.environment)
+    _set_variables(fork.environment)
     time.tzset()
+    # What `os.fork` sees to, and `syscalls.fork` does not.
+    main_thread = threading.main_thread()
+    main_thread._native_id = threading.get_native_id()  # type: ignore[attr-defined]
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
     for name, fd in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         stream = _open_stream(fd, f"<{name}>")
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+
+def _set_variables(given: Mapping[bytes, bytes]) -> None:
+    """Replace all variables; by its methods `os.environ` would search itself for each of them."""
+    data: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]  # noqa: TID251
+    for name in data:
+        os.unsetenv(name)
+    data.clear()
+    for name, value in given.items():
+        os.putenv(name, value)
+    data.update(given)
 
 
 def _open_stream(fd: int, name: str) -> io.TextIOWrapper:
@@ -151,7 +181,7 @@ def _open_stream(fd: int, name: str) -> io.TextIOWrapper:
 
 def _be_main(script: str) -> None:
     """Forget lambdad, and be the process of one program."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "lambdad"]:
+    for name in _own_modules():
         del sys.modules[name]
     sys.path_importer_cache.pop(PACKAGE_ROOT, None)
     program = types.ModuleType("__main__")

@@ -56,6 +56,19 @@ SEARCH = """sum(
     if memory.seek(start)
 )"""
 
+LOOK = """
+import os, time
+until, opened, refused = time.monotonic() + 0.1, 0, 0
+while time.monotonic() < until:
+    for name in ("mem", "environ", "maps", "fd/0"):
+        try:
+            os.close(os.open("/proc/1/" + name, os.O_RDONLY))
+            opened += 1
+        except PermissionError:
+            refused += 1
+print(opened, refused > 0, end=" ")
+"""
+
 
 def zygote(runtime: Path, **changes: Any) -> Zygote:
     """Describe the interpreter that runs the tests."""
@@ -263,3 +276,27 @@ async def test_a_zygote_that_was_killed_is_started_again(
     again = await make(backend, zygote(runtime), "two")
     assert (await again.run("'up'"))[1] == "up"
     await again.sandbox.destroy()
+
+
+async def test_forks_find_the_hooks_work_done_that_are_not_called(forks: Forks) -> None:
+    """A fork of the C library's calls nothing that `os.register_at_fork` knows."""
+    expression = "(threading.main_thread().native_id == os.getpid(), threading.active_count())"
+    assert await forks.run(expression) == (ExitStatus(code=0), "(True, 1)")
+
+
+async def test_only_the_first_program_is_forked_and_later_ones_are_like_it(forks: Forks) -> None:
+    """PID 1 is no interpreter any more by then."""
+    first, second = await forks.about(LC_CTYPE="C.UTF-8"), await forks.about(LC_CTYPE="C.UTF-8")
+    for name in first.keys() - {"random"}:
+        assert first[name] == second[name], name
+    assert first["random"] != second["random"]
+
+
+async def test_pid_one_is_out_of_reach_while_it_becomes_another_program(
+    backend: SandboxBackend, runtime: Path
+) -> None:
+    """SECURITY: whoever looks from the first instruction on never finds it open."""
+    for number in range(5):
+        forks = await make(backend, zygote(runtime), f"look-{number}")
+        assert await forks.run(f"exec({LOOK!r})") == (ExitStatus(code=0), "0 True None")
+        await forks.sandbox.destroy()
