@@ -12,6 +12,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from weakref import WeakValueDictionary
 
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.dataplane.environment_log import EnvironmentLog
@@ -35,8 +36,12 @@ from lambdad.domain.functions import Function
 
 _LOGGER = logging.getLogger(__name__)
 
-# Made at once: more would slow down what is being invoked.
+# Made at once of one account: more would slow down what is being invoked. Code that hangs holds
+# nobody else up.
 _AT_ONCE = 2
+# When the function is initialised all has been written: this is for our disk alone, and for a
+# process that pretends.
+_WRITTEN_S = 60.0
 _BYTES_MAX = 4 << 30
 
 _Version = tuple[FunctionKey, str]
@@ -69,7 +74,8 @@ class Snapshots:
         self._snapshots: OrderedDict[_Version, Snapshot] = OrderedDict()
         self._making: set[_Version] = set()
         self._hopeless: set[_Version] = set()
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        # As long as somebody is at one.
+        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._opened = asyncio.Event()
 
     def open(self) -> None:
@@ -111,13 +117,13 @@ class Snapshots:
 
         Raises:
             VersionFailed: the function could not be initialised.
-            PlatformError: the host failed.
+            PlatformError: the host lacks its runtime.
         """
         await self._opened.wait()
         version = (function.key, function.version)
         self._making.add(version)
         try:
-            async with self._gate:
+            async with self._gate(function.key.account_id):
                 snapshot = await self._snapshot(function)
         except SnapshotRefused as refusal:
             _LOGGER.info("%s has no snapshot: %s", function.arn, refusal)
@@ -179,6 +185,12 @@ class Snapshots:
         if self._snapshots.get(version) is snapshot:
             self._drop(version)
 
+    def _gate(self, account_id: str) -> asyncio.Semaphore:
+        gate = self._gates.get(account_id)
+        if gate is None:
+            gate = self._gates[account_id] = asyncio.Semaphore(_AT_ONCE)
+        return gate
+
     async def _snapshot(self, function: Function) -> Snapshot:
         directory = self._host.snapshot_directory
         reason = await self._host.snapshot_obstacle(function)
@@ -192,13 +204,12 @@ class Snapshots:
         try:
             await self._admit(template)
             await template.initialise_ahead(init_timeout_s(function))
-            return await capture.result()
-        except SnapshotRefused as refusal:
-            template.notice(_off(str(refusal)))
-            raise
-        except TooManyRequestsException as full:
-            template.notice(_off(full.message))
-            raise SnapshotRefused(full.message) from full
+            async with asyncio.timeout(_WRITTEN_S):
+                return await capture.result()
+        except (PlatformError, TooManyRequestsException, TimeoutError) as error:
+            reason = str(error) or "It was not written in time."
+            template.notice(_off(reason))
+            raise SnapshotRefused(reason) from error
         finally:
             await template.close()
             capture.close()

@@ -250,6 +250,15 @@ def test_a_version_whose_init_fails_is_failed(owner: Owner) -> None:
     assert any("as it is" in line for line in lines)
 
 
+def test_a_hook_that_fails_before_the_snapshot_fails_the_version(owner: Owner) -> None:
+    owner.begin("snapstart-before", HOOK_FAILS.replace("after_restore", "before_snapshot"))
+    lines = owner.written("snapstart-before", "INIT_REPORT")
+    assert any("there is no database" in line for line in lines)
+    assert any("\tError Type: Runtime.BeforeSnapshotError" in line for line in lines)
+    with pytest.raises(ClientError, match=r"following state: Failed"):
+        owner.call("snapstart-before")
+
+
 def test_what_no_snapshot_can_hold_is_off_and_says_why(owner: Owner) -> None:
     owner.publish("snapstart-threaded", THREADED)
     version = owner.version("snapstart-threaded")
