@@ -29,6 +29,7 @@ from benchmarks.series import HEADING, Series
 BENCHMARKS = (
     "ready",
     "cold_python",
+    "snapstart",
     "warm_python",
     "warm_node",
     "cold_java",
