@@ -121,12 +121,7 @@ def check(base: Base, output: int) -> None:
         names = [thread.name for thread in threading.enumerate()]
         names.remove(threading.main_thread().name)
         raise Refused("Threads are running: %s." % ", ".join(names[:_LARGEST_LISTED]))
-    files = os.listdir("/tmp")  # noqa: S108
-    if files:
-        names = ", ".join(sorted(files)[:_LARGEST_LISTED])
-        raise Refused("There are files in /tmp (%s), which no copy has." % names)
-    if not is_constant(os.getcwd()):
-        raise Refused("The working directory is %s, which no copy has." % os.getcwd())
+    _check_places()
 
 
 def check_threads() -> None:
@@ -151,6 +146,15 @@ def is_constant(path: str) -> bool:
         return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     except OSError:
         return False
+
+
+def _check_places() -> None:
+    files = sorted(os.listdir("/tmp"))  # noqa: S108
+    if files:
+        text = ", ".join(files[:_LARGEST_LISTED])
+        raise Refused("There are files in /tmp (%s), which no copy has." % text)
+    if not is_constant(os.getcwd()):
+        raise Refused("The working directory is %s, which no copy has." % os.getcwd())
 
 
 def _thread_name(task: str) -> str:
