@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.burst import SLEEPER
@@ -28,21 +29,57 @@ def measure(quick: bool) -> Iterator[Series]:
         drive(daemon.endpoint_url, invoke_path("sleeper"), connections=1, requests=1)
         others = set(charges())
         drive(daemon.endpoint_url, invoke_path("sleeper"), connections=width, requests=width)
-        weights = [size for path, size in charges().items() if path not in others]
+        weights = {path: size for path, size in charges().items() if path not in others}
+        parts = [part for path in weights for part in _parts(path.parent)]
     if weights:
         yield Series(
             row="S8",
             name="idle environment, Python, cgroup charge",
             unit="MiB",
-            values=[size / _MIB for size in weights],
+            values=[size / _MIB for size in weights.values()],
+        )
+    for name in sorted({name for name, _ in parts}):
+        yield Series(
+            row="",
+            name=f"of an idle environment: {name}",
+            unit="MiB",
+            values=[size / _MIB for part, size in parts if part == name],
         )
 
 
 def charges() -> dict[Path, int]:
-    """Bytes charged to each environment of every daemon on this host; none to empty groups."""
+    """Bytes charged to each environment of every daemon on this host.
+
+    Groups that were made ahead, and have no process yet, are no environments.
+    """
     found = {}
     for pattern in ("memory/lambdad/*/*/memory.usage_in_bytes", "**/lambdad/*/*/memory.current"):
         for path in _CGROUPS.glob(pattern):
-            if (path.parent / "cgroup.procs").read_text():
-                found[path] = int(path.read_text())
+            # Others come and go.
+            with suppress(OSError):
+                if (path.parent / "cgroup.procs").read_text():
+                    found[path] = int(path.read_text())
     return found
+
+
+def _parts(group: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a group's charge is made of, and what its processes share with others."""
+    kernel = group / "memory.kmem.usage_in_bytes"
+    if kernel.exists():
+        yield "kernel memory", int(kernel.read_text())
+    for pid in (group / "cgroup.procs").read_text().split():
+        process = Path("/proc", pid)
+        fields = _fields((process / "status").read_text())
+        name = "PID 1" if fields["NSpid"].split()[-1] == "1" else "runtime process"
+        rollup = _fields((process / "smaps_rollup").read_text().partition("\n")[2])
+        yield f"{name}, pages of its own", _bytes(rollup["Private_Dirty"])
+        yield f"{name}, page tables", _bytes(fields["VmPTE"])
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def _bytes(field: str) -> int:
+    """Return what `/proc` says in kB."""
+    return int(field.split(maxsplit=1)[0]) * 1024
