@@ -32,6 +32,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "controlplane.transition_s": (0, 900),
         "dataplane.init_timeout_s": (0.001, 900),
         "dataplane.stream_pace_mb": (1, 1_000_000),
+        "dataplane.snapshots_mb": (0, 100_000_000),
         "dataplane.concurrency": (1, math.inf),
         "prewarm.least": (0, 1_000),
         "prewarm.most": (0, 1_000),

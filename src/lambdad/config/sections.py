@@ -156,6 +156,8 @@ class DataPlaneConfig:
         memory_overcommit: how often memory is promised: an environment that works counts with its
             memory size divided by this until more is known of it; 1 promises it once.
         stream_pace_mb: how fast a streamed response is behind its first 6 MiB, in MiB each second.
+        snapshots_mb: disk that the snapshots of SnapStart may take together, in MiB; beyond it the
+            one that was used longest ago is given up, and made anew when it is wanted. 0 makes none.
     """
 
     idle_timeout_s: float = 600.0
@@ -166,6 +168,7 @@ class DataPlaneConfig:
     memory_mb: int | None = None
     memory_overcommit: float = 8.0
     stream_pace_mb: int = 2
+    snapshots_mb: int = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,9 @@ class Invoker:
         self._provisioned = ProvisionedConcurrency(
             functions=functions, resources=resources, host=host, owner=self, ledger=self._ledger
         )
-        self.snapshots = Snapshots(host, self, self._admit_template)
+        self.snapshots = Snapshots(
+            host, self, self._admit_template, bytes_max=config.snapshots_mb * 1024 * 1024
+        )
         self._fleets: dict[tuple[FunctionKey, str], Fleet] = {}
         self._busy: dict[ExecutionEnvironment, Fleet] = {}
         self._closing: set[ExecutionEnvironment] = set()

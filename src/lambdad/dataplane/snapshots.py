@@ -42,7 +42,6 @@ _AT_ONCE = 2
 # When the function is initialised all has been written: this is for our disk alone, and for a
 # process that pretends.
 _WRITTEN_S = 60.0
-_BYTES_MAX = 4 << 30
 
 _Version = tuple[FunctionKey, str]
 # Counts an environment on the host and waits for room; raises TooManyRequestsException.
@@ -56,7 +55,7 @@ class Snapshots:
     is being made, or cannot be made until the daemon starts anew; and whether any may be made.
 
     Attributes:
-        bytes_max: of all of them together, if there is more than one.
+        bytes_max: of all of them together, if there is more than one; 0 allows none.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Snapshots:
         owner: EnvironmentOwner,
         admit: Admit,
         *,
-        bytes_max: int = _BYTES_MAX,
+        bytes_max: int,
     ) -> None:
         self._host = host
         self._owner = owner
@@ -194,8 +193,8 @@ class Snapshots:
     async def _snapshot(self, function: Function) -> Snapshot:
         directory = self._host.snapshot_directory
         reason = await self._host.snapshot_obstacle(function)
-        if reason is not None or directory is None:
-            reason = reason or "This host makes no snapshots."
+        if reason is not None or directory is None or not self.bytes_max:
+            reason = reason or "This host makes no snapshots (dataplane.snapshots_mb)."
             log = EnvironmentLog(function, self._host.clock, self._host.logs)
             log.notice(_off(reason))
             raise SnapshotRefused(reason)
