@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.testing.asking import linger
 from lambdad.testing.crash.ledger import ControlLedger
 from lambdad.testing.crash.script import SCRIPT
 from lambdad.testing.daemon import DaemonProcess
@@ -104,7 +105,12 @@ def test_what_was_answered_survives_kill_9_and_the_rest_happened_wholly_or_not_a
         with ExitStack() as loads:
             loads.enter_context(control.load(user))
             loads.enter_context(ledger.load(user, FUNCTIONS, threads=3))
-            time.sleep(random.uniform(0.1, 1.5))  # noqa: S311 - the kill comes at any instant
+            least = 6 * (kill + 1)
+            # The kill comes at any instant, but not before anything was accepted.
+            linger(
+                random.uniform(0.1, 1.5),  # noqa: S311
+                lambda: len(ledger.accepted) >= least,  # noqa: B023 - now
+            )
             daemon.kill()
             ledger.killed(daemon.data_dir)
         daemon = site.begin()
@@ -139,7 +145,7 @@ def test_events_in_hand_at_a_stop_run_again_or_finish(site: Site) -> None:
     user = Deployer(daemon.endpoint_url)
     site.deploy(user, ["one"])
     with ledger.load(user, ["one"], threads=4):
-        time.sleep(1)
+        linger(1, lambda: len(ledger.accepted) > 20)
         assert daemon.stop() == 0
         ledger.killed(daemon.data_dir)
     assert "Traceback" not in daemon.stderr

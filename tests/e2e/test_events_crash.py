@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.policies import OPEN
 
@@ -118,7 +118,11 @@ def test_what_buses_and_topics_accepted_arrives_whenever_the_daemon_dies(tmp_pat
         producers = [
             Producer(daemon.endpoint_url, service, life, sent) for service, sent in accepted.items()
         ]
-        time.sleep(chance.uniform(*ALIVE_S))
+        least = 2 * (life + 1)
+        linger(
+            chance.uniform(*ALIVE_S),
+            lambda: all(len(sent) >= least for sent in accepted.values()),  # noqa: B023 - now
+        )
         daemon.kill()
         for producer in producers:
             producer.join()

@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
@@ -140,7 +141,11 @@ def test_functions_get_all_that_was_accepted_whenever_the_daemon_dies(
             deploy(daemon.endpoint_url, ledgers)
         traffic = Traffic(daemon.endpoint_url, life, accepted)
         traffic.start()
-        threading.Event().wait(chance.uniform(*ALIVE_S))
+        least = 2 * (life + 1)
+        linger(
+            chance.uniform(*ALIVE_S),
+            lambda: all(len(accepted[name]) >= least for name in NAMES),  # noqa: B023 - now
+        )
         daemon.kill()
         traffic.join()
     with DaemonProcess(tmp_path, "--backend", "process"):

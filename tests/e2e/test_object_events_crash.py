@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 from lambdad.testing.policies import OPEN
@@ -117,7 +118,7 @@ def test_each_accepted_object_is_handled(tmp_path: Path) -> None:
         ]
         for thread in threads:
             thread.start()
-        threading.Event().wait(ALIVE_S[life])
+        linger(ALIVE_S[life], lambda: all(kept))  # noqa: B023 - called now
         daemon.kill()
         for thread in threads:
             thread.join()

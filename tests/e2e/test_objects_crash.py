@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.policies import OPEN
 
@@ -79,7 +80,11 @@ def test_what_was_acknowledged_is_there_and_was_told_of(tmp_path: Path) -> None:
         ]
         for thread in threads:
             thread.start()
-        threading.Event().wait(chance.uniform(*ALIVE_S))
+        least = 2 * (life + 1)
+        linger(
+            chance.uniform(*ALIVE_S),
+            lambda: sum(len(writer.created) for writer in writers) >= least,  # noqa: B023 - now
+        )
         daemon.kill()
         for thread in threads:
             thread.join()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdad.testing.asking import linger
 from lambdad.testing.crash.disk import FragileDisk
 from lambdad.testing.crash.ledger import ControlLedger
 from lambdad.testing.daemon import DaemonProcess
@@ -58,11 +59,22 @@ class Machine:
         with ExitStack() as loads:
             loads.enter_context(self.control.load(self.user))
             loads.enter_context(self.events.load(self.user, ["f"], threads=3))
-            threading.Event().wait(random.uniform(0.3, 1.5))  # noqa: S311 - at any instant
+            answered, accepted = self._answered(), len(self.events.accepted)
+            linger(
+                random.uniform(0.3, 1.5),  # noqa: S311 - at any instant
+                lambda: (
+                    self.control.answered().total() > answered + 5
+                    and len(self.events.accepted) > accepted + 5
+                ),
+            )
             self.daemon.freeze()
             self._disk.cut()
             self.daemon.kill()
         self._disk.replace()
+
+    def _answered(self) -> int:
+        # Copies, because others write.
+        return sum(sum(dict(each.answered).values()) for each in self.control.clients)
 
     def lost_events(self) -> set[int]:
         """Accepted events that were not carried out when the queue is empty."""

@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 
 KILLS = 4
@@ -119,7 +120,11 @@ def test_every_accepted_message_is_received_whenever_the_daemon_dies(tmp_path: P
             sqs.create_queue(QueueName=name, Attributes=attributes)
         traffic = Traffic(daemon.endpoint_url, ledgers, life)
         traffic.start()
-        threading.Event().wait(chance.uniform(*ALIVE_S))
+        least = 2 * (life + 1)
+        linger(
+            chance.uniform(*ALIVE_S),
+            lambda: all(len(each.accepted) >= least for each in ledgers.values()),  # noqa: B023
+        )
         daemon.kill()
         traffic.end()
     with DaemonProcess(tmp_path, "--backend", "process") as daemon:

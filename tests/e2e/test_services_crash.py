@@ -23,6 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.crash.service_ledger import ServiceLedger
 from lambdad.testing.crash.service_steps import SERVICE_SCRIPT
 from lambdad.testing.daemon import DaemonProcess
@@ -254,7 +255,11 @@ def test_functions_handle_all_that_services_accepted_and_resources_are_whole(
         else:
             control.check(Clients(daemon.endpoint_url))
         load = Load(daemon.endpoint_url, life, accepted, control)
-        threading.Event().wait(chance.uniform(*ALIVE_S))
+        least = 2 * (life + 1)
+        linger(
+            chance.uniform(*ALIVE_S),
+            lambda: all(len(sent) >= least for sent in accepted.values()),  # noqa: B023 - now
+        )
         daemon.kill()
         load.join()
         say(f"kill {life + 1} of {KILLS}: {sum(map(len, accepted.values())):,} accepted so far")

@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdad.testing.asking import linger
 from lambdad.testing.daemon import DaemonProcess
 
 KILLS = 4
@@ -110,7 +111,7 @@ def test_every_accepted_write_is_there_and_in_the_stream_whenever_the_daemon_die
         ]
         for thread in threads:
             thread.start()
-        threading.Event().wait(chance.uniform(*ALIVE_S))
+        linger(chance.uniform(*ALIVE_S), lambda: all(writer.accepted for writer in writers))
         daemon.kill()
         over.set()
         for thread in threads:

@@ -8,7 +8,7 @@ whom he waits for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _LONG_S = 120.0
 _PAUSE_S = 0.01
@@ -23,3 +23,13 @@ def asking(within_s: float = _LONG_S, *, pause_s: float = _PAUSE_S) -> Iterator[
         number += 1
         if pause_s:
             time.sleep(pause_s)
+
+
+def linger(seconds: float, enough: Callable[[], bool]) -> None:
+    """Wait so long, and then until enough has happened: a busy machine does little in a second.
+
+    Raises:
+        AssertionError: it did not happen.
+    """
+    time.sleep(seconds)
+    assert any(enough() for _ in asking()), "too little happens"
