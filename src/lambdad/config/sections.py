@@ -157,7 +157,7 @@ class DataPlaneConfig:
             memory size divided by this until more is known of it; 1 promises it once.
         stream_pace_mb: how fast a streamed response is behind its first 6 MiB, in MiB each second.
         snapshots_mb: disk that the snapshots of SnapStart may take together, in MiB; beyond it the
-            one that was used longest ago is given up, and made anew when it is wanted. 0 makes none.
+            one that was used longest ago is given up, and made anew when wanted. 0 makes none.
     """
 
     idle_timeout_s: float = 600.0
