@@ -7,12 +7,9 @@
 using System;
 using System.Collections;
 using System.IO;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using System.Threading;
 using Microsoft.Win32.SafeHandles;
 
 namespace Lambdad.Guest
@@ -20,15 +17,15 @@ namespace Lambdad.Guest
     public static class Ahead
     {
         private const string Variable = "_LAMBDAD_ASSIGNMENT_FD";
-        private const string Given = "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\n"
-            + "Lambda-Runtime-Deadline-Ms: 1\r\nContent-Length: 2\r\n\r\n{}";
 
         // Takes the variables of the function that this process is for, if it was started ahead.
         public static void Wait()
         {
             var announced = Environment.GetEnvironmentVariable(Variable);
             if (announced == null) return;
-            Rehearse();
+            Rehearsal.Run();
+            IsPlain("{\"runtimeOptions\": {\"framework\": {\"name\": \"x\", \"version\": \"1.0.0\"}}}");
+            SetVariable(Variable, "", 1);
             byte[] block;
             using (var handle = new SafeFileHandle(new IntPtr(int.Parse(announced)), true))
             using (var pipe = new FileStream(handle, FileAccess.ReadWrite, 1))
@@ -143,54 +140,6 @@ namespace Lambdad.Guest
                 SetVariable(name, pair.Substring(sign + 1), 1);
             }
             Directory.SetCurrentDirectory(Environment.GetEnvironmentVariable("LAMBDA_TASK_ROOT"));
-        }
-
-        // Does what every cold start does, so that its code is compiled by then.
-        private static void Rehearse()
-        {
-            var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            server.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            server.Listen(1);
-            var other = new Thread(() => Answer(server));
-            other.Start();
-            var api = new RuntimeApi("127.0.0.1:" + ((IPEndPoint)server.LocalEndPoint).Port);
-            var name = typeof(Ahead).FullName + "::" + nameof(Echo);
-            var own = typeof(Ahead).Assembly.Location;
-            var handler = Handler.Load(
-                Path.GetFileNameWithoutExtension(own) + "::" + name, Path.GetDirectoryName(own));
-            for (var times = 0; times < 3; times++)
-            {
-                var next = api.Next();
-                next.Header("lambda-runtime-trace-id");
-                api.Respond(next.RequestId, handler.Call(next));
-            }
-            IsPlain("{\"runtimeOptions\": {\"framework\": {\"name\": \"x\", \"version\": \"1.0.0\"}}}");
-            SetVariable(Variable, "", 1);
-            api.Close();
-            other.Join();
-            server.Close();
-        }
-
-        // A handler of the plainest kind.
-        public static Stream Echo(Stream input)
-        {
-            return input;
-        }
-
-        private static void Answer(Socket server)
-        {
-            var socket = server.Accept();
-            var buffer = new byte[4096];
-            while (true)
-            {
-                var size = socket.Receive(buffer);
-                if (size == 0) break;
-                var text = Encoding.ASCII.GetString(buffer, 0, size);
-                // Head and body come one after the other.
-                if (text.StartsWith("GET", StringComparison.Ordinal)) socket.Send(Encoding.ASCII.GetBytes(Given));
-                else if (text.EndsWith("{}", StringComparison.Ordinal)) socket.Send(Encoding.ASCII.GetBytes("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"));
-            }
-            socket.Close();
         }
     }
 }

@@ -13,13 +13,16 @@ namespace Lambdad.Guest
         private static readonly string[] Levels = { "Trace", "Debug", "Information", "Warning", "Error", "Critical" };
         // As the lines of text call them.
         private static readonly string[] Short = { "trce", "dbug", "info", "warn", "fail", "crit" };
-        private static readonly bool AsJson = Environment.GetEnvironmentVariable("AWS_LAMBDA_LOG_FORMAT") == "JSON";
-        private static readonly int Least = LevelOf(Environment.GetEnvironmentVariable("AWS_LAMBDA_LOG_LEVEL") ?? "TRACE");
+        private static bool asJson;
+        private static int least;
         private static TextWriter console;
 
-        public static void Install()
+        // Begins anew, as the variables of this moment say.
+        public static void Install(Stream output)
         {
-            console = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = true };
+            asJson = Environment.GetEnvironmentVariable("AWS_LAMBDA_LOG_FORMAT") == "JSON";
+            least = LevelOf(Environment.GetEnvironmentVariable("AWS_LAMBDA_LOG_LEVEL") ?? "TRACE");
+            console = new StreamWriter(output, new UTF8Encoding(false)) { AutoFlush = true };
             Console.SetOut(TextWriter.Synchronized(new Lines("Information")));
             Console.SetError(TextWriter.Synchronized(new Lines("Error")));
         }
@@ -32,10 +35,10 @@ namespace Lambdad.Guest
         public static void Write(string level, string message)
         {
             var number = LevelOf(level);
-            if (number < Least) return;
+            if (number < least) return;
             var time = DateTime.UtcNow.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'");
             string record;
-            if (AsJson)
+            if (asJson)
             {
                 record = "{\"timestamp\":" + Json.Text(time) + ",\"level\":" + Json.Text(Levels[number])
                     + ",\"requestId\":" + Json.Text(RequestId) + ",\"message\":" + Json.Text(message) + "}\n";

@@ -12,7 +12,7 @@ namespace Lambdad.Guest
         public static int Main()
         {
             Ahead.Wait();
-            Log.Install();
+            Log.Install(Console.OpenStandardOutput());
             var api = new RuntimeApi(Environment.GetEnvironmentVariable("AWS_LAMBDA_RUNTIME_API"));
             Handler handler;
             try
@@ -34,7 +34,7 @@ namespace Lambdad.Guest
             }
         }
 
-        private static void Serve(RuntimeApi api, Handler handler, Event next)
+        public static void Serve(RuntimeApi api, Handler handler, Event next)
         {
             Log.RequestId = next.RequestId;
             Environment.SetEnvironmentVariable("_X_AMZN_TRACE_ID", next.Header("lambda-runtime-trace-id"));
