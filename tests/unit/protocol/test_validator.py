@@ -219,10 +219,10 @@ def test_no_pattern_takes_long(pattern: str) -> None:
     """A pattern that backtracks without end would stop the whole daemon."""
     compiled = compile_pattern(pattern)
     pieces = ("a", "a-", "1", "arn:aws:lambda:us-east-1:", "a.", "/a", " ", ":", "_1", "*")
-    started = time.perf_counter()
+    started = time.thread_time()
     for piece in pieces:
         compiled.fullmatch(piece * (2_048 // len(piece)) + "\0")
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 1.0
 
 
 @pytest.mark.parametrize(
