@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_CHARGES = {"memory.usage_in_bytes", "memory.current"}
 _MIB = 1024 * 1024
 
 
@@ -53,12 +55,13 @@ def charges() -> dict[Path, int]:
     Groups that were made ahead, and have no process yet, are no environments.
     """
     found = {}
-    for pattern in ("memory/lambdad/*/*/memory.usage_in_bytes", "**/lambdad/*/*/memory.current"):
-        for path in _CGROUPS.glob(pattern):
-            # Others come and go.
+    # Others come and go meanwhile: a walk passes over what has gone.
+    for group, _, files in os.walk(_CGROUPS):
+        place = Path(group)
+        for name in _CHARGES & set(files) if place.parent.parent.name == "lambdad" else ():
             with suppress(OSError):
-                if (path.parent / "cgroup.procs").read_text():
-                    found[path] = int(path.read_text())
+                if (place / "cgroup.procs").read_text():
+                    found[place / name] = int((place / name).read_text())
     return found
 
 

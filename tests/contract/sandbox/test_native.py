@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -58,6 +58,25 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@dataclass(frozen=True)
+class Init:
+    """A PID 1, as the host sees it: what it executes, whose `/proc` it is, its memory."""
+
+    program: str
+    owners: set[int]
+    resident_kb: int
+
+
+def init(pid: int) -> Init | None:
+    place = Path("/proc", str(pid))
+    if (place / "comm").read_text() != "init\n":
+        return None
+    status = (place / "status").read_text()
+    (resident,) = [line.split()[1] for line in status.splitlines() if "VmRSS" in line]
+    owners = {(place / name).stat().st_uid for name in ("mem", "fd", "environ")}
+    return Init(str((place / "exe").readlink()), owners, int(resident))
 
 
 def groups(state_dir: Path) -> list[Path]:
@@ -155,6 +174,16 @@ class TestNative(SandboxContract):
         _, output = await shell(sandbox, "tr '\\0' ' ' < /proc/1/cmdline")
         assert output.strip() == b"init"
         assert await shell(sandbox, "echo alive") == (ExitStatus(code=0), b"alive\n")
+
+    async def test_pid_one_becomes_a_program_of_a_few_pages(
+        self, bystanders: set[int], sandbox: Sandbox
+    ) -> None:
+        """SECURITY: the kernel keeps it closed, because its user cannot read it."""
+        await shell(sandbox, "true")
+        (one,) = [it for pid in descendants(os.getpid()) - bystanders if (it := init(pid))]
+        assert one.program.startswith("/memfd:init")
+        assert one.owners == {0}
+        assert one.resident_kb < 100
 
     async def test_no_power_is_left(self, sandbox: Sandbox) -> None:
         _, output = await shell(sandbox, "cat /proc/self/status")
