@@ -61,6 +61,8 @@ _TOGETHER = (
     "tests/conformance/apigateway/",
     "tests/conformance/golden_events/",
     "tests/conformance/images/",
+    # Each daemon that runs Java or .NET first makes an archive of their classes.
+    "tests/conformance/runtimes/",
     "tests/security/",
 )
 # What waits most comes first, what is short and many last, so that all workers end together.
@@ -69,6 +71,7 @@ _ORDER = (
     "tests/e2e/tools/",
     "tests/e2e/",
     "tests/security/",
+    "tests/conformance/runtimes/",
     "tests/unit/protocol/test_round_trips.py",
     "tests/conformance/",
     "tests/contract/",
