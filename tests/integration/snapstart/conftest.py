@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from lambdad.config.sections import RuntimesConfig, SandboxConfig
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime, start_waiting
@@ -209,52 +211,66 @@ class Host:
         await self._stack.aclose()
 
 
-@pytest.fixture
-async def backend(tmp_path: Path) -> AsyncIterator[SandboxBackend]:
-    config = SandboxConfig(egress=False, first_uid=2_700_000, max_environments=16)
-    backend = backend_type("native")(config, tmp_path / "state", SystemClock())
-    await backend.open()
-    yield backend
-    await backend.close()
+@dataclass(frozen=True)
+class Machine:
+    """What takes long to come up: shared by the tests of a file."""
+
+    backend: SandboxBackend
+    catalogue: Catalogue
+
+    async def host(self, identifier: str, directory: Path) -> Host:
+        runtime = await asyncio.to_thread(self.catalogue.find, identifier)
+        return Host(self.backend, runtime, directory)
 
 
-@pytest.fixture
-async def host(
-    backend: SandboxBackend, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[Host]:
-    async with _host(backend, tmp_path, getattr(request, "param", "python3.12")) as host:
-        yield host
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Machine]:
+    config = SandboxConfig(egress=False, first_uid=2_700_000, max_environments=32)
+    async with _machine(tmp_path_factory.mktemp("machine"), config) as machine:
+        yield machine
 
 
-@pytest.fixture
-async def other_host(tmp_path: Path) -> AsyncIterator[Host]:
-    """The same runtime, of another daemon."""
-    directory = tmp_path / "other"
-    directory.mkdir()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def other_machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Machine]:
+    """The same interpreters, of another daemon."""
     config = SandboxConfig(
         egress=False, first_uid=2_720_000, max_environments=16, subnet="100.124.0.0/16"
     )
-    backend = backend_type("native")(config, directory / "state", SystemClock())
-    await backend.open()
-    async with _host(backend, directory, "python3.12") as host:
-        yield host
-    await backend.close()
+    async with _machine(tmp_path_factory.mktemp("other"), config) as machine:
+        yield machine
 
 
 @asynccontextmanager
-async def _host(backend: SandboxBackend, directory: Path, identifier: str) -> AsyncIterator[Host]:
+async def _machine(directory: Path, config: SandboxConfig) -> AsyncIterator[Machine]:
     await asyncio.to_thread(directory.chmod, 0o755)
     catalogue = Catalogue(RuntimesConfig(), directory / "runtimes", variables=dict(os.environ))
-    runtime = await asyncio.to_thread(catalogue.find, identifier)
-    host = Host(backend, runtime, directory)
+    backend = backend_type("native")(config, directory / "state", SystemClock())
+    await backend.open()
+    yield Machine(backend, catalogue)
+    await backend.close()
+    await asyncio.to_thread(catalogue.close)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def host(
+    machine: Machine, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Host]:
+    host = await machine.host(getattr(request, "param", "python3.12"), tmp_path)
     yield host
     await host.close()
-    await asyncio.to_thread(catalogue.close)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def other_host(other_machine: Machine, tmp_path: Path) -> AsyncIterator[Host]:
+    host = await other_machine.host("python3.12", tmp_path)
+    yield host
+    await host.close()
 
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """An empty directory for a function's code."""
+    tmp_path.chmod(0o755)
     directory = tmp_path / "code"
     directory.mkdir()
     directory.chmod(0o755)

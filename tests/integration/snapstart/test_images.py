@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 import struct
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +17,17 @@ from lambdad.dataplane.snapstart.image import Restore, Snapshot, SnapshotRefused
 if TYPE_CHECKING:
     from tests.integration.snapstart.conftest import Host
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 APP = """
 DATA = bytes(range(256)) * {kilobytes} * 4
 def handler(event, context):
     return len(DATA)
 """
-SCRIPTS = Path(__file__).parents[3] / "scripts"
 TAIL = struct.Struct("=QQ16s16s")
 STEPS_AT, STEP_BYTES = 64 * 1024, 64
 
@@ -134,19 +135,3 @@ async def test_an_image_of_another_process_of_the_interpreter_does_not_fit(
     assert restore.outcome().reason == "The snapshot is of another interpreter."
     assert await environment.invoke({}) == 1024
     restore.close()
-
-
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
-def test_the_library_is_what_its_source_says(tmp_path: Path) -> None:
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        from build_snapshot_library import LIBRARY, build  # noqa: PLC0415 - a script
-    finally:
-        sys.path.remove(str(SCRIPTS))
-    built = tmp_path / "library"
-    build(built)
-    compiler = subprocess.run(["gcc", "--version"], capture_output=True, check=True).stdout
-    version = compiler.split(b"\n", 1)[0].partition(b" ")[2]
-    if version not in LIBRARY.read_bytes():
-        pytest.skip(f"built by another compiler than {version.decode()}")
-    assert built.read_bytes() == LIBRARY.read_bytes()

@@ -12,7 +12,11 @@ from lambdad.dataplane.snapstart.image import SnapshotRefused
 if TYPE_CHECKING:
     from tests.integration.snapstart.conftest import Host
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(90)]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 STATE = """
 import os, random, ssl, sys, tempfile, threading, uuid, hashlib

@@ -75,7 +75,7 @@ def capture(output: int, base: "limits.Base") -> bool:
     """
     try:
         if image.Origin.machine is None:
-            raise Refused("This interpreter cannot be taken on by others.")
+            raise Refused("Snapshots need Python 3.9 or later on x86-64, started ahead.")
         limits.check(base, output)
         taken_on = _fork_and_write(output, base)
     except Refused as refusal:
