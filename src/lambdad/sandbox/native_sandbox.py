@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -98,6 +98,13 @@ class NativeProcess:
     def signal(self, number: signal.Signals) -> None:
         """See `GuestProcess`."""
         self._sandbox.signal(self._token, number)
+
+
+class _Done:
+    """What there is nothing to wait for of."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
 
 
 class NativeSandbox:
@@ -218,10 +225,11 @@ class NativeSandbox:
             return self._mount_later(mounts)
         if self._destruction is not None or self._pidfd is None:
             raise HostUnfit("The sandbox is gone.", "Create a new one.")
-        return self._injector.mount(self._pidfd, mounts)
+        self._injector.mount(self._pidfd, mounts)
+        return _Done()
 
     async def _mount_later(self, mounts: Sequence[Mount]) -> None:
-        await self._injector.mount(await self._stands(), mounts)
+        self._injector.mount(await self._stands(), mounts)
 
     def signal(self, token: int, number: signal.Signals) -> None:
         """Send a signal to one program."""

@@ -42,14 +42,11 @@ class WaitingRuntime:
         Raises:
             HostUnfit: it cannot be used; :meth:`dispose` of it.
         """
-        mounted = self.sandbox.mount(mounts)
-        try:
-            self.sandbox.set_limits(limits)
-            # It reads nothing of what is mounted before it is told its function.
-            self.sandbox.thaw()
-            self.sandbox.reset_memory_peak()
-        finally:
-            await mounted
+        # First, because that takes its time on another processor. It reads nothing of what is
+        # mounted before it is told its function.
+        self.sandbox.thaw()
+        self.sandbox.set_limits(limits)
+        await self.sandbox.mount(mounts)
 
     def assign(
         self,
@@ -65,6 +62,7 @@ class WaitingRuntime:
             The process and the channel to it, the caller's from now on; None if there is none.
         """
         if self._process is None or self._assignment is None:
+            self.sandbox.reset_memory_peak()
             return None
         block = b"".join(
             f"{name}={value}\0".encode(errors="surrogateescape")
@@ -87,6 +85,8 @@ class WaitingRuntime:
             image.accept(self._assignment)
         else:
             self._assignment.close()
+        # Now that it is busy: what it had while it waited was not the function's.
+        self.sandbox.reset_memory_peak()
         return self._process, self._channel
 
     def let_go(self) -> None:

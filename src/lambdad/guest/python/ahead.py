@@ -17,15 +17,13 @@ from . import snapshot_image as image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
+    from typing import Callable, Dict, List, Optional, Tuple
 
     from .snapshots import Template
 
     Received = Tuple[bytes, List[int]]
 
 _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
-# What the process itself was told, at its start.
-_KEPT = ("_LAMBDA_TELEMETRY_LOG_FD", "_LAMBDAD_")
 # Of the code and of the layers.
 _PACKS_MAX = 2
 _DESCRIPTOR = Struct("=i")
@@ -33,8 +31,11 @@ _DESCRIPTOR = Struct("=i")
 _VARIABLES = 32
 
 
-def wait() -> "Optional[Template]":
+def wait(rehearse_event: "Callable[[], None]") -> "Optional[Template]":
     """Take the variables of the function that this process is for, if it was started ahead.
+
+    Args:
+        rehearse_event: serves an event that nobody has sent.
 
     Returns what will write a snapshot of it, if there is to be one.
     """
@@ -42,6 +43,7 @@ def wait() -> "Optional[Template]":
     if not announced:
         return None
     rehearse()
+    rehearse_event()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(announced))
     connection.send(b"\0")
     order, passed = _receive(connection)
@@ -55,20 +57,32 @@ def wait() -> "Optional[Template]":
     if not data:
         # The platform needs the memory for something else.
         os._exit(0)
-    given = dict(pair.split(b"=", 1) for pair in data[:-1].split(b"\0"))
-    kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}
-    os.environ.clear()
-    os.environb.update(given)
-    os.environ.update(kept)
+    _take_variables(dict(pair.split(b"=", 1) for pair in data[:-1].split(b"\0")))
     if packs:
         os.environ[bytecode.VARIABLE] = ",".join(map(str, packs))
-    time.tzset()
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     if output is None:
         return None
     from .snapshots import Template
 
     return Template(connection.detach(), output, data)
+
+
+def _take_variables(given: "Dict[bytes, bytes]") -> None:
+    """Make these the variables, and no others."""
+    # What is the same on both sides is most of them: methods of `os.environ` would take ten times
+    # as long.
+    known: "Dict[bytes, bytes]" = os.environ._data  # type: ignore[attr-defined]
+    zone = known.get(b"TZ")
+    for name in [name for name in known if name not in given]:
+        os.unsetenv(name)
+        del known[name]
+    for name, value in given.items():
+        if known.get(name) != value:
+            os.putenv(name, value)
+            known[name] = value
+    if known.get(b"TZ") != zone:
+        time.tzset()
 
 
 def _receive(connection: "_socket.socket") -> "Received":
@@ -102,10 +116,11 @@ def rehearse() -> None:
 
 
 def _rehearse_variables() -> None:
-    names = [b"_REHEARSED_%d" % number for number in range(_VARIABLES)]
-    os.environb.update((name, b"x" * 64) for name in names)
-    for name in names:
-        del os.environb[name]
+    known = dict(os.environb)
+    given = {b"_REHEARSED_%d" % number: b"x" * 64 for number in range(_VARIABLES)}
+    given.update(known)
+    _take_variables(given)
+    _take_variables(known)
 
 
 def _rehearse_import() -> "handlers.Handler":

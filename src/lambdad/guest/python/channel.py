@@ -23,6 +23,18 @@ _EVENT_KIND = 69
 _NEXT = _HEAD.pack(0, 78)
 _RESPONSE, _FAILURE, _INIT_FAILURE = 82, 70, 73
 _ACCEPTED = 202
+# An event that nobody has sent, in the form of those that are.
+_REHEARSED_TEXTS = (
+    b"0" * 36,
+    b"arn:aws:lambda:us-east-1:000000000000:function:x",
+    b"Root=1",
+    b"",
+    b"",
+)
+_REHEARSED_BODY = (
+    _EVENT.pack(0, *map(len, _REHEARSED_TEXTS)) + b"".join(_REHEARSED_TEXTS) + b'{"key": 1}'
+)
+REHEARSED = _HEAD.pack(len(_REHEARSED_BODY), _EVENT_KIND) + _REHEARSED_BODY
 # Beyond this an answer is sent at once: keeping it would cost a copy.
 _KEPT_BYTES_MAX = 1 << 16
 _TYPE_CHARACTERS_MAX = 255

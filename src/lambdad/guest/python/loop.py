@@ -1,11 +1,12 @@
 """The life of a Python runtime process: load the handler, then one event after another."""
 # ruff: noqa: TID252
 
+import _socket
 import os
 import sys
 
 from . import ahead, codec, faults, handlers, logs, paths, snapshot_hooks
-from .channel import Channel, open_channel
+from .channel import REHEARSED, Channel, open_channel
 from .client import Disconnected, RuntimeApi
 from .context import LambdaContext, text
 
@@ -22,14 +23,16 @@ _TOO_LARGE = 413
 
 def run() -> None:
     """Serve events until the platform ends the process; return never, unless by an exception."""
-    template = ahead.wait()
     environment = os.environ
     logs.prepare_streams()
-    paths.prepare(environment)
     sink = logs.open_sink()
+    paths.prepare_ahead()
     sys.meta_path.insert(0, logs.LoggingWatcher(sink))
+    channel = open_channel()
+    template = ahead.wait(_rehearse)
     snapshot_hooks.offer()
-    api: "Api" = open_channel() or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
+    paths.prepare(environment)
+    api: "Api" = channel or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     handler = _load(api, sink, environment.get("_HANDLER", ""))
     logs.flush_streams()
     if template is not None:
@@ -41,6 +44,21 @@ def run() -> None:
     except Disconnected:
         # The platform has given this environment up: nobody is left to be told more.
         sys.exit(1)
+
+
+def _rehearse() -> None:
+    """Serve an event as every later one is served, over a channel to nowhere."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        theirs.send(REHEARSED)
+        channel = Channel(ours)
+        headers, body = channel.next()
+        _serve(channel, logs.Sink(), lambda event, context: event, headers, body)
+    finally:
+        ours.close()
+        theirs.close()
+        logs.Current.request_id = logs.Current.tenant_id = None
+        _set_trace(None)
 
 
 def _load(api: "Api", sink: logs.Sink, name: str) -> "Handler":

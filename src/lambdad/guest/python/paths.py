@@ -18,8 +18,22 @@ if TYPE_CHECKING:
 _PLACES = "_LAMBDAD_PYTHON_PATH"
 
 
+def prepare_ahead() -> None:
+    """Do what does not depend on the function: set the builtins that `site` would have set."""
+    _add_builtins()
+    # What the import system would make when it first looks there. It reads nothing yet.
+    place = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    for hook in sys.path_hooks:
+        try:
+            sys.path_importer_cache[place] = hook(place)
+        except ImportError:  # noqa: PERF203 - two at most
+            continue
+        else:
+            break
+
+
 def prepare(environment: "os._Environ[str]") -> None:
-    """Set `sys.path` and the builtins that `site` would have set.
+    """Set `sys.path`, and let byte code be found.
 
     The platform says in a variable, which the function does not get to see, where layers and
     last the AWS SDK are: without a sandbox they are elsewhere on each host.
@@ -28,7 +42,6 @@ def prepare(environment: "os._Environ[str]") -> None:
     first = [environment.get("LAMBDA_TASK_ROOT", "/var/task"), *places[:-1]]
     # The first entry is the directory of the script, which AWS's list does not have.
     sys.path[:] = _unique(first + sys.path[1:] + places[-1:])
-    _add_builtins()
     bytecode.prepare(environment)
     runtime = environment.get("LAMBDA_RUNTIME_DIR")
     if environment.get("PYTHONPATH", runtime) != runtime:
