@@ -153,3 +153,34 @@ async def test_a_copy_has_the_guards_of_its_own_sandbox(host: Host, code: Path) 
     copy.deliver("eat")
     assert (await copy.ended()).out_of_memory
     assert await other.invoke({}) == [-1, 1, [10], "1", "2", 0, False]
+
+
+FORKED = """
+import _thread, os
+stop, stopped = _thread.allocate_lock(), _thread.allocate_lock()
+stop.acquire()
+stopped.acquire()
+
+def work():
+    stop.acquire()
+    stopped.release()
+
+def quiesce():
+    stop.release()
+    stopped.acquire()
+
+_thread.start_new_thread(work, ())
+# As OpenBLAS does with its threads.
+os.register_at_fork(before=quiesce)
+
+def handler(event, context):
+    return [stop.locked(), len(os.listdir("/proc/self/task"))]
+"""
+
+
+async def test_threads_that_a_library_ends_before_forks_are_no_obstacle(
+    host: Host, code: Path
+) -> None:
+    (code / "app.py").write_text(FORKED)
+    copy = await host.restore(code, await host.snapshot(code))
+    assert await copy.invoke({}) == [True, 1]
