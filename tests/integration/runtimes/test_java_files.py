@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,13 @@ from lambdad.runtimes.java import JavaProvider
 from lambdad.testing.languages import CACHE
 
 SOURCES = Path(lambdad.__file__).parent / "guest" / "java"
+BUILD = Path(__file__).parents[3] / "scripts" / "build_java_classes"
 CLIENT = CACHE / "java-client"
 # What the classes that are shipped were compiled with: others write them a little differently.
 COMPILER = 17
 
 
-def java_compiler() -> str:
+def need_the_compiler() -> None:
     compiler = shutil.which("javac")
     if compiler is None or not CLIENT.is_dir():
         pytest.skip("a JDK or AWS's client is not on this host (scripts/install_runtimes)")
@@ -30,25 +30,13 @@ def java_compiler() -> str:
     version = re.search(r"\d+", said)
     if version is None or int(version[0]) != COMPILER:
         pytest.skip(f"this host's compiler is {said.strip()}, not javac {COMPILER}")
-    return compiler
-
-
-def compile_with(
-    compiler: str, release: str, path: str, target: Path, sources: Sequence[Path]
-) -> None:
-    options = ["--release", release, "-Xlint:-options", "-encoding", "UTF-8", "-g:none"]
-    command = [compiler, *options, "-cp", path, "-d", str(target), *map(str, sources)]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.mark.slow
 def test_the_classes_that_are_shipped_are_made_of_their_sources(tmp_path: Path) -> None:
-    compiler, client = java_compiler(), ":".join(map(str, CLIENT.glob("*.jar")))
-    sources = sorted(set(SOURCES.rglob("*.java")) - set(SOURCES.glob("rehearsal/java1*/*")))
-    compile_with(compiler, "8", client, tmp_path, sources)
-    for release in ("11", "17"):
-        newer = sorted(SOURCES.glob(f"rehearsal/java{release}/*.java"))
-        compile_with(compiler, release, f"{client}:{tmp_path}", tmp_path, newer)
+    need_the_compiler()
+    command = [str(BUILD), str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
     made, shipped = (
         {str(file.relative_to(place)): file.read_bytes() for file in place.rglob("*.class")}
         for place in (tmp_path, SOURCES / "classes")
