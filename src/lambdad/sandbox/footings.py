@@ -1,7 +1,7 @@
 """Footings made ahead, so that a cold start for which no environment waits is spared their making.
 
-They hold no process and next to no memory. How many are kept follows the last wave of starts; one
-is made at a time, and only while a processor is free. Everything works when there is none.
+They hold no process, and a quarter of a MiB each. How many are kept follows the last wave of
+starts; one is made at a time, and not while a wave goes on. Everything works when there is none.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _LIMITS = ResourceLimits(
 _WAVE_S = 10.0
 _LEAST = 4
 _PAUSE_S = 0.01
+_QUIET_S = 0.05
 _AFTER_FAILURE_S = 60.0
 
 
@@ -124,13 +125,20 @@ class Footings:
     async def _fill(self) -> None:
         try:
             while len(self._ready) < self._wanted and not self._closed:
-                if self._busy() >= self._processors:
+                if not self._calm():
                     await asyncio.sleep(_PAUSE_S)
                     continue
                 if not await self._make():
                     return
         finally:
             self._filling = False
+
+    def _calm(self) -> bool:
+        """Whether making one now keeps nobody waiting, or is overdue."""
+        if len(self._ready) < _LEAST:
+            return self._busy() < self._processors
+        # What was built last starts its runtime now.
+        return self._clock.monotonic() - self._starts[-1] >= _QUIET_S
 
     async def _make(self) -> bool:
         assert self._kind is not None  # noqa: S101 - who asks for a refill has asked for a kind

@@ -51,7 +51,7 @@ class InitClient:
 
     State: `_arrived` is when the sandbox stands; `_starting` and `_running` hold the open
     questions by token, `_kills` those of `kill_all`, `_connecting` those of `connect`. `_lost` is
-    set when the conversation is over.
+    set when the conversation is over, `_stood` when it began.
 
     Args:
         control: our end of the socket; owned from now on.
@@ -68,7 +68,7 @@ class InitClient:
         self._kills: dict[int, asyncio.Future[None]] = {}
         self._connecting: dict[int, asyncio.Future[socket.socket]] = {}
         self._arrived: asyncio.Future[None] | None = None
-        self._lost = False
+        self._stood = self._lost = False
         control.setblocking(False)
 
     async def ready(self, listeners: int) -> tuple[int, list[socket.socket]]:
@@ -89,16 +89,26 @@ class InitClient:
         finally:
             if not self._lost:
                 self._loop.remove_reader(self._control)
-        message, passed = descriptors.receive(
-            self._control, _ANSWER_BYTES_MAX, _READY_DESCRIPTORS_MAX
-        )
+        message, passed = self._first_word()
         if message != READY or len(passed) != listeners + 1:
             for fd in passed:
                 os.close(fd)
             why = message.removeprefix(FAILED).decode(errors="replace") or "its process died"
             raise HostUnfit(f"A sandbox could not be built: {why}.", "See `lambdad doctor`.")
+        self._stood = True
         self._loop.add_reader(self._control, self._read)
         return passed[0], [socket.socket(fileno=fd) for fd in passed[1:]]
+
+    def _first_word(self) -> tuple[bytes, list[int]]:
+        for _ in range(2):
+            try:
+                return descriptors.receive(self._control, _ANSWER_BYTES_MAX, _READY_DESCRIPTORS_MAX)
+            except ConnectionResetError:
+                # It ended without reading what it was asked. What it said comes after this.
+                continue
+            except OSError:
+                break
+        return b"", []
 
     async def spawn(
         self, process: ProcessSpec, pipes: Sequence[int]
@@ -197,8 +207,10 @@ class InitClient:
         try:
             socket.send_fds(self._control, [message], list(passed))
         except OSError as error:
-            # Also when it does not read: its buffer takes hundreds of requests.
-            self.lose()
+            # Also when it does not read: its buffer takes hundreds of requests. What never stood
+            # has left word why, which whoever waits for it reads.
+            if self._stood:
+                self.lose()
             raise _gone() from error
 
     def _read(self) -> None:

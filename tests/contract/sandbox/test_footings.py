@@ -21,7 +21,7 @@ from lambdad.sandbox.registry import backend as backend_type
 from lambdad.testing.leaks import holdings
 from lambdad.testing.sandbox_contract import read_all, run, shell, spawn
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 
 LIMITS = ResourceLimits(memory_mb=256, vcpus=None, ephemeral_storage_mb=512, processes=64)
 WHO = "import os, socket; print(os.getuid(), socket.socket().connect_ex(('127.0.0.1', 9001)))"

@@ -20,6 +20,7 @@ from lambdad.guest import init as guest_init
 from lambdad.sandbox import init_client
 from lambdad.sandbox.base import ExitStatus, ProcessSpec
 from lambdad.sandbox.confinement import READY
+from lambdad.sandbox.launcher import FAILED
 from lambdad.testing.sandbox_contract import open_descriptors
 
 PROGRAM = ProcessSpec(argv=["/bin/true", ""], environment={"A": "b=c"}, cwd="/")
@@ -316,3 +317,24 @@ async def test_a_descriptor_with_another_report_ends_the_sandbox(
     with pytest.raises(ConnectionAbortedError):
         await asking
     assert open_descriptors() <= before
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+async def test_why_a_sandbox_does_not_stand_is_heard_though_it_was_asked_for_a_program(
+    asked: str,
+) -> None:
+    """It ends with the request unread, by which the kernel lets other things be heard first."""
+    conversation = start()
+    if asked == "before":
+        spawning = asyncio.ensure_future(conversation.client.spawn(PROGRAM, []))
+        await asyncio.sleep(0)
+    conversation.guest.send(FAILED + b"no room")
+    conversation.guest.close()
+    if asked == "after":
+        spawning = asyncio.ensure_future(conversation.client.spawn(PROGRAM, []))
+        await asyncio.sleep(0)
+    with pytest.raises(HostUnfit, match="no room"):
+        await conversation.client.ready(0)
+    conversation.client.lose()
+    with pytest.raises(HostUnfit):
+        await spawning
