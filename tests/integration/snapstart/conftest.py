@@ -22,11 +22,13 @@ from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
 from lambdad.dataplane.snapstart.image import Capture, Restore, Snapshot
 from lambdad.domain.clock import SystemClock
 from lambdad.domain.environments import Mount, ResourceLimits
+from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.runtimes.environment import environment_of
 from lambdad.sandbox.base import ExitStatus, GuestProcess, SandboxBackend, SandboxSpec
 from lambdad.sandbox.registry import backend as backend_type
+from lambdad.testing.deploy import RUNTIME
 from lambdad.testing.functions import a_function
 
 DEADLINE_S = 60
@@ -219,7 +221,10 @@ class Machine:
     catalogue: Catalogue
 
     async def host(self, identifier: str, directory: Path) -> Host:
-        runtime = await asyncio.to_thread(self.catalogue.find, identifier)
+        try:
+            runtime = await asyncio.to_thread(self.catalogue.find, identifier)
+        except HostUnfit as lacking:
+            pytest.skip(str(lacking))
         return Host(self.backend, runtime, directory)
 
 
@@ -255,14 +260,14 @@ async def _machine(directory: Path, config: SandboxConfig) -> AsyncIterator[Mach
 async def host(
     machine: Machine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Host]:
-    host = await machine.host(getattr(request, "param", "python3.12"), tmp_path)
+    host = await machine.host(getattr(request, "param", RUNTIME), tmp_path)
     yield host
     await host.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def other_host(other_machine: Machine, tmp_path: Path) -> AsyncIterator[Host]:
-    host = await other_machine.host("python3.12", tmp_path)
+    host = await other_machine.host(RUNTIME, tmp_path)
     yield host
     await host.close()
 
