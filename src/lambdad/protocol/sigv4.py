@@ -20,6 +20,8 @@ from lambdad.protocol.sigv4_refusals import Fault, SignatureRefused
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 
+_CREDENTIAL = "Credential="
+_USUAL = f"{ALGORITHM} {_CREDENTIAL}"
 _AUTHORIZATION = re.compile(r"\s*AWS4-HMAC-SHA256[\s,]+(?:.*?[\s,])?Credential=([^,\s]+)")
 _IN_QUERY = re.compile(r"(?:^|&)X-Amz-Credential=([^&]+)")
 _SCOPE = re.compile(r"(.+)/(\d{8})/([a-zA-Z0-9-]+)/([a-zA-Z0-9._-]+)/aws4_request")
@@ -83,6 +85,12 @@ def parse_credential(request: HttpRequest) -> Credential | None:
     """
     authorization = request.headers.get("authorization")
     if authorization is not None:
+        # As nearly all clients write it; the pattern takes ten times as long.
+        if authorization.startswith(_USUAL) and authorization.count(_CREDENTIAL) == 1:
+            end = authorization.find(",")
+            scope = authorization[len(_USUAL) : end]
+            if end > 0 and " " not in scope and scope.isprintable():
+                return _parse_scope(scope)
         match = _AUTHORIZATION.match(authorization)
         return _parse_scope(match[1]) if match else None
     match = _IN_QUERY.search(request.query) if request.query else None

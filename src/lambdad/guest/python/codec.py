@@ -106,13 +106,24 @@ def _is_decimal(value: object) -> bool:
     return decimal is not None and isinstance(value, decimal.Decimal)
 
 
+class _Tuples:
+    """What is known of the classes of tuples. Mutable: those that were looked at last."""
+
+    seen: object = None
+    named = False
+
+
 def _has_named_tuples() -> bool:
     """Whether any named tuple class of the function exists; they become JSON objects."""
-    known = getattr(sys, "stdlib_module_names", ())
-    return any(
-        hasattr(kind, "_asdict") and kind.__module__.partition(".")[0] not in known
-        for kind in tuple.__subclasses__()
-    )
+    kinds = tuple.__subclasses__()
+    if kinds != _Tuples.seen:
+        known = getattr(sys, "stdlib_module_names", ())
+        _Tuples.named = any(
+            hasattr(kind, "_asdict") and kind.__module__.partition(".")[0] not in known
+            for kind in kinds
+        )
+        _Tuples.seen = kinds
+    return _Tuples.named
 
 
 class _Number(str):

@@ -8,7 +8,7 @@ from .faults import CONTEXT_UNMARSHAL, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, Optional, Tuple
 
     from .logs import Sink
 
@@ -18,6 +18,15 @@ _CLIENT = (
     "app_version_name",
     "app_version_code",
     "app_package_name",
+)
+
+
+_VARIABLES = (
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
 )
 
 
@@ -61,6 +70,17 @@ class ClientContext:
         self.client = None if client is None else Client(client)
 
 
+class _Known:
+    """What is the same for all invocations. Mutable: texts of variables, from the first one on."""
+
+    texts: "Tuple[Optional[str], ...]" = ()
+
+
+def _know() -> "Tuple[Optional[str], ...]":
+    _Known.texts = tuple(map(os.environ.get, _VARIABLES))
+    return _Known.texts
+
+
 class LambdaContext:
     """What a handler may know of its invocation."""
 
@@ -79,13 +99,14 @@ class LambdaContext:
     __repr__ = _describe
 
     def __init__(self, request_id: str, headers: "Dict[bytes, bytes]", sink: "Sink") -> None:
-        get = os.environ.get
         self.aws_request_id = request_id
-        self.log_group_name = get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = get("AWS_LAMBDA_FUNCTION_VERSION")
+        (
+            self.log_group_name,
+            self.log_stream_name,
+            self.function_name,
+            self.memory_limit_in_mb,
+            self.function_version,
+        ) = _Known.texts or _know()
         self.invoked_function_arn = text(headers, b"lambda-runtime-invoked-function-arn")
         self.tenant_id = text(headers, b"lambda-runtime-aws-tenant-id")
         client = _members(headers, b"lambda-runtime-client-context", "Client Context")

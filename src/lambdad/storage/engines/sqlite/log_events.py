@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from lambdad.storage.base import LogEvent, LogGroupKey, LogQuery
-from lambdad.storage.log_sizes import page, storable, stored_size
+from lambdad.storage.log_sizes import EVENT_OVERHEAD_BYTES, page, storable, stored_size
 
 _UPSERT_STREAM = """
 INSERT INTO log_stream
@@ -22,6 +22,8 @@ ON CONFLICT (group_id, name) DO UPDATE SET
 RETURNING id
 """
 _COLUMNS = 6
+# Any time is before and behind this one.
+_NEVER = (2**63, -(2**63))
 _INSERT_EVENT = """
 INSERT INTO log_event (group_id, stream_id, timestamp_ms, ingestion_ms, bytes, message)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -51,8 +53,12 @@ def append(
         values: list[int | str] = []
         total = 0
         for event in events:
-            message = storable(event.message)
-            size = stored_size(message)
+            message = event.message
+            if message.isascii():
+                size = len(message) + EVENT_OVERHEAD_BYTES
+            else:
+                message = storable(message)
+                size = stored_size(message)
             total += size
             stream_id = streams[event.stream]
             values += (group_id, stream_id, event.timestamp_ms, now_ms, size, message)
@@ -90,9 +96,10 @@ def _spans(events: Sequence[LogEvent]) -> dict[str, tuple[int, int]]:
     """Return the earliest and latest timestamp by stream."""
     spans: dict[str, tuple[int, int]] = {}
     for event in events:
-        at = event.timestamp_ms
-        first, last = spans.get(event.stream, (at, at))
-        spans[event.stream] = (min(first, at), max(last, at))
+        at, stream = event.timestamp_ms, event.stream
+        first, last = spans.get(stream, _NEVER)
+        if not first <= at <= last:
+            spans[stream] = (at if at < first else first, at if at > last else last)
     return spans
 
 
