@@ -118,7 +118,8 @@ class PrewarmPool:
         self._demand_for(kind, runtime).started(self._clock.monotonic())
         ready = self._ready.get(kind)
         taken = ready.popleft() if ready else None
-        self._refill()
+        # Whoever takes one is in a hurry.
+        asyncio.get_running_loop().call_soon(self._refill)
         if taken is None:
             return None
         taken.claim.release()
