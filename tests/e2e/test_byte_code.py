@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,10 +56,15 @@ def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
         yield daemon
 
 
+def packs(daemon: DaemonProcess) -> list[Path]:
+    """Those that are being written too; directories may go meanwhile."""
+    walk = os.walk(daemon.data_dir)
+    names = (Path(parent, name) for parent, _, names in walk for name in names)
+    return [path for path in names if path.suffix == ".made"]
+
+
 def made(daemon: DaemonProcess) -> list[Path]:
-    found = daemon.data_dir.rglob("*.made")
-    # What is being written is not there yet.
-    return [path for path in found if not path.parent.name.startswith(".")]
+    return [path for path in packs(daemon) if not path.parent.name.startswith(".")]
 
 
 def test_what_was_compiled_is_used_and_not_seen(daemon: DaemonProcess) -> None:
@@ -91,11 +97,11 @@ def test_it_goes_with_the_package_and_a_kill_leaves_nothing(tmp_path: Path) -> N
         wait_for(lambda: made(daemon))
         large = {**CODE, **{f"m{number}.py": LONG * 10 for number in range(40)}}
         user.deploy("large", large)
-        wait_for(lambda: list(daemon.data_dir.rglob(".adding-*/*.made")))
+        wait_for(lambda: len(packs(daemon)) > len(made(daemon)))
         daemon.kill()
     with DaemonProcess(data_dir) as daemon:
         user = Deployer(daemon.endpoint_url)
-        wait_for(lambda: not list(daemon.data_dir.rglob(".adding-*")))
+        wait_for(lambda: packs(daemon) == made(daemon))
         assert user.invoke("large").payload["files"]
         wait_for(lambda: len(made(daemon)) == 2)
         for name in ("first", "large"):
