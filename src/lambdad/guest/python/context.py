@@ -81,6 +81,11 @@ def _know() -> "Tuple[Optional[str], ...]":
     return _Known.texts
 
 
+def forget() -> None:
+    """Look at the variables again: those of a rehearsal are no function's."""
+    _Known.texts = ()
+
+
 class LambdaContext:
     """What a handler may know of its invocation."""
 

@@ -8,7 +8,7 @@ import sys
 from . import ahead, codec, faults, handlers, logs, paths, snapshot_hooks
 from .channel import REHEARSED, Channel, open_channel
 from .client import Disconnected, RuntimeApi
-from .context import LambdaContext, text
+from .context import LambdaContext, forget, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run() -> None:
     sys.meta_path.insert(0, logs.LoggingWatcher(sink))
     channel = open_channel()
     template = ahead.wait(_rehearse)
+    forget()
     snapshot_hooks.offer()
     paths.prepare(environment)
     api: "Api" = channel or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
