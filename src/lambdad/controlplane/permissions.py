@@ -15,10 +15,8 @@ from lambdad.authz.policies import (
     Decision,
     Document,
     Principal,
-    Request,
     Statement,
     denies,
-    evaluate,
     statements_of,
 )
 from lambdad.authz.policy_checks import is_public, parse_document
@@ -31,6 +29,7 @@ from lambdad.authz.policy_documents import (
 )
 from lambdad.controlplane import configuration
 from lambdad.controlplane.aliases import Aliases, no_alias
+from lambdad.controlplane.decisions import Decisions, decided, question
 from lambdad.controlplane.locks import FunctionLocks
 from lambdad.controlplane.preconditions import busy
 from lambdad.controlplane.references import Authorize, Target, denied, not_found
@@ -109,6 +108,7 @@ class Permissions:
         self._locks = locks
         self._transitions = transitions
         self._clock = clock
+        self._decisions = Decisions(lambda: engine.functions.changes)
 
     async def get(self, target: Target) -> Policy:
         """Return the policy of a function, version or alias, after a change being written.
@@ -247,29 +247,13 @@ class Permissions:
         The function's own policy is asked too for a version or an alias: its statements may mean
         all of them by wildcard.
         """
-        now = self._clock.now()
-        common = {
-            "aws:CurrentTime": now.isoformat(),
-            "aws:EpochTime": str(int(now.timestamp())),
-            "aws:RequestedRegion": target.key.region,
-        }
-        documents = self._documents(target)
-        decisions = {
-            evaluate(
-                documents,
-                Request(
-                    principal=principal,
-                    action=action,
-                    resource=resource,
-                    context={**common, **(context or {})},
-                ),
-            )
-            for resource in _resources(target)
-        }
-        for decision in (Decision.DENIED, Decision.ALLOWED):
-            if decision in decisions:
-                return decision
-        return Decision.SILENT
+        asked = question(target, principal, action, context)
+        known = self._decisions.find(asked)
+        if known is None:
+            documents = self._documents(target)
+            known = decided(documents, asked, self._clock.now())
+            self._decisions.keep(asked, documents, known)
+        return known
 
     def _read(self, target: Target) -> Policy:
         owner = self._owner(target)
@@ -345,11 +329,6 @@ def policy_key(key: FunctionKey, qualifier: str | None) -> ResourceKey:
         region=key.region,
         name=f"{key.name}:{qualifier or LATEST}",
     )
-
-
-def _resources(target: Target) -> set[str]:
-    """ARNs by which statements may mean the target: of `$LATEST`, the function's as well."""
-    return {target.arn, target.key.arn()} if target.qualifier == LATEST else {target.arn}
 
 
 def _check_qualifier(target: Target) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from lambdad.domain.clock import Clock
@@ -21,8 +20,7 @@ QUEUED, OK, REFUSED, THROTTLED, ERROR = "queued", "ok", "refused", "throttled", 
 WELL = frozenset({QUEUED, OK})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(NamedTuple):
     """One batch, event or request on its way to a function.
 
     Attributes:
@@ -58,7 +56,7 @@ class Noted(NamedTuple):
 
     def document(self) -> dict[str, Any]:
         """Return all of it by name."""
-        return {"number": self.number, "at_ms": self.at_ms, **asdict(self.happening)}
+        return {"number": self.number, "at_ms": self.at_ms, **self.happening._asdict()}
 
 
 def of_status(status: int) -> str:

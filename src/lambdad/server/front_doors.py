@@ -25,7 +25,7 @@ from lambdad.server.listeners import Listeners, bind
 from lambdad.server.registries import Registries
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
-from lambdad.triggers.execute_api import Address, DomainNames, ExecuteApi
+from lambdad.triggers.execute_api import Address, DomainNames, ExecuteApi, Reply
 from lambdad.triggers.function_url import FunctionUrlTrigger
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
@@ -77,6 +77,15 @@ class FrontDoors:
         """Answer a request; None when it is for none of the front doors."""
         handle = self._handler(request)
         return None if handle is None else handle(guest=guest)
+
+    def take(self, request: HttpRequest, reply: Reply) -> bool:
+        """Answer a request for an API by calls alone; False where it has to be answered above."""
+        if function_url.address_of(request) is not None:
+            return False
+        address = execute_api.address_of(request)
+        if address is None and not request.path.startswith(MANAGEMENT):
+            address = self._mapped(request)
+        return address is not None and self._apis.take(request, address, reply)
 
     def claims(self, request: HttpRequest) -> bool:
         """Whether a request is for one of the front doors."""
@@ -132,6 +141,7 @@ def connect(
         integrations=Integrations(functions, web, calls),
         clock=clock,
         request_ids=request_ids(),
+        opened=partial(neighbours.opened, "apigatewayv2"),
     )
     sockets = _web_sockets(
         neighbours, functions, web, authenticator=authenticator, clock=clock, spawn=spawn
@@ -155,8 +165,7 @@ def connect(
     )
     return FrontDoors(
         urls,
-        # In this order each is asked whether an API is its own.
-        ExecuteApi([http_apis, rest_apis, sockets]),
+        ExecuteApi([http_apis, rest_apis, sockets], quick=[http_apis]),
         sockets=sockets,
         domains=[partial(neighbours.opened, name) for name in ("apigateway", "apigatewayv2")],
         registries=Registries(neighbours, authenticator),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -25,8 +24,7 @@ from lambdad.server.object_webhook import ObjectWebhook
 from lambdad.server.queue_pages import QueuePages
 from lambdad.server.runtime_page import RuntimePage
 from lambdad.storage.base import PackageStore
-
-_LOGGER = logging.getLogger(__name__)
+from lambdad.triggers.execute_api import broken
 
 _OWN = "/_lambdad/"
 _STORE = "s3-events/"
@@ -70,9 +68,21 @@ class Site:
 
     def quick(self, request: HttpRequest, reply: Reply) -> bool:
         """See `doors.Quick`."""
-        if not is_plain(request) or self._front_doors.claims(request):
-            return False
-        return self._invocations.take(request, reply)
+        if is_plain(request) and not self._front_doors.claims(request):
+            return self._invocations.take(request, reply)
+        answered = False
+
+        def once(response: HttpResponse) -> None:
+            nonlocal answered
+            answered = True
+            reply(response)
+
+        try:
+            return self._front_doors.take(request, once)
+        except Exception as error:  # noqa: BLE001 - told and logged
+            if not answered:
+                reply(broken(error))
+            return True
 
     async def handle_guest(self, request: HttpRequest) -> HttpResponse:
         """Answer one request that comes from inside a sandbox; never raises."""
@@ -87,9 +97,8 @@ class Site:
                 return await self._own(request, guest=guest)
             base_url = f"http://{request.headers.get('host', 'localhost')}"
             return await self._app.handle(request, base_url=base_url, guest=guest)
-        except Exception:
-            _LOGGER.exception("a request failed")
-            return _message(500, "An internal error occurred.")
+        except Exception as error:  # noqa: BLE001 - told and logged
+            return broken(error)
 
     def refuse(self, bad: BadHttp, method: str, path: str) -> HttpResponse:
         """Answer bytes that are no request: in AWS's form where AWS has one."""

@@ -9,13 +9,16 @@ kind answers.
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers.http_events import is_legible
+
+_LOGGER = logging.getLogger(__name__)
 
 PATH_PREFIX = "/_aws/execute-api/"
 _HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
@@ -102,11 +105,33 @@ class ApiFront(Protocol):
         ...
 
 
+Reply = Callable[[HttpResponse], None]
+
+
+class QuickFront(Protocol):
+    """One that answers some requests by calls alone, without a task."""
+
+    def take(self, request: HttpRequest, address: Address, reply: Reply) -> bool:
+        """Begin to answer a request from outside, as `handle` would; `reply` gets it, perhaps now.
+
+        False, and nothing was done: it has to be handled.
+        """
+        ...
+
+
 class ExecuteApi:
     """Hands each request to the front that serves its API."""
 
-    def __init__(self, fronts: Sequence[ApiFront]) -> None:
+    def __init__(self, fronts: Sequence[ApiFront], *, quick: Sequence[QuickFront] = ()) -> None:
+        """In this order each is asked whether an API is its own."""
         self._fronts = fronts
+        self._quick = quick
+
+    def take(self, request: HttpRequest, address: Address, reply: Reply) -> bool:
+        """See `QuickFront`."""
+        if not is_legible(request):
+            return False
+        return any(front.take(request, address, reply) for front in self._quick)
 
     async def handle(
         self, request: HttpRequest, address: Address, *, guest: bool = False
@@ -119,6 +144,13 @@ class ExecuteApi:
                 return await front.handle(request, address, guest=guest)
         # AWS: what a domain name's mappings do not lead to is not for anybody to see.
         return message(403, "Forbidden") if address.mapped else message(404, "Not Found")
+
+
+def broken(error: Exception) -> HttpResponse:
+    """Return what is said of a request that failed for no reason of its own; logs why."""
+    _LOGGER.error("a request failed", exc_info=error)
+    body = b'{"message": "An internal error occurred."}'
+    return HttpResponse(status=500, headers={"Content-Type": "application/json"}, body=body)
 
 
 def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 from lambdad.authz.policies import Decision, Principal
 from lambdad.controlplane.permissions import Permissions
 from lambdad.controlplane.references import Target
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.arns import FunctionKey, parse_function_reference
-from lambdad.domain.errors import ServiceException, TooManyRequestsException
-from lambdad.domain.invocations import Invocation
+from lambdad.domain.errors import LambdadError, ServiceException, TooManyRequestsException
+from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.observability import activity
 from lambdad.observability.activity import Happening
+from lambdad.triggers.waiting import Outcome, Waits
 
 _FUNCTION = re.compile(r"arn:aws:apigateway:[^:]+:lambda:path/[^/]+/functions/(.+)/invocations")
 _SERVICE = Principal(service="apigateway.amazonaws.com")
+_ACTION = "lambda:InvokeFunction"
 
 
 class Failure(StrEnum):
@@ -41,8 +44,7 @@ class CallFailed(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCall:
+class FunctionCall(NamedTuple):
     """One call of a function.
 
     Attributes:
@@ -67,11 +69,15 @@ _RESULTS = {
 }
 
 
+Answered = Callable[[bytes | LambdadError | CallFailed], None]
+
+
 class FunctionCalls:
     """Calls functions in the name of API Gateway."""
 
     def __init__(self, invoker: Invoker, permissions: Permissions) -> None:
-        self._invoker = invoker
+        self._waits = Waits(invoker)
+        self._activity = invoker.metrics.activity
         self._permissions = permissions
 
     async def call(self, call: FunctionCall) -> bytes:
@@ -80,54 +86,77 @@ class FunctionCalls:
         Raises:
             CallFailed: it does not, or may not be called.
         """
-        try:
-            answer = await self._call(call)
-        except CallFailed as failed:
-            self._note(call, _RESULTS.get(failed.failure, activity.REFUSED), failed.failure.value)
-            raise
-        self._note(call, activity.OK)
-        return answer
+        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: bytes | LambdadError | CallFailed) -> None:
+            if done.done():
+                return  # the caller has gone
+            if isinstance(answer, bytes):
+                done.set_result(answer)
+            else:
+                done.set_exception(answer)
+
+        self.begin(call, answered)
+        return await done
+
+    def begin(self, call: FunctionCall, answered: Answered) -> None:
+        """Call a function; `answered` gets its answer once, or why there is none, perhaps now."""
+        target = target_of(call.uri)
+        if target is None:
+            self._fail(call, Failure.NO_FUNCTION, answered)
+            return
+        context = {"aws:SourceArn": call.source_arn, "aws:SourceAccount": call.account_id}
+        decided = self._permissions.decide(target, _SERVICE, _ACTION, context)
+        if decided is not Decision.ALLOWED:
+            self._fail(call, Failure.DENIED, answered)
+            return
+        invocation = Invocation(
+            request_id=call.request_id,
+            payload=call.payload,
+            invoked_arn=_arn(target),
+            trace_header=call.trace_header,
+        )
+        told = partial(self._told, call, answered)
+        self._waits.begin(target, invocation, call.limit_s, told)
+
+    def _told(self, call: FunctionCall, answered: Answered, outcome: Outcome) -> None:
+        if isinstance(outcome, InvocationResult) and outcome.function_error is None:
+            self._note(call, activity.OK)
+            answered(outcome.payload)
+        elif isinstance(outcome, LambdadError) and not isinstance(outcome, ServiceException):
+            answered(outcome)
+        else:
+            self._fail(call, _failure(outcome), answered)
+
+    def _fail(self, call: FunctionCall, failure: Failure, answered: Answered) -> None:
+        self._note(call, _RESULTS.get(failure, activity.REFUSED), failure.value)
+        answered(CallFailed(failure))
 
     def _note(self, call: FunctionCall, result: str, detail: str = "") -> None:
         target = target_of(call.uri)
-        self._invoker.metrics.activity.note(
+        self._activity.note(
             Happening(
                 source="apigateway",
                 arn=call.source_arn,
-                function=call.uri if target is None else target.key.arn(target.qualifier),
+                function=call.uri if target is None else _arn(target),
                 request_id=call.request_id,
                 result=result,
                 detail=detail,
             )
         )
 
-    async def _call(self, call: FunctionCall) -> bytes:
-        target = target_of(call.uri)
-        if target is None:
-            raise CallFailed(Failure.NO_FUNCTION)
-        context = {"aws:SourceArn": call.source_arn, "aws:SourceAccount": call.account_id}
-        action = "lambda:InvokeFunction"
-        decided = self._permissions.decide(target, _SERVICE, action, context)
-        if decided is not Decision.ALLOWED:
-            raise CallFailed(Failure.DENIED)
-        invocation = Invocation(
-            request_id=call.request_id,
-            payload=call.payload,
-            invoked_arn=target.key.arn(target.qualifier),
-            trace_header=call.trace_header,
-        )
-        try:
-            async with asyncio.timeout(call.limit_s):
-                outcome = await self._invoker.invoke(target.key, target.qualifier, invocation)
-        except TimeoutError as error:
-            raise CallFailed(Failure.TIMEOUT) from error
-        except TooManyRequestsException as error:
-            raise CallFailed(Failure.THROTTLED) from error
-        except ServiceException as error:
-            raise CallFailed(Failure.REFUSED) from error
-        if outcome.function_error is not None:
-            raise CallFailed(Failure.FAILED)
-        return outcome.payload
+
+def _failure(outcome: Outcome) -> Failure:
+    if isinstance(outcome, TimeoutError):
+        return Failure.TIMEOUT
+    if isinstance(outcome, TooManyRequestsException):
+        return Failure.THROTTLED
+    return Failure.REFUSED if isinstance(outcome, ServiceException) else Failure.FAILED
+
+
+@lru_cache(maxsize=4_096)
+def _arn(target: Target) -> str:
+    return target.key.arn(target.qualifier)
 
 
 @lru_cache(maxsize=4_096)

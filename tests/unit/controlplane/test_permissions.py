@@ -241,3 +241,21 @@ async def test_another_region_has_other_policies(store: Engine, permissions: Per
     await permissions.add(TARGET, a_grant(), revision_id=None)
     with pytest.raises(ResourceNotFoundException):
         await permissions.get(there)
+
+
+async def test_a_question_that_was_answered_gets_another_answer_once_a_policy_changes(
+    permissions: Permissions,
+) -> None:
+    await permissions.add(TARGET, a_grant(source_arn=SOURCE), revision_id=None)
+    context = {"aws:SourceArn": SOURCE}
+
+    def asked() -> Decision:
+        return permissions.decide(TARGET, S3, "lambda:InvokeFunction", context)
+
+    assert [asked(), asked()] == [Decision.ALLOWED] * 2
+    other = {"aws:SourceArn": f"{SOURCE}-of-others"}
+    assert permissions.decide(TARGET, S3, "lambda:InvokeFunction", other) is Decision.SILENT
+    await permissions.remove(TARGET, "s", revision_id=None)
+    assert [asked(), asked()] == [Decision.SILENT] * 2
+    await permissions.add(TARGET, a_grant(statement_id="t"), revision_id=None)
+    assert asked() is Decision.ALLOWED

@@ -67,12 +67,9 @@ class Authorization:
         Raises:
             Unanswerable: its caller may not call this, or that cannot be found out.
         """
-        kind = call.route.get("AuthorizationType", "NONE")
-        if kind == "NONE":
+        if self.check_signer(call):
             return
-        if kind == "AWS_IAM":
-            call.authorizer = {"iam": self._signer(call)}
-            return
+        kind = call.route["AuthorizationType"]
         authorizer = call.served["authorizer"].get(str(call.route.get("AuthorizerId")))
         if authorizer is None:
             raise Unanswerable(500, "Internal Server Error")
@@ -80,6 +77,13 @@ class Authorization:
             call.authorizer = {"jwt": await self._token(call, authorizer)}
         else:
             call.authorizer = await self._function(call, authorizer)
+
+    def check_signer(self, call: Call) -> bool:
+        """Like :meth:`check`, of a route for everybody or for who signs; False of all others."""
+        kind = call.route.get("AuthorizationType", "NONE")
+        if kind == "AWS_IAM":
+            call.authorizer = {"iam": self._signer(call)}
+        return kind in ("NONE", "AWS_IAM")
 
     def _signer(self, call: Call) -> Mapping[str, Any]:
         try:

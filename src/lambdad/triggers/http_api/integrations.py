@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
+from lambdad.domain.errors import LambdadError
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers.http_api import services
 from lambdad.triggers.http_api.calls import Call, Unanswerable
@@ -23,6 +25,11 @@ _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 _PATH_VARIABLE = re.compile(r"\{(\w+)\+?\}")
 _NOT_PASSED_ON = frozenset({"host", "connection", "upgrade", "keep-alive", "transfer-encoding"})
 _LIMIT_MS = 30_000
+# An event holds nothing that holds itself.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+Answered = Callable[[HttpResponse | Exception], None]
+"""Told a response, or what went wrong here."""
 
 
 class Integrations:
@@ -54,27 +61,30 @@ class Integrations:
     async def _function(
         self, call: Call, request: HttpRequest, integration: Document
     ) -> HttpResponse:
-        first = integration.get("PayloadFormatVersion") == "1.0"
-        event = event_of(call, request, first=first)
+        first = _is_first(integration)
+        asked = _function_call(call, request, integration, first=first)
         try:
-            payload = await self._functions.call(
-                FunctionCall(
-                    uri=_with_stage_variables(call, str(integration["IntegrationUri"])),
-                    source_arn=call.route_arn,
-                    account_id=call.api.account_id,
-                    request_id=call.arrival.request_id,
-                    payload=json.dumps(event, separators=(",", ":")).encode(),
-                    trace_header=call.arrival.trace_header,
-                    limit_s=_limit_s(integration),
-                )
-            )
-            return response_v1(payload) if first else response_of(payload)
+            return _response(await self._functions.call(asked), first=first)
         except CallFailed as failed:
-            if failed.failure in _UNAVAILABLE:
-                raise Unanswerable(503, "Service Unavailable") from failed
-            raise Unanswerable(500, "Internal Server Error") from failed
-        except InvalidResponse as error:
-            raise Unanswerable(500, "Internal Server Error") from error
+            raise _failed(failed) from failed
+
+    def begin(self, call: Call, integration: Document, answered: Answered) -> None:
+        """Answer a call that is allowed and :func:`is_plain`; `answered` is told once."""
+        first = _is_first(integration)
+
+        def told(payload: bytes | LambdadError | CallFailed) -> None:
+            try:
+                if not isinstance(payload, bytes):
+                    raise _failed(payload) if isinstance(payload, CallFailed) else payload
+                answer: HttpResponse | Exception = _response(payload, first=first)
+            except Unanswerable as error:
+                answer = error.response
+            except Exception as error:  # noqa: BLE001 - passed on
+                answer = error
+            answered(answer)
+
+        asked = _function_call(call, call.request, integration, first=first)
+        self._functions.begin(asked, told)
 
     async def _forwarded(
         self, call: Call, request: HttpRequest, integration: Document
@@ -114,6 +124,53 @@ class Integrations:
             status = refused.status if 400 <= refused.status <= 599 else 500
             raise Unanswerable(status, str(refused)) from refused
         return services.response_of(subtype, answer, call.arrival.request_id)
+
+
+def is_plain(integration: Document) -> bool:
+    """Whether an integration is a function that gets requests as they are."""
+    return (
+        integration["IntegrationType"] == "AWS_PROXY"
+        and not integration.get("IntegrationSubtype")
+        and not integration.get("RequestParameters")
+        and not integration.get("ResponseParameters")
+    )
+
+
+def _is_first(integration: Document) -> bool:
+    return integration.get("PayloadFormatVersion") == "1.0"
+
+
+def _function_call(
+    call: Call, request: HttpRequest, integration: Document, *, first: bool
+) -> FunctionCall:
+    arrival = call.arrival
+    return FunctionCall(
+        uri=_with_stage_variables(call, str(integration["IntegrationUri"])),
+        source_arn=call.route_arn,
+        account_id=call.api.account_id,
+        request_id=arrival.request_id,
+        payload=_ENCODER.encode(event_of(call, request, first=first)).encode(),
+        trace_header=arrival.trace_header,
+        limit_s=_limit_s(integration),
+    )
+
+
+def _response(payload: bytes, *, first: bool) -> HttpResponse:
+    """Return the response that a function's answer describes.
+
+    Raises:
+        Unanswerable: it describes none.
+    """
+    try:
+        return response_v1(payload) if first else response_of(payload)
+    except InvalidResponse as error:
+        raise Unanswerable(500, "Internal Server Error") from error
+
+
+def _failed(failed: CallFailed) -> Unanswerable:
+    if failed.failure in _UNAVAILABLE:
+        return Unanswerable(503, "Service Unavailable")
+    return Unanswerable(500, "Internal Server Error")
 
 
 def event_of(call: Call, request: HttpRequest, *, first: bool) -> dict[str, object]:

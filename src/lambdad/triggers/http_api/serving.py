@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lambdad.dataplane.tracing import trace_header
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.triggers import cors
-from lambdad.triggers.execute_api import Address
+from lambdad.triggers import cors, execute_api
+from lambdad.triggers.execute_api import Address, Reply
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.calls import Call, Unanswerable
-from lambdad.triggers.http_api.integrations import Integrations
+from lambdad.triggers.http_api.integrations import Integrations, is_plain
 from lambdad.triggers.http_api.model import Api, Document
 from lambdad.triggers.http_api.routing import DEFAULT, match
 from lambdad.triggers.http_events import Arrival
 from lambdad.triggers.throttling import Throttle
 
 _BODY_MAX = 10 * 1024 * 1024
+# Those whose answers have no body, and those that browsers ask before others.
+_SPECIAL = frozenset({"HEAD", "OPTIONS"})
+_AT_ONCE = frozenset({"NONE", "AWS_IAM"})
 
 
 class HttpApis(Protocol):
@@ -29,6 +32,17 @@ class HttpApis(Protocol):
     def anybodys(self, api_id: str) -> Api | None:
         """Return an API, whoever asks."""
         ...
+
+
+class _Found(NamedTuple):
+    """The route that takes a request; see `Call`."""
+
+    stage: str
+    served: Mapping[str, Mapping[str, Document]]
+    route: Document
+    variables: Mapping[str, str]
+    path: str
+    below_stage: str
 
 
 class HttpApiFront:
@@ -42,8 +56,11 @@ class HttpApiFront:
         integrations: Integrations,
         clock: Clock,
         request_ids: Iterator[str],
+        opened: Callable[[], HttpApis | None] = lambda: None,
     ) -> None:
+        """`opened` finds them where they are known already."""
         self._apis = apis
+        self._opened = opened
         self._authorization = authorization
         self._integrations = integrations
         self._clock = clock
@@ -67,12 +84,48 @@ class HttpApiFront:
                 raise Unanswerable(404, "Not Found")
             if config and (answer := cors.preflight(config, request)) is not None:
                 return replace(answer, status=204)
-            call = self._call(api, request, address, request_id, guest=guest)
+            found = _found(api, request, address)
+            call = self._call(api, request, found, request_id, guest=guest)
             response = await self._run(call)
         except Unanswerable as error:
             response = error.response
-        headers = cors.response_headers(config, request, response.headers)
-        return replace(response, headers={**headers, "apigw-requestid": request_id})
+        return _finished(response, request, config, request_id)
+
+    def take(self, request: HttpRequest, address: Address, reply: Reply) -> bool:
+        """See `execute_api.ApiFront`: of routes to functions that nobody has to be asked about."""
+        apis = self._opened()
+        api = None if apis is None else apis.anybodys(address.api_id)
+        if api is None or api.protocol != "HTTP" or request.method in _SPECIAL:
+            return False
+        if not address.mapped and api.document["DisableExecuteApiEndpoint"]:
+            return False
+        try:
+            found = _found(api, request, address)
+        except Unanswerable:
+            return False
+        integration = _integration(found)
+        if found.route.get("AuthorizationType", "NONE") not in _AT_ONCE or not is_plain(
+            integration
+        ):
+            return False
+        request_id = next(self._request_ids)
+        config = api.document.get("CorsConfiguration")
+
+        def answered(answer: HttpResponse | Exception) -> None:
+            if isinstance(answer, Exception):
+                reply(execute_api.broken(answer))
+            else:
+                reply(_finished(answer, request, config, request_id))
+
+        try:
+            call = self._call(api, request, found, request_id, guest=False)
+            self._check(call)
+            self._authorization.check_signer(call)
+        except Unanswerable as error:
+            answered(error.response)
+        else:
+            self._integrations.begin(call, integration, answered)
+        return True
 
     async def _find(self, api_id: str) -> Api | None:
         try:
@@ -81,13 +134,8 @@ class HttpApiFront:
             return None
 
     def _call(
-        self, api: Api, request: HttpRequest, address: Address, request_id: str, *, guest: bool
+        self, api: Api, request: HttpRequest, found: _Found, request_id: str, *, guest: bool
     ) -> Call:
-        stage, path = _stage_of(api, address)
-        served = api.served(stage)
-        found = match(served["route"].values(), request.method, path)
-        if found is None or not found.route.get("Target"):
-            raise Unanswerable(404, "Not Found")
         host, _, port = request.headers.get("host", "").partition(":")
         arrival = Arrival(
             domain=host,
@@ -102,25 +150,27 @@ class HttpApiFront:
         )
         return Call(
             api=api,
-            stage=stage,
-            served=served,
+            stage=found.stage,
+            served=found.served,
             route=found.route,
             variables=found.variables,
-            path=request.path if address.mapped else address.path,
-            below_stage=path,
+            path=found.path,
+            below_stage=found.below_stage,
             request=request,
             arrival=arrival,
             guest=guest,
         )
 
     async def _run(self, call: Call) -> HttpResponse:
+        self._check(call)
+        await self._authorization.check(call)
+        return await self._integrations.answer(call, _integration(call))
+
+    def _check(self, call: Call) -> None:
         if not self._passes(call):
             raise Unanswerable(429, "Too Many Requests")
         if len(call.request.body) > _BODY_MAX:
             raise Unanswerable(413, "Request Entity Too Large")
-        await self._authorization.check(call)
-        integration_id = str(call.route["Target"]).removeprefix("integrations/")
-        return await self._integrations.answer(call, call.served["integration"][integration_id])
 
     def _passes(self, call: Call) -> bool:
         stage = call.api.parts["stage"][call.stage]
@@ -134,6 +184,29 @@ class HttpApiFront:
         key = (call.api.api_id, call.stage, call.route_key)
         burst = float(settings.get("ThrottlingBurstLimit") or rate)
         return self._throttle.take(key, rate=rate, burst=burst)
+
+
+def _found(api: Api, request: HttpRequest, address: Address) -> _Found:
+    stage, path = _stage_of(api, address)
+    served = api.served(stage)
+    found = match(served["route"].values(), request.method, path)
+    if found is None or not found.route.get("Target"):
+        raise Unanswerable(404, "Not Found")
+    whole = request.path if address.mapped else address.path
+    return _Found(stage, served, found.route, found.variables, whole, path)
+
+
+def _integration(found: _Found | Call) -> Document:
+    integration_id = str(found.route["Target"]).removeprefix("integrations/")
+    return found.served["integration"][integration_id]
+
+
+def _finished(
+    response: HttpResponse, request: HttpRequest, config: Document | None, request_id: str
+) -> HttpResponse:
+    """Return a response with what the API itself says."""
+    headers = cors.response_headers(config, request, response.headers)
+    return replace(response, headers={**headers, "apigw-requestid": request_id})
 
 
 def _stage_of(api: Api, address: Address) -> tuple[str, str]:
