@@ -67,7 +67,8 @@ def test_a_package_that_the_function_brings_comes_first(
         "hooks.append((ran.append, ('theirs',), {}))\n"
         "def get_before_snapshot(): return hooks\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    # `syspath_prepend` would end by putting back what the fixture has made of the path.
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     snapshot_hooks.offer()
     theirs = imported()
     snapshot_hooks.before()
