@@ -215,12 +215,11 @@ class ExecutionEnvironment(Occupant):
         """Start the processes and wait until they are ready; returns as `Processes.start`."""
         assert self._sandbox is not None  # noqa: S101 - opened before
         self._enter(EnvironmentState.INITIALISING)
-        begun = self._host.clock.monotonic()
         try:
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
             return failures.invalid_entrypoint(self._request_id, missing.reason, missing.error_type)
-        self._init_s = self._host.clock.monotonic() - begun
+        self._init_s = self._host.clock.monotonic() - self._processes.begun
         return outcome
 
     def _start_invoking(self, work: Work) -> None:

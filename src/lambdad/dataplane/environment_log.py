@@ -25,12 +25,7 @@ from lambdad.observability.extension_records import extension_event, extension_l
 from lambdad.observability.levels import admits, claims_of, credible
 from lambdad.observability.lines import Frame, FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
-from lambdad.observability.platform_events import (
-    Course,
-    Initialisation,
-    PlatformEvent,
-    event_time,
-)
+from lambdad.observability.platform_events import Course, Initialisation, PlatformEvent, event_time
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
 from lambdad.observability.usage import (
@@ -46,9 +41,8 @@ class EnvironmentLog:
     """The log stream of one environment.
 
     Mutable: what is unfinished of the guest's output; the tail of the running invocation, and
-    whether the end of its runtime's part is written; since when an init goes on of which no end
-    has been written, and whether its runtime's part is; the restore that the next invocation
-    reports; who is told by the Telemetry API.
+    whether the end of its runtime's part is written; since when an init goes on that is not
+    reported, and whether its runtime's part is; the restore to report; who gets telemetry.
 
     Attributes:
         plain: whether the running invocation has lines in the format Text, for the store alone.
@@ -113,6 +107,11 @@ class EnvironmentLog:
             ),
         )
 
+    def init_began(self, moment: float) -> None:
+        """Count what was started then, monotonic seconds: before that its sandbox was made."""
+        if self._init_begun is not None:
+            self._init_begun = moment
+
     def init_report(self, duration_s: float, error: FunctionError | None) -> None:
         """An init phase that failed, or that no invocation reports, is over."""
         outcome = outcome_of_phase(error)
@@ -129,9 +128,7 @@ class EnvironmentLog:
 
     def init_repeated(self, error: FunctionError | None) -> None:
         """An init within an invocation is over."""
-        if self._init_begun is not None:
-            duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
-            self._init_events(duration_ms, outcome_of_phase(error))
+        self._init_ended(outcome_of_phase(error))
 
     def restore_start(self) -> None:
         """An environment begins to be restored from a snapshot."""
@@ -189,10 +186,8 @@ class EnvironmentLog:
 
     def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
         """An invocation begins; `initialised` is false when the init before it failed."""
-        if self._init_begun is not None:
-            # Of an init that an invocation reports the format Text has no line.
-            duration_ms = (self._clock.monotonic() - self._init_begun) * 1000
-            self._init_events(duration_ms, None if initialised else Outcome(status="failure"))
+        # Of an init that an invocation reports the format Text has no line.
+        self._init_ended(None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
         self.plain = not self._structured and self._tail is None and self._told is None
         self._runtime_done = False
@@ -339,6 +334,10 @@ class EnvironmentLog:
                 trace_header=trace,
             ),
         )
+
+    def _init_ended(self, outcome: Outcome | None) -> None:
+        if self._init_begun is not None:
+            self._init_events((self._clock.monotonic() - self._init_begun) * 1000, outcome)
 
     def _init_events(self, duration_ms: float, outcome: Outcome | None) -> None:
         self.init_runtime_done(outcome)

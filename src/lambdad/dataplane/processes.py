@@ -52,7 +52,12 @@ class Processes:
     """A runtime and its extensions.
 
     Mutable: the processes; the outcome of the init, as long as it goes on, and what failed right
-    behind it; and the end of the SHUTDOWN phase, from its begin on.
+    behind it; until when it may take, by the loop's clock; and the end of the SHUTDOWN phase,
+    from its begin on.
+
+    Attributes:
+        begun: when the init began, in monotonic seconds: not before the sandbox stood, so that
+            nobody pays for the making of that. Valid after :meth:`start`.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Processes:
         image: Capture | Restore | None = None,
     ) -> None:
         """`image` is what the runtime writes a snapshot to, or goes on with, if it does."""
+        self.begun = self._deadline = 0.0
         self._image = image
         self._function = function
         self._host = host
@@ -112,12 +118,13 @@ class Processes:
             HostUnfit: the sandbox is gone.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s + TICK_S
         self._sandbox = sandbox
         self._outcome = loop.create_future()
+        self._deadline = loop.time() + limit_s + TICK_S
+        self.begun = self._host.clock.monotonic()
         try:
             # One may fail when all had just been ready.
-            outcome = await self._start(sandbox, initialization, deadline) or self._late
+            outcome = await self._start(sandbox, initialization) or self._late
         finally:
             self._outcome = None
             self.telemetry.close_subscription()
@@ -128,9 +135,7 @@ class Processes:
             )
         return outcome
 
-    async def _start(
-        self, sandbox: Sandbox, initialization: InitializationType, deadline: float
-    ) -> Failure | None:
+    async def _start(self, sandbox: Sandbox, initialization: InitializationType) -> Failure | None:
         assert self._outcome is not None  # noqa: S101 - made by start
         outcome = self._outcome
         if initialization is InitializationType.SNAP_START:
@@ -146,7 +151,8 @@ class Processes:
                 return problem
             for extension in self._extensions.extensions:
                 await self._launch(sandbox, extension, variables)
-            if not await reached(self._registered.wait(), deadline):
+            self._begin(sandbox)
+            if not await reached(self._registered.wait(), self._deadline):
                 return ExitStatus()
         if not outcome.done():
             self._process = await self._host.start_runtime(
@@ -158,9 +164,18 @@ class Processes:
                 session=self._runtime,
                 image=self._image,
             )
-            if not await reached(asyncio.shield(outcome), deadline):
+            self._begin(sandbox)
+            if not await reached(asyncio.shield(outcome), self._deadline):
                 return ExitStatus()
         return outcome.result()
+
+    def _begin(self, sandbox: Sandbox) -> None:
+        """A program was started, perhaps asked for long before its sandbox stood."""
+        late_s = sandbox.stood - self.begun
+        if late_s > 0:
+            self.begun = sandbox.stood
+            self._deadline += late_s
+            self._log.init_began(self.begun)
 
     def deliver(self, event: RuntimeEvent) -> None:
         """Begin an invocation. All must be waiting."""

@@ -152,10 +152,15 @@ class Sandbox(Protocol):
 
     Every method may be called in any state. After :meth:`destroy` has returned no process,
     mount, network device, cgroup or file of the sandbox is left on the host.
+
+    Attributes:
+        stood: when it first stood, in monotonic seconds of the backend's clock; infinity as long
+            as it does not. No program of it has run before.
     """
 
     environment_id: str
     listeners: Mapping[int, Listener]
+    stood: float
 
     async def spawn(self, process: ProcessSpec) -> GuestProcess:
         """Start a program.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from lambdad.domain.clock import Clock
 from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import ExitStatus, Listener, ProcessSpec
@@ -120,6 +122,7 @@ class NativeSandbox:
         control: socket to its PID 1; owned from now on.
         threads: where blocking work is done.
         injector: mounts into it from outside.
+        clock: for when it stood.
         forks: whether its PID 1 was forked from a zygote, and can fork runtimes.
         own: starts a task that is awaited before the backend closes.
         on_destroyed: called once at the very end.
@@ -134,17 +137,20 @@ class NativeSandbox:
         *,
         threads: Executor,
         injector: Injector,
+        clock: Clock,
         forks: bool,
         own: Callable[[NativeSandbox], asyncio.Task[None]],
         on_destroyed: Callable[[NativeSandbox], None],
     ) -> None:
         self.environment_id = environment_id
         self.listeners = listeners
+        self.stood = math.inf
         self.holdings = holdings
         self._cgroup = holdings.cgroup
         self._init = InitClient(control, self._kill)
         self._threads = threads
         self._injector = injector
+        self._clock = clock
         self._forks = forks
         self._own = own
         self._on_destroyed = on_destroyed
@@ -169,6 +175,7 @@ class NativeSandbox:
         except HostUnfit:
             self._init.lose()
             raise
+        self.stood = self._clock.monotonic()
         asyncio.get_running_loop().add_reader(self._pidfd, self._init_ended)
 
     def follow(self, standing: asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ process the init is, and what isolates it, is decided by the backends that use t
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from lambdad.domain.clock import Clock
 from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox import process_tree
@@ -71,6 +73,7 @@ class PolledSandbox:
         control: socket to the init; owned from now on.
         limits: what it may use.
         uid: its user; None for the daemon's own.
+        clock: for when it stood.
         on_destroyed: called once at the very end, to free what it held.
     """
 
@@ -82,15 +85,18 @@ class PolledSandbox:
         limits: ResourceLimits,
         *,
         uid: int | None,
+        clock: Clock,
         on_destroyed: Callable[[], None],
     ) -> None:
         self.environment_id = environment_id
         self.listeners: Mapping[int, Listener] = {}
+        self.stood = math.inf
         self.ran_out_of_memory = False
         self._process = process
         self._init = InitClient(control, self._kill)
         self._limits = limits
         self._uid = uid
+        self._clock = clock
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
         self._frozen = False
@@ -115,6 +121,7 @@ class PolledSandbox:
             HostUnfit: it could not be built.
         """
         self._pidfd, sockets = await self._init.ready(len(ports))
+        self.stood = self._clock.monotonic()
         inside = {
             port: Listener(socket=listener, address=f"127.0.0.1:{port}")
             for port, listener in zip(ports, sockets, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
@@ -199,6 +200,8 @@ class FakeSandbox:
     Attributes:
         frozen: whether it is; a frozen fake still runs, tests look at the flag.
         calls: names of the methods called, in order.
+        stood: 0, as if it had always done so.
+        standing: awaited by `spawn`, for the rest of the making of an early sandbox.
     """
 
     def __init__(
@@ -210,6 +213,8 @@ class FakeSandbox:
         self.destroyed = False
         self.limits = spec.limits
         self.calls: list[str] = []
+        self.stood = 0.0
+        self.standing: Callable[[FakeSandbox], Awaitable[None]] | None = None
         self.memory_bytes = 30 * 1024 * 1024
         self._program = program
         self._programs = programs
@@ -218,6 +223,8 @@ class FakeSandbox:
 
     async def spawn(self, process: ProcessSpec) -> FakeProcess:
         """See `Sandbox.spawn`."""
+        if self.standing is not None:
+            await self.standing(self)
         self.calls.append("spawn")
         program = self._programs.get(process.argv[0], self._program)
         started = FakeProcess(program, process)
@@ -286,7 +293,8 @@ class FakeSandbox:
 class FakeBackend:
     """See `lambdad.sandbox.base.SandboxBackend`.
 
-    `program` is what a process runs whose command is not the name of one of `programs`.
+    `program` is what a process runs whose command is not the name of one of `programs`. With
+    `standing` early sandboxes do not stand until that has set their `stood`.
     """
 
     name = "fake"
@@ -297,6 +305,7 @@ class FakeBackend:
         self._program = program
         self._programs = programs or {}
         self.sandboxes: list[FakeSandbox] = []
+        self.standing: Callable[[FakeSandbox], Awaitable[None]] | None = None
 
     async def open(self) -> None:
         """Nothing to prepare."""
@@ -305,6 +314,8 @@ class FakeBackend:
         """See `SandboxBackend.create`."""
         sandbox = FakeSandbox(spec, self._program, self._programs)
         self.sandboxes.append(sandbox)
+        if self.standing is not None and spec.early:
+            sandbox.stood, sandbox.standing = math.inf, self.standing
         return sandbox
 
     async def prepare(self, zygote: Zygote) -> None:

@@ -1,4 +1,4 @@
-"""What every sandbox backend promises of freezing, killing, limits and the end of a sandbox."""
+"""What every sandbox backend promises of its time: when it stands, freezes, is killed and ends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdad.domain.clock import SystemClock
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import (
@@ -42,6 +43,19 @@ from lambdad.testing.sandbox_fixtures import (
 
 class SandboxLifeContract(SandboxFixtures):
     """The second half of the contract; see `lambdad.testing.sandbox_contract`."""
+
+    async def test_it_says_when_it_stood(self, backend: SandboxBackend) -> None:
+        """An init counts from then: what came before is the host's."""
+        clock = SystemClock()
+        asked = clock.monotonic()
+        sandbox = await backend.create(self.spec("timed"))
+        assert asked <= sandbox.stood <= clock.monotonic()
+        stood = sandbox.stood
+        await shell(sandbox, "exit 0")
+        await sandbox.kill_processes()
+        await shell(sandbox, "exit 0")
+        assert sandbox.stood == stood, "once, whatever runs in it later on"
+        await self.dispose(sandbox)
 
     # Freezing and killing
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -13,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from lambdad.config.sections import SandboxConfig
-from lambdad.domain.clock import SystemClock
+from lambdad.domain.clock import Clock, SystemClock
 from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import ExitStatus, SandboxBackend, SandboxSpec
 from lambdad.sandbox.registry import backend as backend_type
-from lambdad.testing.leaks import holdings
+from lambdad.testing.clock import FakeClock
+from lambdad.testing.leaks import descendants, holdings
 from lambdad.testing.sandbox_contract import read_all, run, shell, spawn
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
@@ -57,9 +60,12 @@ def spec(name: str, *mounts: Mount, early: bool = False) -> SandboxSpec:
     )
 
 
-def make_backend(data_dir: Path, prepared: int, environments: int = 100) -> SandboxBackend:
+def make_backend(
+    data_dir: Path, prepared: int, environments: int = 100, clock: Clock | None = None
+) -> SandboxBackend:
     config = SandboxConfig(prepared=prepared, max_environments=environments)
-    return backend_type("native")(config, data_dir / "sandbox" / "native", SystemClock())
+    place = data_dir / "sandbox" / "native"
+    return backend_type("native")(config, place, clock or SystemClock())
 
 
 async def until_prepared(backend: SandboxBackend, number: int) -> None:
@@ -127,6 +133,28 @@ async def test_early_sandbox_answers_when_it_stands(backend: SandboxBackend) -> 
         assert await shell(sandbox, "echo alive") == (ExitStatus(code=0), b"alive\n")
         await sandbox.destroy()
         await until_prepared(backend, 1)
+
+
+async def test_early_sandbox_says_when_it_stood_and_not_when_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    backend = make_backend(tmp_path, 0, clock=clock)
+    await backend.open()
+    # What makes the process that is to be in it does not get on with it.
+    (launcher,) = descendants(os.getpid())
+    signal.pidfd_send_signal(launcher, signal.SIGSTOP)
+    sandbox = await backend.create(spec("late", early=True))
+    starting = asyncio.create_task(shell(sandbox, "echo alive"))
+    await asyncio.sleep(0)
+    assert sandbox.stood == math.inf
+    clock.advance(5)
+    signal.pidfd_send_signal(launcher, signal.SIGCONT)
+    os.close(launcher)
+    assert await starting == (ExitStatus(code=0), b"alive\n")
+    assert sandbox.stood == 5
+    await sandbox.destroy()
+    await backend.close()
 
 
 async def test_early_sandbox_that_cannot_stand_says_why_when_it_is_used(

@@ -66,7 +66,7 @@ class BwrapBackend:
     Args:
         config: users and the number of environments.
         state_dir: holds what stands for `/etc`.
-        clock: not needed: nothing here has a date.
+        clock: for when sandboxes stood.
     """
 
     name = "bwrap"
@@ -74,8 +74,8 @@ class BwrapBackend:
     roots = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
-        del clock
         self._config = config
+        self._clock = clock
         self._state_dir = state_dir
         self._etc = state_dir / "etc"
         self._root = os.geteuid() == 0
@@ -183,7 +183,13 @@ class BwrapBackend:
             self._free_slots.add(slot)
 
         sandbox = PolledSandbox(
-            spec.environment_id, process, control, spec.limits, uid=uid, on_destroyed=forget
+            spec.environment_id,
+            process,
+            control,
+            spec.limits,
+            uid=uid,
+            clock=self._clock,
+            on_destroyed=forget,
         )
         self._sandboxes.add(sandbox)
         return sandbox

@@ -52,7 +52,7 @@ class NativeBackend:
     Args:
         config: users, limits and egress.
         state_dir: the daemon's own directory; also names its groups, devices and rules.
-        clock: for how many starts there were lately.
+        clock: for how many starts there were lately, and when sandboxes stood.
         hierarchies: control groups to use; those of this process by default.
     """
 
@@ -69,6 +69,7 @@ class NativeBackend:
         hierarchies: Hierarchies | None = None,
     ) -> None:
         self._config = config
+        self._clock = clock
         self._host = NativeHost(config, state_dir, hierarchies)
         self._launchers = Launchers(config, self._own)
         self._injector = Injector()
@@ -229,6 +230,7 @@ class NativeBackend:
             ours,
             threads=self._threads,
             injector=self._injector,
+            clock=self._clock,
             forks=forks,
             own=lambda it: self._own(it.dismantle()),
             on_destroyed=self._forget,

@@ -72,7 +72,7 @@ class ProcessBackend:
     Args:
         config: users and the number of environments.
         state_dir: holds the directories that stand for `/tmp`.
-        clock: not needed: nothing here has a date.
+        clock: for when sandboxes stood.
     """
 
     name = "process"
@@ -80,8 +80,8 @@ class ProcessBackend:
     roots = False
 
     def __init__(self, config: SandboxConfig, state_dir: Path, clock: Clock) -> None:
-        del clock
         self._config = config
+        self._clock = clock
         self._places = state_dir / "environments"
         self._sandboxes: set[ProcessSandbox] = set()
         self._free_slots = set(range(config.max_environments))
@@ -158,6 +158,7 @@ class ProcessBackend:
             ours,
             spec.limits,
             uid=uid,
+            clock=self._clock,
             on_destroyed=lambda: self._forget(sandbox, slot, place),
         )
         self._sandboxes.add(sandbox)
