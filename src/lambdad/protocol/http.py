@@ -108,6 +108,20 @@ class HttpResponse:
     length: int | None = None
     upgrade: Upgrade | None = None
 
+    def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
+        """Return the same with other headers."""
+        # As dataclasses.replace() does, at a third of its cost.
+        return HttpResponse(
+            status=self.status,
+            headers=headers,
+            body=self.body,
+            cookies=self.cookies,
+            repeated=self.repeated,
+            pieces=self.pieces,
+            length=self.length,
+            upgrade=self.upgrade,
+        )
+
 
 class Peer(Protocol):
     """Whoever sent the request in hand, as far as one can tell whether they still listen."""

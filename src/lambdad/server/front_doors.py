@@ -165,7 +165,7 @@ def connect(
     )
     return FrontDoors(
         urls,
-        ExecuteApi([http_apis, rest_apis, sockets], quick=[http_apis]),
+        ExecuteApi([http_apis, rest_apis, sockets], quick=[http_apis, rest_apis]),
         sockets=sockets,
         domains=[partial(neighbours.opened, name) for name in ("apigateway", "apigatewayv2")],
         registries=Registries(neighbours, authenticator),
@@ -217,6 +217,7 @@ def _rest_apis(
         usage=UsageMeter(clock),
         clock=clock,
         request_ids=request_ids(),
+        opened=partial(neighbours.opened, "apigateway"),
     )
     neighbours.when_opened("apigateway", lambda apis: apis.served_by(front))
     return front

@@ -20,6 +20,8 @@ from lambdad.triggers.http_events import is_legible
 
 _LOGGER = logging.getLogger(__name__)
 
+UNUSUAL = frozenset({"HEAD", "OPTIONS"})
+"""Methods of requests that `take` leaves alone: no body behind the head, or browsers' questions."""
 PATH_PREFIX = "/_aws/execute-api/"
 _HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
 _PATH = re.compile(re.escape(PATH_PREFIX) + r"([a-z0-9]{10})(/.*)?")

@@ -10,10 +10,9 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -34,8 +33,7 @@ class InvalidResponse(Exception):
     """The function's answer cannot be an HTTP response; the caller sees a 502."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """What the request itself does not say.
 
     Attributes:
@@ -82,7 +80,11 @@ def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, 
     if request.query:
         event["queryStringParameters"] = _query(request.query)
     event["requestContext"] = _context(request, arrival, path)
-    return {**event, **_body(request)}
+    if request.body:
+        event.update(_body(request))
+    else:
+        event["isBase64Encoded"] = False
+    return event
 
 
 def _query(text: str) -> dict[str, str]:
@@ -94,8 +96,6 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any]:
-    moment = arrival.moment
-    month = _MONTHS[moment.month - 1]
     context: dict[str, Any] = {
         "accountId": arrival.account_id,
         "apiId": arrival.api_id,
@@ -111,17 +111,21 @@ def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any
         "requestId": arrival.request_id,
         "routeKey": "$default",
         "stage": "$default",
-        "time": f"{moment:%d}/{month}/{moment:%Y:%H:%M:%S} +0000",
-        "timeEpoch": int(moment.timestamp() * 1000),
+        "time": clf_time(arrival.moment),
+        "timeEpoch": int(arrival.moment.timestamp() * 1000),
     }
     if arrival.authorizer is not None:
         context["authorizer"] = dict(arrival.authorizer)
     return context
 
 
+def clf_time(moment: datetime) -> str:
+    """Return a UTC time as log files of web servers have it, whatever the locale."""
+    day = f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}"
+    return f"{day}:{moment.hour:02}:{moment.minute:02}:{moment.second:02} +0000"
+
+
 def _body(request: HttpRequest) -> dict[str, Any]:
-    if not request.body:
-        return {"isBase64Encoded": False}
     if is_textual(request.headers.get("content-type", "")):
         try:
             return {"body": request.body.decode(), "isBase64Encoded": False}
@@ -150,12 +154,12 @@ def response_of(payload: bytes) -> HttpResponse:
         return _plain(payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return _plain(answer.encode() if isinstance(answer, str) else _compact(answer))
-    head = head_of(answer)
+    status, headers, cookies = _head(answer)
     body = answer.get("body", "")
     return HttpResponse(
-        status=head.status,
-        headers=head.headers,
-        cookies=head.cookies,
+        status=status,
+        headers=headers,
+        cookies=cookies,
         body=_decoded(body, encoded=bool(answer.get("isBase64Encoded", False))),
     )
 
@@ -166,11 +170,16 @@ def head_of(answer: Mapping[str, Any]) -> HttpResponse:
     Raises:
         InvalidResponse: one of them cannot be.
     """
+    status, headers, cookies = _head(answer)
+    return HttpResponse(status=status, headers=headers, cookies=cookies)
+
+
+def _head(answer: Mapping[str, Any]) -> tuple[int, dict[str, str], tuple[str, ...]]:
     headers = {"content-type": "application/json"}
-    given = answer.get("headers") or {}
-    if not isinstance(given, dict):
-        raise InvalidResponse("headers is no object")
-    headers |= {header_name(name): _header_text(value) for name, value in given.items()}
+    if given := answer.get("headers"):
+        if not isinstance(given, dict):
+            raise InvalidResponse("headers is no object")
+        headers |= {header_name(name): _header_text(value) for name, value in given.items()}
     cookies = answer.get("cookies") or []
     if not isinstance(cookies, list):
         raise InvalidResponse("cookies is no list")
@@ -180,9 +189,7 @@ def head_of(answer: Mapping[str, Any]) -> HttpResponse:
         raise InvalidResponse("statusCode is no number") from error
     if not 100 <= status <= 599:
         raise InvalidResponse("statusCode is out of range")
-    return HttpResponse(
-        status=status, headers=headers, cookies=tuple(_header_text(cookie) for cookie in cookies)
-    )
+    return status, headers, tuple(map(_header_text, cookies))
 
 
 @lru_cache(maxsize=512)

@@ -10,15 +10,19 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.triggers.http_events import Arrival, InvalidResponse, header_name, is_textual
+from lambdad.triggers.http_events import (
+    Arrival,
+    InvalidResponse,
+    clf_time,
+    header_name,
+    is_textual,
+)
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 _QUERY_FIELDS_MAX = 1_000
 _IDENTITY = (
     "cognitoIdentityPoolId",
@@ -142,11 +146,6 @@ def request_context(
 def extended_request_id(request_id: str) -> str:
     """Return the identifier that goes out as `x-amz-apigw-id`: short, and of this request alone."""
     return base64.b64encode(blake2b(request_id.encode(), digest_size=11).digest()).decode()
-
-
-def clf_time(moment: datetime) -> str:
-    """Return a UTC time as log files of web servers have it, whatever the locale."""
-    return f"{moment:%d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"
 
 
 def body_members(request: HttpRequest, *, binary: bool | None = None) -> dict[str, Any]:

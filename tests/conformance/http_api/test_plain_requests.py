@@ -6,14 +6,11 @@ one where it can.
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from lambdad.testing.api_callers import ApiCaller, alike
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.http_apis import ApiUser
 
@@ -35,7 +32,6 @@ def handler(event, context):
         return {"statusCode": 200, "body": eval("[" * 90 + "]" * 90)}
     return {"statusCode": 200, "body": json.dumps(event)}
 """
-OF_A_REQUEST = ("apigw-requestid", "connection", "date")
 _ASKED = [
     ("GET", "/items/4%205?x=1&x=2", b""),
     ("GET", "/items/1?does=raise", b""),
@@ -52,58 +48,6 @@ _ASKED = [
     ("GET", "/signed", b""),
     ("GET", "/nobody", b""),
 ]
-
-
-class Caller:
-    """Asks an API on a connection that stays open, or on a new one for each request."""
-
-    def __init__(self, url: str, api_id: str, *, keep: bool) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-        self._prefix = f"/_aws/execute-api/{api_id}"
-        self._keep = keep
-
-    def ask(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        sent = {"X-Given": "yes", "Cookie": "c=1; d=2", **(headers or {})}
-        if not self._keep:
-            sent["Connection"] = "close"
-        self._connection.request(method, self._prefix + path, body or None, sent)
-        answer = self._connection.getresponse()
-        found = answer.read()
-        if not self._keep:
-            self._connection.close()
-        return answer.status, answer.getheaders(), found
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def _alike(answer: tuple[int, list[tuple[str, str]], bytes]) -> Any:
-    """Return what must be the same of two requests."""
-    status, headers, body = answer
-    kept = [(name, value) for name, value in headers if name.lower() not in OF_A_REQUEST]
-    try:
-        event = json.loads(body)
-    except ValueError:
-        return status, kept, body
-    if not isinstance(event, dict) or "requestContext" not in event:
-        return status, kept, event
-    context = event["requestContext"]
-    for name in (
-        "requestId",
-        "extendedRequestId",
-        "time",
-        "timeEpoch",
-        "requestTime",
-        "requestTimeEpoch",
-    ):
-        context.pop(name, None)
-    for member in ("headers", "multiValueHeaders"):
-        for name in ("x-amzn-trace-id", "X-Amzn-Trace-Id", "connection", "Connection"):
-            event.get(member, {}).pop(name, None)
-    kept = [each for each in kept if each[0].lower() != "content-length"]
-    return status, kept, event
 
 
 @pytest.fixture
@@ -128,10 +72,10 @@ def _api(front: ApiUser, name: str, **more: Any) -> str:
 def test_both_ways_have_the_same_answers(front: ApiUser, cors: bool) -> None:
     more = {"CorsConfiguration": {"AllowOrigins": ["https://a.example"]}} if cors else {}
     api_id = _api(front, f"http-plain-{'cors' if cors else 'same'}", **more)
-    short, general = (Caller(front.url, api_id, keep=keep) for keep in (True, False))
+    short, general = (ApiCaller(front.url, api_id, keep=keep) for keep in (True, False))
     for asked in _ASKED:
         origin = {"Origin": "https://a.example"}
-        answers = [_alike(each.ask(*asked, headers=origin)) for each in (short, general)]
+        answers = [alike(each.ask(*asked, headers=origin)) for each in (short, general)]
         assert answers[0] == answers[1], asked
     short.close()
 
@@ -139,7 +83,7 @@ def test_both_ways_have_the_same_answers(front: ApiUser, cors: bool) -> None:
 def test_a_change_of_a_functions_policy_takes_effect_at_the_next_request(front: ApiUser) -> None:
     name = "http-plain-policies"
     api_id = _api(front, name)
-    callers = [Caller(front.url, api_id, keep=keep) for keep in (True, False)]
+    callers = [ApiCaller(front.url, api_id, keep=keep) for keep in (True, False)]
 
     def statuses() -> list[int]:
         return [caller.ask("GET", "/items/1")[0] for caller in callers for _ in range(2)]

@@ -9,8 +9,8 @@ from typing import Any
 from lambdad.protocol.http import HttpRequest
 from lambdad.triggers import execute_api
 from lambdad.triggers.http_api.model import Api, Document
-from lambdad.triggers.http_events import Arrival
-from lambdad.triggers.http_events_v1 import clf_time, extended_request_id
+from lambdad.triggers.http_events import Arrival, clf_time
+from lambdad.triggers.http_events_v1 import extended_request_id
 
 
 class Unanswerable(Exception):

@@ -177,14 +177,14 @@ def event_of(call: Call, request: HttpRequest, *, first: bool) -> dict[str, obje
     """Return the event of a call, in format 1.0 if it is the `first`."""
     arrival = call.arrival
     if call.authorizer is not None:
-        arrival = replace(arrival, authorizer=call.authorizer)
+        arrival = arrival._replace(authorizer=call.authorizer)
     if first:
         given = call.authorizer or {}
         # AWS: the first format has a function's context and a token's claims without a name.
         if "lambda" in given:
-            arrival = replace(arrival, authorizer=given["lambda"] or {})
+            arrival = arrival._replace(authorizer=given["lambda"] or {})
         elif "jwt" in given:
-            arrival = replace(arrival, authorizer=given["jwt"])
+            arrival = arrival._replace(authorizer=given["jwt"])
         return event_v1(
             request,
             arrival,

@@ -11,7 +11,7 @@ from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers import cors, execute_api
-from lambdad.triggers.execute_api import Address, Reply
+from lambdad.triggers.execute_api import UNUSUAL, Address, Reply
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.calls import Call, Unanswerable
 from lambdad.triggers.http_api.integrations import Integrations, is_plain
@@ -21,8 +21,6 @@ from lambdad.triggers.http_events import Arrival
 from lambdad.triggers.throttling import Throttle
 
 _BODY_MAX = 10 * 1024 * 1024
-# Those whose answers have no body, and those that browsers ask before others.
-_SPECIAL = frozenset({"HEAD", "OPTIONS"})
 _AT_ONCE = frozenset({"NONE", "AWS_IAM"})
 
 
@@ -95,7 +93,7 @@ class HttpApiFront:
         """See `execute_api.ApiFront`: of routes to functions that nobody has to be asked about."""
         apis = self._opened()
         api = None if apis is None else apis.anybodys(address.api_id)
-        if api is None or api.protocol != "HTTP" or request.method in _SPECIAL:
+        if api is None or api.protocol != "HTTP" or request.method in UNUSUAL:
             return False
         if not address.mapped and api.document["DisableExecuteApiEndpoint"]:
             return False
@@ -206,7 +204,7 @@ def _finished(
 ) -> HttpResponse:
     """Return a response with what the API itself says."""
     headers = cors.response_headers(config, request, response.headers)
-    return replace(response, headers={**headers, "apigw-requestid": request_id})
+    return response.with_headers({**headers, "apigw-requestid": request_id})
 
 
 def _stage_of(api: Api, address: Address) -> tuple[str, str]:

@@ -35,6 +35,8 @@ from lambdad.triggers.vtl.patterns import PatternRefused, compiled
 
 _LIMIT_S = 29.0
 _TTL_S = 300
+AT_ONCE = frozenset({"NONE", "AWS_IAM"})
+"""Types of authorization that nobody has to be asked for."""
 
 
 class Authorization:
@@ -60,15 +62,8 @@ class Authorization:
         Raises:
             Refused: its caller may not call this, or that cannot be found out.
         """
-        kind = call.method.get("authorizationType") or "NONE"
-        if kind == "AWS_IAM":
-            self._check_signer(call)
-            return
-        decision = policies.decide(call, ANONYMOUS)
-        # Whom an authorizer lets in need not be let in by the policy, too.
-        if decision is Decision.DENIED or (decision is Decision.SILENT and kind != "CUSTOM"):
-            raise policies.refusal(call, ANONYMOUS, decision)
-        if kind == "NONE":
+        kind = self.check_policy(call)
+        if kind in AT_ONCE:
             return
         authorizer = call.snapshot.authorizers.get(str(call.method.get("authorizerId")))
         if authorizer is None:
@@ -77,6 +72,18 @@ class Authorization:
             await self._check_token(call, authorizer)
         else:
             await self._check_function(call, authorizer)
+
+    def check_policy(self, call: Call) -> str:
+        """Do what :meth:`check` does before it asks anybody; returns the type of authorization."""
+        kind = str(call.method.get("authorizationType") or "NONE")
+        if kind == "AWS_IAM":
+            self._check_signer(call)
+            return kind
+        decision = policies.decide(call, ANONYMOUS)
+        # Whom an authorizer lets in need not be let in by the policy, too.
+        if decision is Decision.DENIED or (decision is Decision.SILENT and kind != "CUSTOM"):
+            raise policies.refusal(call, ANONYMOUS, decision)
+        return kind
 
     def _check_signer(self, call: Call) -> None:
         try:

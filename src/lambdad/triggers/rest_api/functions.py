@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from lambdad.authz.policies import Decision, Principal
@@ -11,13 +12,15 @@ from lambdad.controlplane.references import Target
 from lambdad.dataplane.invoker import Invoker
 from lambdad.domain import limits
 from lambdad.domain.arns import FunctionKey
-from lambdad.domain.errors import ServiceException
+from lambdad.domain.errors import LambdadError, ServiceException
 from lambdad.domain.invocations import Invocation, InvocationResult
 from lambdad.triggers.rest_api.calls import Call
 from lambdad.triggers.rest_api.gateway_responses import Refused, internal_error, misconfigured
+from lambdad.triggers.waiting import Outcome, Waits
 
 _SERVICE = Principal(service="apigateway.amazonaws.com")
 _ACTION = "lambda:InvokeFunction"
+Told = Callable[[InvocationResult | Exception], None]
 
 
 class Events(Protocol):
@@ -46,6 +49,7 @@ class ApiFunctions:
 
     def __init__(self, invoker: Invoker, permissions: Permissions, events: Events) -> None:
         self._invoker = invoker
+        self._waits = Waits(invoker)
         self._permissions = permissions
         self._events = events
 
@@ -74,22 +78,26 @@ class ApiFunctions:
         Raises:
             Refused: it takes too long, or could not be invoked.
         """
-        if len(payload) > limits.INVOKE_REQUEST_BYTES_MAX:
-            raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
-        invocation = Invocation(
-            request_id=call.arrival.request_id,
-            payload=payload,
-            invoked_arn=target.key.arn(target.qualifier),
-            trace_header=call.arrival.trace_header,
-            tenant_id=tenant_id,
-        )
+        invocation = _invocation(call, target, payload, tenant_id)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._invoker.invoke(target.key, target.qualifier, invocation)
-        except TimeoutError as error:
-            raise Refused("INTEGRATION_TIMEOUT", "Endpoint request timed out") from error
-        except ServiceException as error:
-            raise internal_error() from error
+        except (TimeoutError, ServiceException) as error:
+            raise _reason(error) from error
+
+    def begin(
+        self, call: Call, target: Target, payload: bytes, *, timeout_s: float, told: Told
+    ) -> None:
+        """Like :meth:`invoke`, but `told` gets the outcome once, or what would be raised.
+
+        Raises:
+            Refused: the event is too large.
+        """
+
+        def ended(outcome: Outcome) -> None:
+            told(outcome if isinstance(outcome, InvocationResult) else _reason(outcome))
+
+        self._waits.begin(target, _invocation(call, target, payload, None), timeout_s, ended)
 
     async def send(
         self, call: Call, target: Target, payload: bytes, *, tenant_id: str | None = None
@@ -112,3 +120,22 @@ class ApiFunctions:
             )
         except ServiceException as error:
             raise internal_error() from error
+
+
+def _invocation(call: Call, target: Target, payload: bytes, tenant_id: str | None) -> Invocation:
+    if len(payload) > limits.INVOKE_REQUEST_BYTES_MAX:
+        raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
+    return Invocation(
+        request_id=call.arrival.request_id,
+        payload=payload,
+        invoked_arn=target.key.arn(target.qualifier),
+        trace_header=call.arrival.trace_header,
+        tenant_id=tenant_id,
+    )
+
+
+def _reason(error: TimeoutError | LambdadError) -> Exception:
+    """Return what a caller is told; what the platform failed at is not for them."""
+    if isinstance(error, TimeoutError):
+        return Refused("INTEGRATION_TIMEOUT", "Endpoint request timed out")
+    return internal_error() if isinstance(error, ServiceException) else error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from lambdad.controlplane.references import Target
+from lambdad.domain.invocations import InvocationResult
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.triggers.http_events import InvalidResponse
 from lambdad.triggers.http_events_v1 import response_v1
@@ -24,6 +26,11 @@ from lambdad.triggers.rest_api.own_services import OwnServices, address_of
 from lambdad.triggers.rest_api.parameters import Outgoing, with_stage_variables
 
 _TIMEOUT_MS = 29_000
+# An event holds nothing that holds itself.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+Answered = Callable[[Callable[[], HttpResponse]], None]
+"""Told how to get the answer, which raises what there is instead."""
 # Of the connection to API Gateway.
 _NOT_PASSED = frozenset({"host", "connection", "content-length", "transfer-encoding", "expect"})
 _NOT_RETURNED = frozenset({"transfer-encoding", "keep-alive"})
@@ -87,23 +94,37 @@ class Integrations:
         return custom.respond(call, integration, answer)
 
     async def _function_proxy(self, call: Call, integration: Document, uri: str) -> HttpResponse:
+        target, payload = self._proxied(call, integration, uri)
+        outcome = await self._functions.invoke(
+            call, target, payload, timeout_s=_timeout_s(integration)
+        )
+        return _proxy_answer(call, outcome)
+
+    def begin(self, call: Call, answered: Answered) -> None:
+        """Answer a call of a function that gets requests as they are; `answered` is told once.
+
+        Raises:
+            Refused: it is not answered.
+        """
+        integration: Document = call.method["methodIntegration"]
+        uri = with_stage_variables(integration.get("uri") or "", call.stage_variables)
+        target, payload = self._proxied(call, integration, uri)
+
+        def told(outcome: InvocationResult | Exception) -> None:
+            if isinstance(outcome, InvocationResult):
+                answered(partial(_proxy_answer, call, outcome))
+            else:
+                answered(partial(_raise, outcome))
+
+        self._functions.begin(call, target, payload, timeout_s=_timeout_s(integration), told=told)
+
+    def _proxied(self, call: Call, integration: Document, uri: str) -> tuple[Target, bytes]:
         target = target_of(uri)
         if target is None:
             raise misconfigured()
         if not integration.get("credentials"):
             self._functions.check(call, target, source_arn(call))
-        payload = json.dumps(proxy_event(call), separators=(",", ":")).encode()
-        outcome = await self._functions.invoke(
-            call, target, payload, timeout_s=_timeout_s(integration)
-        )
-        if outcome.function_error is not None:
-            raise internal_error(502)
-        accept = call.header("accept")
-        binary = media_types.is_binary(call.snapshot.document, accept)
-        try:
-            return _returned(call, response_v1(outcome.payload, binary=binary))
-        except InvalidResponse as error:
-            raise internal_error(502) from error
+        return target, _ENCODER.encode(proxy_event(call)).encode()
 
     async def _function(self, call: Call, integration: Document, uri: str) -> HttpResponse:
         target = target_of(uri)
@@ -170,6 +191,26 @@ class Integrations:
         return _returned(call, found)
 
 
+def is_plain(method: Document) -> bool:
+    """Whether a method is a function that gets requests as they are."""
+    integration: Document = method.get("methodIntegration") or {}
+    return integration.get("type") == "AWS_PROXY"
+
+
+def _proxy_answer(call: Call, outcome: InvocationResult) -> HttpResponse:
+    if outcome.function_error is not None:
+        raise internal_error(502)
+    binary = media_types.is_binary(call.snapshot.document, call.header("accept"))
+    try:
+        return _returned(call, response_v1(outcome.payload, binary=binary))
+    except InvalidResponse as error:
+        raise internal_error(502) from error
+
+
+def _raise(error: Exception) -> HttpResponse:
+    raise error
+
+
 def _returned(call: Call, response: HttpResponse) -> HttpResponse:
     """Return what a proxy answered, as API Gateway passes it on: some headers by another name."""
     headers = {}
@@ -177,7 +218,7 @@ def _returned(call: Call, response: HttpResponse) -> HttpResponse:
         if name not in _NOT_RETURNED:
             headers[f"x-amzn-Remapped-{name}" if name in _REMAPPED else name] = value
     headers.setdefault("X-Amzn-Trace-Id", call.arrival.trace_header)
-    return replace(response, headers=headers)
+    return response.with_headers(headers)
 
 
 def source_arn(call: Call) -> str:

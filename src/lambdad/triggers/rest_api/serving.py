@@ -6,8 +6,8 @@ What is served is the deployment of a stage, at the addresses of `lambdad.trigge
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
+from functools import partial
 from random import random
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -16,17 +16,17 @@ from lambdad.dataplane.tracing import trace_header
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import HostUnfit
 from lambdad.protocol.http import HttpRequest, HttpResponse
-from lambdad.triggers.execute_api import Address
+from lambdad.triggers.execute_api import UNUSUAL, Address, Reply, broken
 from lambdad.triggers.http_events import Arrival
 from lambdad.triggers.http_events_v1 import extended_request_id
-from lambdad.triggers.rest_api.authorization import Authorization
+from lambdad.triggers.rest_api.authorization import AT_ONCE, Authorization
 from lambdad.triggers.rest_api.calls import Call
 from lambdad.triggers.rest_api.canaries import served
 from lambdad.triggers.rest_api.compression import compressed
 from lambdad.triggers.rest_api.gateway_responses import Refused, response_of
-from lambdad.triggers.rest_api.integrations import Integrations
+from lambdad.triggers.rest_api.integrations import Integrations, is_plain
 from lambdad.triggers.rest_api.model import Account, Directory, Document, RestApi, Snapshot
-from lambdad.triggers.rest_api.routing import Routes
+from lambdad.triggers.rest_api.routing import Match, Routes
 from lambdad.triggers.rest_api.usage import UsageMeter
 from lambdad.triggers.rest_api.validation import validate
 
@@ -59,9 +59,11 @@ class RestApiFront:
         clock: Clock,
         request_ids: Iterator[str],
         draw: Callable[[], float] = random,
+        opened: Callable[[], RestApis | None] = lambda: None,
     ) -> None:
-        """`draw` decides which requests a canary gets."""
+        """`draw` decides which requests a canary gets; `opened` is `apis` that are known by now."""
         self._apis = apis
+        self._opened = opened
         self._draw = draw
         self._authorization = authorization
         self._integrations = integrations
@@ -105,6 +107,57 @@ class RestApiFront:
         account = directory.account(api.account_id, api.region)
         return _identified(await self.answer(call, account), request_id)
 
+    def take(self, request: HttpRequest, address: Address, reply: Reply) -> bool:
+        """See `execute_api.QuickFront`: methods of functions that nobody is to be asked about."""
+        apis = self._opened()
+        api = None if apis is None else apis.directory.anybodys(address.api_id)
+        if apis is None or api is None or request.method in UNUSUAL:
+            return False
+        call = self._plain(api, request, address)
+        if call is None:
+            return False
+        identified = partial(_identified, request_id=call.arrival.request_id)
+
+        def answered(answer: Callable[[], HttpResponse]) -> None:
+            try:
+                response = identified(_said(call, answer))
+            except Exception as error:  # noqa: BLE001 - told and logged
+                response = broken(error)
+            reply(response)
+
+        try:
+            self._check(call)
+            self._authorization.check_policy(call)
+            self._admit(call, apis.directory.account(api.account_id, api.region))
+            self._integrations.begin(call, answered)
+        except Refused as refused:
+            reply(identified(response_of(refused, call)))
+        return True
+
+    def _plain(self, api: RestApi, request: HttpRequest, address: Address) -> Call | None:
+        """Return the call that a request is, if it needs nothing special."""
+        stage_name, path = _stage_of(address)
+        stage = api.stages.get(stage_name)
+        if stage is None or stage.get("canarySettings") or not _is_open(api, address):
+            return None
+        snapshot, stage = served(api, stage, self._draw)
+        if snapshot is None:
+            return None
+        match = self._match(snapshot, request.method, path)
+        if match is None or not is_plain(match.method):
+            return None
+        if (match.method.get("authorizationType") or "NONE") not in AT_ONCE:
+            return None
+        return Call(
+            api=api,
+            snapshot=snapshot,
+            stage=stage,
+            request=request,
+            arrival=self._arrival(request, api, next(self._request_ids)),
+            path=path,
+            match=match,
+        )
+
     async def answer(self, call: Call, account: Account) -> HttpResponse:
         """Answer a call: what its integration says, or why it does not."""
         try:
@@ -138,25 +191,34 @@ class RestApiFront:
 
     async def _run(self, call: Call, account: Account) -> HttpResponse:
         self._find_method(call)
+        self._check(call)
+        await self._authorization.check(call)
+        self._admit(call, account)
+        return await self._integrations.answer(call)
+
+    def _check(self, call: Call) -> None:
         if len(call.request.body) > _PAYLOAD_MAX:
             raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
         try:
             call.query  # noqa: B018 - read here, where it can be refused
         except ValueError as error:
             raise Refused("DEFAULT_4XX", "Bad Request") from error
-        await self._authorization.check(call)
+
+    def _admit(self, call: Call, account: Account) -> None:
         self._usage.check_key(call, account)
         self._usage.check_stage(call)
         validate(call)
-        return await self._integrations.answer(call)
 
     def _find_method(self, call: Call) -> None:
-        routes = self._routes.get(call.snapshot)
-        if routes is None:
-            routes = self._routes[call.snapshot] = Routes(call.snapshot.resources)
-        call.match = routes.match(call.request.method, call.path)
+        call.match = self._match(call.snapshot, call.request.method, call.path)
         if call.match is None:
             raise Refused("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")
+
+    def _match(self, snapshot: Snapshot, method: str, path: str) -> Match | None:
+        routes = self._routes.get(snapshot)
+        if routes is None:
+            routes = self._routes[snapshot] = Routes(snapshot.resources)
+        return routes.match(method, path)
 
     def _arrival(self, request: HttpRequest, api: RestApi, request_id: str) -> Arrival:
         host, _, port = request.headers.get("host", "").partition(":")
@@ -191,4 +253,11 @@ def _identified(response: HttpResponse, request_id: str) -> HttpResponse:
         "x-amzn-RequestId": request_id,
         "x-amz-apigw-id": extended_request_id(request_id),
     }
-    return replace(response, headers={**response.headers, **own})
+    return response.with_headers({**response.headers, **own})
+
+
+def _said(call: Call, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return compressed(answer(), call)
+    except Refused as refused:
+        return response_of(refused, call)

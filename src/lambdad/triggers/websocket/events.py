@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from lambdad.protocol.http import HttpRequest
+from lambdad.triggers.http_events import clf_time
 from lambdad.triggers.http_events_v1 import (
-    clf_time,
     extended_request_id,
     header_values,
     last_of,
