@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ class Holdings:
     """What can leak, as sets of names, so that a difference says what it is.
 
     Attributes:
+        ready: names of the control groups of what is made ahead and has no process yet; each of
+            them has its loop device and its link.
         descriptors: of the daemon, 0 when none is given.
         resident_kib: of the daemon, 0 when none is given.
     """
@@ -25,6 +27,7 @@ class Holdings:
     cgroups: frozenset[str]
     loops: frozenset[str]
     links: frozenset[str]
+    ready: frozenset[str] = frozenset()
     descriptors: int = 0
     resident_kib: int = 0
 
@@ -33,6 +36,11 @@ class Holdings:
         kinds = ("processes", "mounts", "cgroups", "loops", "links")
         extra = {kind: getattr(self, kind) - getattr(before, kind) for kind in kinds}
         return {kind: names for kind, names in extra.items() if names}
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """How many loop devices and links belong to something else than what is made ahead."""
+        return len(self.loops) - len(self.ready), len(self.links) - len(self.ready)
 
 
 def holdings(data_dir: Path, pid: int | None = None) -> Holdings:
@@ -47,6 +55,7 @@ def holdings(data_dir: Path, pid: int | None = None) -> Holdings:
         cgroups=frozenset(cgroups),
         loops=frozenset(_loops(data_dir)),
         links=frozenset(link.name for link in Path("/sys/class/net").glob(f"{prefix}*")),
+        ready=_ready(cgroups),
         descriptors=0 if pid is None else len(list(Path(f"/proc/{pid}/fd").iterdir())),
         resident_kib=0 if pid is None else _resident_kib(pid),
     )
@@ -93,6 +102,12 @@ def _members(cgroups: Iterable[str]) -> Iterable[str]:
             yield from Path(cgroup, "cgroup.procs").read_text().split()
         except OSError:  # removed meanwhile
             continue
+
+
+def _ready(cgroups: Sequence[str]) -> frozenset[str]:
+    groups = [Path(cgroup) for cgroup in cgroups if Path(cgroup).name.startswith("ready-")]
+    taken = {group.name for group in groups if list(_members([str(group)]))}
+    return frozenset(group.name for group in groups) - taken
 
 
 def _loops(data_dir: Path) -> Iterable[str]:

@@ -12,6 +12,9 @@ from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.cgroup_controllers import CpuV1, CpuV2, MemoryV1, MemoryV2
 from lambdad.sandbox.cgroups import Cgroup, CgroupTree, Hierarchies
+from lambdad.sandbox.footing import Footing
+from lambdad.sandbox.native_sandbox import Holdings
+from lambdad.sandbox.slots import Slot
 
 LIMITS = ResourceLimits(memory_mb=128, vcpus=0.5, ephemeral_storage_mb=512, processes=64)
 SPLIT = """\
@@ -228,3 +231,20 @@ def test_limits_in_force_are_not_written_again(tmp_path: Path) -> None:
     assert (tmp_path / "pids.max").read_text() == "as it was"
     group.set_limits(replace(LIMITS, processes=LIMITS.processes + 1))
     assert (tmp_path / "pids.max").read_text().startswith(str(LIMITS.processes + 2))
+
+
+def test_v2_group_made_ahead_gets_all_limits_of_who_takes_it(tmp_path: Path) -> None:
+    group = v2_tree(tmp_path).group("ready-0")
+    leaf = tmp_path / "lambdad" / "abc" / "ready-0"
+    values = {"memory__max": "", "memory__swap__max": "", "cpu__max": "", "cpu__weight": ""}
+    files(leaf, **values, pids__max="", cgroup__freeze="0")
+    ahead = ResourceLimits(memory_mb=128, vcpus=None, ephemeral_storage_mb=512)
+    group.set_limits(ahead)
+    taken = ResourceLimits(memory_mb=512, vcpus=0.25, ephemeral_storage_mb=512, processes=2046)
+    holdings = Holdings(uid=1, cgroup=group, extra_memory_mb=3, device=None, storage=None)
+    Footing(Slot(0, ()), holdings, (), -1, {}).assign(taken)
+    assert (leaf / "memory.max").read_text() == str(515 * 2**20)
+    assert (leaf / "memory.swap.max").read_text() == "0"
+    assert (leaf / "cpu.max").read_text() == "25000 100000"
+    assert (leaf / "pids.max").read_text() == "2047"
+    group.close()
