@@ -62,12 +62,13 @@ async def plane(
     store: Engine,
     preparer: VersionPreparer | None = None,
     observer: VersionObserver | None = None,
+    clock: FakeClock | None = None,
 ) -> AsyncIterator[Functions]:
     async with Functions(
         engine=store,
         packages=MemoryPackages(),
         runtimes=FakeRuntimes(),
-        clock=FakeClock(),
+        clock=clock or FakeClock(),
         observer=observer or RecordingObserver(),
         preparer=preparer,
     ) as functions:
@@ -259,3 +260,20 @@ async def test_a_question_that_was_answered_gets_another_answer_once_a_policy_ch
     assert [asked(), asked()] == [Decision.SILENT] * 2
     await permissions.add(TARGET, a_grant(statement_id="t"), revision_id=None)
     assert asked() is Decision.ALLOWED
+
+
+async def test_what_depends_on_the_time_is_asked_each_time(store: Engine) -> None:
+    clock = FakeClock()
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": FUNCTION_KEY.arn(),
+        "Condition": {"NumericLessThan": {"AWS:epochTime": str(int(clock.time()) + 60)}},
+    }
+    async with plane(store, clock=clock) as functions:
+        permissions = functions.permissions
+        await permissions.put(TARGET, text_of({"Statement": [statement]}), revision_id=None)
+        assert permissions.decide(TARGET, S3, "lambda:InvokeFunction") is Decision.ALLOWED
+        clock.advance(61)
+        assert permissions.decide(TARGET, S3, "lambda:InvokeFunction") is Decision.SILENT
