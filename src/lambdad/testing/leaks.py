@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,11 @@ def descendants(pid: int) -> list[int]:
     while seen < len(found):
         found.extend(parents.get(found[seen], ()))
         seen += 1
-    return [os.pidfd_open(child) for child in found[1:]]
+    pidfds = []
+    for child in found[1:]:
+        with suppress(ProcessLookupError):  # ended meanwhile
+            pidfds.append(os.pidfd_open(child))
+    return pidfds
 
 
 def await_exit(pidfds: Iterable[int], timeout_s: float = 10.0) -> int:
