@@ -253,7 +253,9 @@ async def test_the_small_program_takes_over_what_runs() -> None:
     first = one.token
     forked, other = await one.start("/bin/sleep", "1000", forked=True)
     second = one.token
-    assert "memfd" in await one.sh("readlink /proc/1/exe")
+    # Until it is executed, what was forked loses signals.
+    both = "$(cat /proc/[0-9]*/comm | grep -cx sleep) = 2"
+    assert "memfd" in await one.sh(f"until [ {both} ]; do :; done; readlink /proc/1/exe")
     for token, ended in ((second, forked), (first, executed)):
         one.client.signal(token, signal.SIGINT)
         assert await ended == ExitStatus(signal=signal.SIGINT)

@@ -376,7 +376,8 @@ async def test_shutting_down_takes_down_what_is_being_initialised(dataplane: Mak
     plane = dataplane(hang)
     publish(plane, "1")
     await provision(plane, "1", 2)
-    await started.acquire()
+    for _ in range(2):
+        await started.acquire()
     await plane.invoker.drain(1.0)
     assert alive(plane) == 0
 
