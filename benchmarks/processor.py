@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
+_CALM_US = 2_500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -17,3 +19,13 @@ def used_us(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S * 1e6
+
+
+def settle(pid: int, *, within_s: float = 20.0) -> None:
+    """Wait until a process has next to nothing to do: what load has set off is behind it."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        before = used_us(pid)
+        time.sleep(0.25)
+        if used_us(pid) - before < _CALM_US:
+            return

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.cold_python import HANDLER
 from benchmarks.echo import echo_server
 from benchmarks.load import Run, drive, invoke_path, runtime
-from benchmarks.processor import used_us
+from benchmarks.processor import settle, used_us
 from benchmarks.series import Series
 from benchmarks.three_hop import three_hop_server
 from lambdad.testing.daemon import DaemonProcess
@@ -26,7 +26,7 @@ WARM = "warm invocation, Python"
 
 def measure(quick: bool) -> Iterator[Series]:
     """Alternate between the floors and the daemon, in rounds, with the same client."""
-    requests, rounds = (300, 2) if quick else (1_000, 6)
+    requests, rounds = (300, 2) if quick else (3_000, 6)
     with (
         echo_server() as echo_url,
         three_hop_server() as (hop_url, hop_pid),
@@ -50,8 +50,11 @@ def _compare(
     path = invoke_path("warm")
     runs: dict[str, list[Run]] = {name: [] for name in targets}
     cost: dict[str, list[float]] = {name: [] for name in targets}
-    for url, _ in targets.values():
-        drive(url, path, connections=clients, requests=20 * clients)
+    for url, pid in targets.values():
+        # More clients have more environments made, and others made ready in their place.
+        drive(url, path, connections=clients, requests=100 * clients)
+        if pid:
+            settle(pid)
     for _ in range(rounds):
         for name, (url, pid) in targets.items():
             before = used_us(pid) if pid else 0.0

@@ -10,6 +10,8 @@ from lambdad.testing.asking import asking
 from lambdad.testing.firing_range import Range
 
 GROWTH_KIB_MAX = 128 * 1024
+# What one environment's requests may hold, 96 MiB; growing buffers and reads come on top.
+UNFINISHED_KIB_MAX = 2 * 96 * 1024
 
 
 def running_id(target: Range, function: str) -> str:
@@ -141,7 +143,7 @@ def test_unfinished_bodies_do_not_pile_up(
     with target.observed() as seen:
         how = {"which": which, "number": number, "mebibytes": size}
         target.attack("wire.half_bodies", target.attacker(1769, 30), **how)
-    assert seen.resident_kib - before < GROWTH_KIB_MAX
+    assert seen.resident_kib - before < UNFINISHED_KIB_MAX
 
 
 @pytest.mark.slow

@@ -62,8 +62,8 @@ def holdings(data_dir: Path, pid: int | None = None) -> Holdings:
     )
 
 
-def descendants(pid: int) -> list[int]:
-    """File descriptors (pidfds) of all processes below one; close them by :func:`await_exit`."""
+def below(pid: int) -> list[int]:
+    """Numbers of all processes below one."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -76,8 +76,13 @@ def descendants(pid: int) -> list[int]:
     while seen < len(found):
         found.extend(parents.get(found[seen], ()))
         seen += 1
+    return found[1:]
+
+
+def descendants(pid: int) -> list[int]:
+    """File descriptors (pidfds) of all processes below one; close them by :func:`await_exit`."""
     pidfds = []
-    for child in found[1:]:
+    for child in below(pid):
         with suppress(ProcessLookupError):  # ended meanwhile
             pidfds.append(os.pidfd_open(child))
     return pidfds

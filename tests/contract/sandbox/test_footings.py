@@ -21,7 +21,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import ExitStatus, SandboxBackend, SandboxSpec
 from lambdad.sandbox.registry import backend as backend_type
 from lambdad.testing.clock import FakeClock
-from lambdad.testing.leaks import descendants, holdings
+from lambdad.testing.leaks import below, holdings
 from lambdad.testing.sandbox_contract import read_all, run, shell, spawn
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
@@ -140,9 +140,12 @@ async def test_early_sandbox_says_when_it_stood_and_not_when_it_was_asked_for(
 ) -> None:
     clock = FakeClock()
     backend = make_backend(tmp_path, 0, clock=clock)
+    # Others of this process may be on their way out.
+    before = set(below(os.getpid()))
     await backend.open()
     # What makes the process that is to be in it does not get on with it.
-    (launcher,) = descendants(os.getpid())
+    (pid,) = set(below(os.getpid())) - before
+    launcher = os.pidfd_open(pid)
     signal.pidfd_send_signal(launcher, signal.SIGSTOP)
     sandbox = await backend.create(spec("late", early=True))
     starting = asyncio.create_task(shell(sandbox, "echo alive"))
