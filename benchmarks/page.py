@@ -20,6 +20,7 @@ _TITLES = {
     "cold_python": "Cold starts, Python",
     "warm_python": "Warm invocations, Python, beside floors of the same run",
     "warm_node": "Node.js",
+    "snapstart": "SnapStart: restored against initialised",
     "cold_java": "Java",
     "runtimes": "Every language of this host",
     "burst": "Many at once, from cold",
