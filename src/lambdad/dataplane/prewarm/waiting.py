@@ -76,6 +76,9 @@ class WaitingRuntime:
                 sent = socket.send_fds(self._assignment, [block], descriptors)
             else:
                 sent = self._assignment.send(block)
+        except BrokenPipeError:
+            # An image that it could not take on has ended it by now: its status says so.
+            sent = 0 if image is None else len(block)
         except OSError:
             sent = 0
         if sent != len(block):
