@@ -27,9 +27,9 @@ class Upload(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # To freeze it would double what it costs to make one.
 class HttpRequest:
-    """A whole request.
+    """A whole request. Nobody changes one.
 
     Attributes:
         path: raw, percent-encoded, without the query.

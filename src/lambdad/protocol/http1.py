@@ -13,6 +13,7 @@ import httptools
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.http1_limits import BadHttp, Http1Limits, OnHead
 from lambdad.protocol.http1_responses import CONTINUE, encode_response
+from lambdad.protocol.http1_whole import NAMES, read_whole
 from lambdad.protocol.request_target import split_target
 
 __all__ = ["CONTINUE", "BadHttp", "Http1Limits", "OnHead", "RequestParser", "encode_response"]
@@ -22,16 +23,6 @@ _MAX_HEADERS = 1_000
 # How a runtime says that a streamed response failed half way (Runtime API, response streaming).
 _TRAILERS = b"lambda-runtime-function-error-"
 _METHODS = {method.encode(): method for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH")}
-# The names that AWS clients and runtime clients send: a look-up is cheaper than lower().decode().
-_COMMON_NAMES = """
-    Accept Accept-Encoding Amz-Sdk-Invocation-Id Amz-Sdk-Request Authorization Connection
-    Content-Length Content-Type Expect Host Lambda-Runtime-Function-Error-Type Transfer-Encoding
-    User-Agent X-Amz-Client-Context X-Amz-Content-SHA256 X-Amz-Date X-Amz-Invocation-Type
-    X-Amz-Log-Type X-Amz-Security-Token X-Amz-Target X-Amz-User-Agent X-Amzn-Trace-Id
-"""
-_NAMES = {
-    form.encode(): name.lower() for name in _COMMON_NAMES.split() for form in (name, name.lower())
-}
 
 
 class RequestParser:
@@ -123,6 +114,16 @@ class RequestParser:
         """
         self._head = bytearray()
         self._body = b""
+
+    def whole(self, data: bytes) -> HttpRequest | None:
+        """Return the request that `data` is, as :meth:`feed` would; None: it has to be fed.
+
+        That takes a request that came in one piece, with nothing before or behind it, and with
+        no more of a body than there may be of any; so `on_head` is not asked about it.
+        """
+        if not self._reading_head or self._head or not self.keep_alive or self._failure is not None:
+            return None
+        return read_whole(data, self._limits)
 
     def feed(self, data: bytes) -> list[HttpRequest]:
         """Return the requests that `data` completes, oldest first.
@@ -352,7 +353,7 @@ class RequestParser:
         self._header_count += 1
         if self._header_count > _MAX_HEADERS:
             raise ValueError
-        key = _NAMES.get(name) or name.decode("latin-1").lower()
+        key = NAMES.get(name) or name.decode("latin-1").lower()
         text = value.decode("latin-1").rstrip(" \t")
         if key in self._headers:
             text = f"{self._headers[key]},{text}"

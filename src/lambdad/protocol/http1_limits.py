@@ -15,11 +15,13 @@ class Http1Limits:
     Attributes:
         head_bytes: request line and headers, the final empty line included.
         body_bytes: the decoded body.
+        whole_bytes: a body so large may come with any head; see `RequestParser.whole`.
         sink: takes the body piece by piece as it comes in; the request then has an empty one.
     """
 
     head_bytes: int
     body_bytes: int
+    whole_bytes: int = 0
     sink: Callable[[bytes], None] | None = None
 
 

@@ -5,6 +5,7 @@ Counts and says who must wait. Knows nothing of connections but that they can re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -19,14 +20,18 @@ class Reader(Protocol):
 class Budget:
     """Bytes of requests that may be in memory at once.
 
-    A request counts from its first byte until it is answered. Mutable: the bytes counted, how
-    many of them are of requests being answered, and who waits for some to be given back.
+    A request counts from its first byte until it is answered. Mutable: who waits for some to be
+    given back, and what every `Holding` counts here:
+
+    Attributes:
+        used: the bytes counted.
+        answering: how many of them are of requests being answered.
     """
 
     def __init__(self, most: int) -> None:
         self.used = 0
+        self.answering = 0
         self._most = most
-        self._answering = 0
         self._waiting: set[Reader] = set()
 
     @property
@@ -37,7 +42,7 @@ class Budget:
     @property
     def wait_helps(self) -> bool:
         """Whether bytes will be given back by answers, not only by who sends the rest."""
-        return self._answering > 0
+        return self.answering > 0
 
     def wait(self, reader: Reader) -> None:
         """Tell the reader when to read on."""
@@ -47,15 +52,63 @@ class Budget:
         """It waits no more."""
         self._waiting.discard(reader)
 
-    def begin_answer(self, size: int) -> None:
-        """A request is whole."""
-        self._answering += size
-
     def end_answer(self, size: int) -> None:
-        """It is answered, and its bytes are free."""
-        self._answering -= size
+        """A request is answered, and its bytes are free."""
+        self.answering -= size
         self.used -= size
-        if not self.exceeded or not self.wait_helps:
+        if self._waiting and not (self.exceeded and self.wait_helps):
             waiting, self._waiting = self._waiting, set()
             for reader in waiting:
                 reader.read_on()
+
+
+class Holding:
+    """What one connection has in memory, and so counts in every budget that it is under.
+
+    Mutable: bytes received of requests that are not whole, and held of those that are.
+    """
+
+    __slots__ = ("_budgets", "_held", "received")
+
+    def __init__(self, budgets: Sequence[Budget]) -> None:
+        self._budgets = budgets
+        self._held = 0
+        self.received = 0
+
+    def receive(self, size: int) -> None:
+        """More has come, or less is there."""
+        self.received += size
+        for budget in self._budgets:
+            budget.used += size
+
+    def receive_whole(self, size: int) -> None:
+        """A whole request has come: :meth:`receive` and :meth:`hold` in one."""
+        whole = self.received + size
+        self.received = 0
+        self._held += whole
+        for budget in self._budgets:
+            budget.used += size
+            budget.answering += whole
+
+    def hold(self) -> None:
+        """What has come is whole requests: they count until they are answered."""
+        self.receive_whole(0)
+
+    def release(self) -> None:
+        """They are answered."""
+        held, self._held = self._held, 0
+        for budget in self._budgets:
+            budget.end_answer(held)
+
+    def drop(self) -> None:
+        """What has come of a request that is not whole is not in memory any more."""
+        self.receive(-self.received)
+
+    def exceeded(self) -> Budget | None:
+        """Return a budget of which there is more than there should be, if there is any."""
+        return next((budget for budget in self._budgets if budget.exceeded), None)
+
+    def forget(self, reader: Reader) -> None:
+        """It waits for no budget any more."""
+        for budget in self._budgets:
+            budget.forget(reader)

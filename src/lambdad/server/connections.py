@@ -19,7 +19,9 @@ from lambdad.domain.errors import LambdadError
 from lambdad.protocol.http import PEER, HttpRequest, HttpResponse, Upgrade
 from lambdad.protocol.http1 import BadHttp, Http1Limits, RequestParser, encode_response
 from lambdad.protocol.http1_responses import LAST_CHUNK, closing, encode_chunk
+from lambdad.server.budgets import Holding
 from lambdad.server.doors import Door
+from lambdad.server.object_uploads import SMALL_BYTES
 from lambdad.storage.uploads import Spool
 
 # Clients send a body whole before they read the answer. So much more than the limit is read
@@ -37,6 +39,7 @@ _LOGGER = logging.getLogger(__name__)
 _DEFAULT_LIMITS = Http1Limits(
     head_bytes=limits.REQUEST_HEAD_BYTES_MAX,
     body_bytes=limits.CREATE_FUNCTION_REQUEST_BYTES_MAX,
+    whole_bytes=SMALL_BYTES,
 )
 _INVOKE_LIMITS = Http1Limits(
     head_bytes=limits.REQUEST_HEAD_BYTES_MAX,
@@ -61,11 +64,11 @@ class ClientConnection(asyncio.Protocol):
         self._early = b""
         self._closing = False
         self._lingering = False
-        self._received = 0
-        self._held = 0
+        self._holding = Holding(door.budgets)
         self._head = ("", "")
         self._writable = asyncio.Event()
         self._writable.set()
+        self._clogged = False
         self._when_gone: Callable[[], None] | None = None
         self._upgrade: Upgrade | None = None
 
@@ -83,14 +86,14 @@ class ClientConnection(asyncio.Protocol):
         self._transport = None
         if self._upgrade is not None:
             self._upgrade.connection_lost()
+        self._clogged = False
         self._writable.set()
         self._door.connections.discard(self)
         self._parser.discard()
-        self._account(-self._received)
-        for budget in self._door.budgets:
-            budget.forget(self)
+        self._holding.drop()
+        self._holding.forget(self)
         if not self._busy:
-            self._release()
+            self._holding.release()
         if self._when_gone is not None:
             self._when_gone()
         for spool in self._spools:
@@ -110,15 +113,20 @@ class ClientConnection(asyncio.Protocol):
         """Parse, and serve what is whole."""
         if self._upgrade is not None:
             self._upgrade.data_received(data)
-            return
-        self._account(len(data))
-        if self._busy:
+        elif self._busy:
+            self._holding.receive(len(data))
             self._early += data
             self._pause()
-        elif not self._lingering:
+        elif self._lingering:
+            self._holding.receive(len(data))
+            if self._holding.received > _LINGER_BYTES:
+                self.abort()
+        elif (request := self._parser.whole(data)) is not None:
+            self._holding.receive_whole(len(data))
+            self._serve_one(request, None)
+        else:
+            self._holding.receive(len(data))
             self._parse(data)
-        elif self._received > _LINGER_BYTES:
-            self.abort()
 
     def eof_received(self) -> bool:
         """The client sends nothing more; it may still wait for its answer."""
@@ -131,7 +139,7 @@ class ClientConnection(asyncio.Protocol):
         except BadHttp as bad:
             requests, self._refusal = bad.requests, bad
         if requests or self._refusal is not None:
-            self._hold()
+            self._holding.hold()
             for each in requests:
                 self._queue.append((each, self._spools.pop(0)))
             self._serve_next()
@@ -144,7 +152,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _spooling(self, spool: Spool) -> None:
         """What came is not in memory for long: read at the pace of the disk."""
-        self._account(-self._received)
+        self._holding.drop()
         if self._transport is None:
             return
         if self._parser.wants_continue:
@@ -181,34 +189,17 @@ class ClientConnection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _account(self, received: int) -> None:
-        self._received += received
-        for budget in self._door.budgets:
-            budget.used += received
-
-    def _hold(self) -> None:
-        """What has come is whole requests: they count until they are answered."""
-        self._held += self._received
-        for budget in self._door.budgets:
-            budget.begin_answer(self._received)
-        self._received = 0
-
-    def _release(self) -> None:
-        held, self._held = self._held, 0
-        for budget in self._door.budgets:
-            budget.end_answer(held)
-
     def _over_budget(self) -> bool:
         """Wait for room where that can help, else give up what has come."""
-        for budget in self._door.budgets:
-            if budget.exceeded:
-                if self._transport is None or not budget.wait_helps:
-                    self.abort()
-                else:
-                    self._pause()
-                    budget.wait(self)
-                return True
-        return False
+        budget = self._holding.exceeded()
+        if budget is None:
+            return False
+        if self._transport is None or not budget.wait_helps:
+            self.abort()
+        else:
+            self._pause()
+            budget.wait(self)
+        return True
 
     def _limits_for(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
         self._head = (method, path)
@@ -226,35 +217,32 @@ class ClientConnection(asyncio.Protocol):
         if self._busy or self._transport is None:
             return
         if self._queue:
-            self._busy = True
             request, spool = self._queue.pop(0)
-            if not self._quick(request, spool):
-                self._door.spawn_task(self._answer(request, spool))
+            # A call answers what the connection outlives and no other waits for behind it.
+            alone = self._parser.keep_alive and not self._queue and self._refusal is None
+            self._serve_one(request, spool, alone=alone and spool is None)
         elif self._refusal is not None:
-            self._release()
+            self._holding.release()
             self._refuse(self._refusal)
 
-    def _quick(self, request: HttpRequest, spool: Spool | None) -> bool:
-        """Have a request answered by a call; whether it will be.
-
-        Only one that the connection outlives and that no other waits for behind it.
-        """
+    def _serve_one(self, request: HttpRequest, spool: Spool | None, *, alone: bool = True) -> None:
+        self._busy = True
         quick = self._door.quick
-        if quick is None or spool is not None or self._queue or self._refusal is not None:
-            return False
-        return self._parser.keep_alive and not self._closing and quick(request, self._reply)
+        if not alone or quick is None or self._closing or not quick(request, self._reply):
+            self._door.spawn_task(self._answer(request, spool))
 
     def _reply(self, response: HttpResponse | bytes) -> None:
         """Send an answer that nobody awaited."""
-        self._release()
+        self._holding.release()
         if not isinstance(response, bytes):
             response = encode_response(response, keep_alive=not self._closing)
         elif self._closing:
             response = closing(response)
         if self._transport is not None:
             self._transport.write(response)
-        self._busy = self._stalled = not self._writable.is_set()
-        if not self._busy:
+        self._busy = self._stalled = self._clogged
+        # Nothing is queued and nothing refused: see `_serve_next`.
+        if not self._busy and (self._early or self._paused or self._ended or self._closing):
             self._proceed()
 
     def _proceed(self) -> None:
@@ -267,7 +255,7 @@ class ClientConnection(asyncio.Protocol):
         self._serve_next()
         if self._early and not self._busy and not self._lingering:
             data, self._early = self._early, b""
-            self._account(-len(data))
+            self._holding.receive(-len(data))
             self.data_received(data)
         if self._busy:
             return
@@ -285,7 +273,7 @@ class ClientConnection(asyncio.Protocol):
                 await self._serve_upload(request, spool)
         finally:
             if not self._busy or self._transport is None:
-                self._release()
+                self._holding.release()
 
     async def _serve_upload(self, request: HttpRequest, spool: Spool) -> None:
         try:
@@ -293,7 +281,7 @@ class ClientConnection(asyncio.Protocol):
         except OSError:
             _LOGGER.exception("%s %s could not be stored", request.method, request.path[:256])
             self._busy = False
-            self._release()
+            self._holding.release()
             self._refuse(_NO_DISK)
             return
         try:
@@ -307,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
             self._hand_over(response, response.upgrade)
             return
         if not self._queue or self._transport is None:
-            self._release()
+            self._holding.release()
         last = not self._queue and not self._parser.keep_alive
         keep_alive = not last and not self._closing
         head_only = request.method == "HEAD"
@@ -325,7 +313,7 @@ class ClientConnection(asyncio.Protocol):
     def _hand_over(self, response: HttpResponse, upgrade: Upgrade) -> None:
         """Let another protocol speak from here on; a peer that did so already is no such peer."""
         self._busy = False
-        self._release()
+        self._holding.release()
         transport = self._transport
         early = bool(self._queue or self._early) or self._refusal is not None
         if transport is None or early or not self._parser.idle or self._closing or self._ended:
@@ -339,9 +327,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _hold_for(self, held: int) -> None:
         """Count what another protocol holds of its peer; one that makes it too much is left."""
-        grows = held > self._received
-        self._account(held - self._received)
-        if grows and any(budget.exceeded for budget in self._door.budgets):
+        more = held - self._holding.received
+        self._holding.receive(more)
+        if more > 0 and self._holding.exceeded() is not None:
             self.abort()
 
     async def _send(self, response: HttpResponse, *, keep_alive: bool, head_only: bool) -> bool:
@@ -375,12 +363,14 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client takes its answer slowly: the next piece waits."""
+        self._clogged = True
         self._writable.clear()
         if self._upgrade is not None:
             self._upgrade.pause_writing()
 
     def resume_writing(self) -> None:
         """It has caught up."""
+        self._clogged = False
         self._writable.set()
         if self._stalled:
             self._busy = self._stalled = False
