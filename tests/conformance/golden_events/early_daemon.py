@@ -10,5 +10,5 @@ _BEFORE_THE_MINUTE_S = 10
 
 _ahead_s = -(time.time() + _BEFORE_THE_MINUTE_S) % 60
 _time = SystemClock.time
-SystemClock.time = lambda self: _time(self) + _ahead_s
+SystemClock.time = lambda self: _time() + _ahead_s
 main()
