@@ -17,7 +17,7 @@ from benchmarks.load import drive, invoke_path, runtime
 from benchmarks.processor import used_us
 from benchmarks.series import Series
 from lambdad.domain.clock import SystemClock
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogEvent, LogGroupKey, segments_of
 from lambdad.storage.registry import engine
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
@@ -100,6 +100,6 @@ async def _store_logs(directory: Path, count: int) -> None:
                 )
                 for number in range(begin, min(begin + _BATCH, count))
             ]
-            await store.logs.append([(_GROUP, events)])
+            await store.logs.append([(_GROUP, segments_of(events))])
     finally:
         await store.close()

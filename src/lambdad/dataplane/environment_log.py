@@ -59,10 +59,11 @@ class EnvironmentLog:
         self._function = function
         self._clock = clock
         self._logs = logs
-        self._group = LogGroupKey(
+        group = LogGroupKey(
             account_id=key.account_id, region=key.region, name=function.logging.log_group
         )
         self.stream = stream_name(function, clock)
+        self._store = logs.stream(group, self.stream).write
         self._structured = function.logging.log_format == "JSON"
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
@@ -162,7 +163,7 @@ class EnvironmentLog:
         if self._structured:
             told = {"timestamp": event_time(self._clock.now()), "level": "WARN", "message": text}
             text = json.dumps(told)
-        self._store(f"{text}\n", self._now_ms())
+        self._store(self._now_ms(), f"{text}\n")
 
     def subscription(self, api: str, name: str, types: Sequence[str]) -> None:
         """An extension subscribed to telemetry; `api` is `telemetry` or `logs`."""
@@ -252,8 +253,8 @@ class EnvironmentLog:
         self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
         if self.plain:
             now_ms = self._now_ms()
-            self._store(report.end_line(usage.request_id), now_ms)
-            self._store(report.report_line(usage, outcome=outcome), now_ms)
+            self._store(now_ms, report.end_line(usage.request_id))
+            self._store(now_ms, report.report_line(usage, outcome=outcome))
             return None
         self._platform(report.end_line(usage.request_id), None)
         trace = self._trace_header
@@ -349,7 +350,7 @@ class EnvironmentLog:
         """Write a record of the platform: the line or the event, as the function's format is."""
         if self.plain:
             if line:
-                self._store(line, self._now_ms())
+                self._store(self._now_ms(), line)
             return
         if self._tail is not None:
             self._tail.add(line)
@@ -359,9 +360,9 @@ class EnvironmentLog:
             told.platform(event, self._clock.now())
         if not self._structured:
             if line:
-                self._store(line, self._now_ms())
+                self._store(self._now_ms(), line)
         elif event is not None and admits(self._function.logging.system_log_level, event.level):
-            self._store(event.text(self._clock.now()), self._now_ms())
+            self._store(self._now_ms(), event.text(self._clock.now()))
 
     def _framed(self, frame: Frame) -> None:
         level = frame.level or (claims_of(frame.text).level if self._structured else None)
@@ -386,10 +387,7 @@ class EnvironmentLog:
         if (told := self._told) is not None:
             moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
             told.printed(source, line, moment, structured=self._structured)
-        self._store(line, timestamp_ms)
+        self._store(timestamp_ms, line)
 
     def _now_ms(self) -> int:
         return int(self._clock.time() * 1000)
-
-    def _store(self, message: str, timestamp_ms: int) -> None:
-        self._logs.write(self._group, self.stream, timestamp_ms, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -23,6 +23,35 @@ class LogEvent:
     event_id: int = 0
 
 
+@dataclass(slots=True)
+class LogSegment:
+    """Events of one stream in the order in which they were written: of each its time and text.
+
+    Attributes:
+        times_ms: when each happened, epoch milliseconds.
+        messages: as many.
+    """
+
+    stream: str
+    times_ms: list[int]
+    messages: list[str]
+
+    def events(self) -> Iterator[LogEvent]:
+        """Yield them one by one, for who looks at each."""
+        for timestamp_ms, message in zip(self.times_ms, self.messages, strict=True):
+            yield LogEvent(stream=self.stream, timestamp_ms=timestamp_ms, message=message)
+
+
+def segments_of(events: Iterable[LogEvent]) -> Sequence[LogSegment]:
+    """Put events together by stream, each stream's in their order."""
+    found: dict[str, LogSegment] = {}
+    for event in events:
+        segment = found.setdefault(event.stream, LogSegment(event.stream, [], []))
+        segment.times_ms.append(event.timestamp_ms)
+        segment.messages.append(event.message)
+    return list(found.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogGroupKey:
     """The identity of a log group."""
@@ -30,6 +59,10 @@ class LogGroupKey:
     account_id: str
     region: str
     name: str
+
+
+LogBatches = Sequence[tuple[LogGroupKey, Sequence[LogSegment]]]
+"""What is stored at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from lambdad.config.sections import LogsConfig
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import PlatformError
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogBatches, LogGroupKey, LogSegment
 from lambdad.observability.lines import split_event
 
 _LOGGER = logging.getLogger(__name__)
 
 # What an event costs in memory beside its text, so that floods of empty lines count too.
-_EVENT_OVERHEAD_BYTES = 256
-# One transaction: large enough to share its fsync, small enough not to hold the event loop.
-_BATCH_EVENTS = 2_000
+_EVENT_OVERHEAD_BYTES = 128
+# One transaction: large enough to share its fsync, small enough not to hold the writer's thread.
 _BATCH_BYTES = 1024 * 1024
 _RETRY_S = 1.0
 # Characters of a message that needs not be cut.
@@ -31,15 +30,11 @@ _SURELY_WHOLE = 4_096
 # Streams whose losses are counted one by one while the store fails.
 _LOSSES_MAX = 1_024
 
-# Of group and stream, at a time: a message, and what it counts for.
-Pending = tuple[LogGroupKey, str, int, str, int]
-Batches = Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]
-
 
 class LogAppender(Protocol):
     """The part of the log store that is needed here."""
 
-    async def append(self, batches: Batches) -> None:
+    async def append(self, batches: LogBatches) -> None:
         """Store events durably; missing groups and streams are made."""
         ...
 
@@ -48,22 +43,89 @@ class LogsNotStored(PlatformError):
     """The store refused events that somebody waits for; they are kept for the next try."""
 
 
+@dataclass(slots=True)
+class Pending:
+    """Events of one stream on their way to the store, and what they count for, in bytes."""
+
+    group: LogGroupKey
+    segment: LogSegment
+    size: int
+
+    def drop_oldest(self, size: int) -> tuple[int, int]:
+        """Forget events until so many bytes are free; returns how many, and their characters."""
+        messages = self.segment.messages
+        count = freed = 0
+        while count < len(messages) and freed < size:
+            freed += _size(messages[count])
+            count += 1
+        characters = sum(map(len, messages[:count]))
+        del messages[:count], self.segment.times_ms[:count]
+        self.size -= freed
+        return count, characters
+
+
+class LogStreamWriter:
+    """Takes the events of one stream of a group.
+
+    Mutable: those that are not on their way to the store.
+    """
+
+    __slots__ = ("_group", "_messages", "_name", "_times_ms", "_writer")
+
+    def __init__(self, writer: LogWriter, group: LogGroupKey, name: str) -> None:
+        self._writer = writer
+        self._group = group
+        self._name = name
+        self._times_ms: list[int] = []
+        self._messages: list[str] = []
+
+    def write(self, timestamp_ms: int, message: str) -> None:
+        """Take an event. Never blocks, never raises; costs less than a microsecond."""
+        if len(message) > _SURELY_WHOLE or not message.isascii():
+            for piece in split_event(message.encode("utf-8", "replace").decode()):
+                self._take(timestamp_ms, piece, _size(piece))
+        elif message:
+            self._take(timestamp_ms, message, len(message) + _EVENT_OVERHEAD_BYTES)
+
+    def _take(self, timestamp_ms: int, message: str, size: int) -> None:
+        writer = self._writer
+        if self._messages or writer.opened(self):
+            self._messages.append(message)
+            self._times_ms.append(timestamp_ms)
+            writer.taken_bytes += size
+            if writer.taken_bytes >= _BATCH_BYTES:
+                writer.gather()
+
+    def cut(self) -> Pending:
+        """Give away what was taken."""
+        messages = self._messages
+        segment = LogSegment(self._name, self._times_ms, messages)
+        self._times_ms, self._messages = [], []
+        return Pending(self._group, segment, sum(map(_size, messages)))
+
+
 class LogWriter:
     """Takes events at once and stores them in batches.
 
-    Mutable: the events not stored yet with their size, how many were ever written and how many
-    of these are settled (stored or dropped), whether the store fails, and what was dropped.
+    Mutable: the streams that have taken events; the segments that are not stored yet, oldest
+    first, with their size; how many segments there ever were and how many of these are settled
+    (stored or dropped); whether the store fails, and what was dropped.
+
+    Attributes:
+        taken_bytes: what streams have taken counts for.
     """
 
     def __init__(self, store: LogAppender, clock: Clock, config: LogsConfig) -> None:
         self.dropped_events = 0
+        self.taken_bytes = 0
         self._store = store
         self._clock = clock
         self._interval_s = config.flush_interval_s
         self._buffer_bytes = config.buffer_bytes
+        self._open: list[LogStreamWriter] = []
         self._pending: deque[Pending] = deque()
         self._bytes = 0
-        self._written = 0
+        self._cut = 0
         self._settled = 0
         self._failing = False
         self._losses: dict[tuple[LogGroupKey, str], list[int]] = {}
@@ -74,20 +136,36 @@ class LogWriter:
         self._room = asyncio.Event()
         self._room.set()
 
-    def write(self, group: LogGroupKey, stream: str, timestamp_ms: int, message: str) -> None:
-        """Take an event. Never blocks, never raises; costs about a microsecond."""
-        if not message or self._closed:
-            return
-        pending = self._pending
-        if not pending:
-            self._some.set()
-        text_bytes = len(message) if message.isascii() else 4 * len(message)
-        size = text_bytes + _EVENT_OVERHEAD_BYTES
-        pending.append((group, stream, timestamp_ms, message, size))
-        self._written += 1
-        self._bytes += size
+    def stream(self, group: LogGroupKey, name: str) -> LogStreamWriter:
+        """Return who takes the events of a stream; of one stream one after the other."""
+        return LogStreamWriter(self, group, name)
+
+    def opened(self, stream: LogStreamWriter) -> bool:
+        """A stream has its first event since it was cut; False if it may have none."""
+        if self._closed:
+            return False
+        self._open.append(stream)
+        self._some.set()
+        return True
+
+    def gather(self) -> None:
+        """Take what streams have, and see how much it is."""
+        for stream in self._open:
+            pending = stream.cut()
+            self._pending.append(pending)
+            self._bytes += pending.size
+        self._cut += len(self._open)
+        self._open.clear()
+        self.taken_bytes = 0
         if self._bytes >= _BATCH_BYTES:
-            self._grown()
+            self._due.set()
+        if self._bytes > self._buffer_bytes:
+            # A store that fails makes nobody wait: functions go on and old events are lost.
+            if not self._failing:
+                self._room.clear()
+            limit = self._buffer_bytes if self._failing else 2 * self._buffer_bytes
+            if self._bytes > limit:
+                self._drop_oldest(limit * 7 // 8)
 
     @property
     def congested(self) -> bool:
@@ -103,6 +181,7 @@ class LogWriter:
         while not self._closed:
             await self._some.wait()
             await self._pause(self._interval_s)
+            self.gather()
             while self._pending and not self._closed:
                 if not await self._store_batch():
                     await self._pause(_RETRY_S)
@@ -113,10 +192,12 @@ class LogWriter:
         Raises:
             LogsNotStored: the store fails; the events are still waiting.
         """
-        target = self._written
+        self.gather()
+        target = self._cut
         while self._settled < target:
             if not await self._store_batch():
-                raise LogsNotStored(f"The log store refused {len(self._pending)} events.")
+                events = sum(len(each.segment.messages) for each in self._pending)
+                raise LogsNotStored(f"The log store refused {events} events.")
 
     async def close(self) -> None:
         """Store what is left and end :meth:`run`; never raises, may be called twice."""
@@ -129,16 +210,6 @@ class LogWriter:
             self._some.set()
             self._due.set()
             self._room.set()
-
-    def _grown(self) -> None:
-        self._due.set()
-        if self._bytes > self._buffer_bytes:
-            # A store that fails makes nobody wait: functions go on and old events are lost.
-            if not self._failing:
-                self._room.clear()
-            limit = self._buffer_bytes if self._failing else 2 * self._buffer_bytes
-            if self._bytes > limit:
-                self._drop_oldest(limit * 7 // 8)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when there is much to store or nothing more to come."""
@@ -178,11 +249,11 @@ class LogWriter:
         pending = self._pending
         taken: list[Pending] = []
         size = 0
-        while pending and len(taken) < _BATCH_EVENTS and size < _BATCH_BYTES:
-            event = pending.popleft()
-            size += event[4]
-            taken.append(event)
-        if not pending:
+        while pending and size < _BATCH_BYTES:
+            each = pending.popleft()
+            size += each.size
+            taken.append(each)
+        if not pending and not self._open:
             self._some.clear()
         return taken
 
@@ -199,7 +270,7 @@ class LogWriter:
             _LOGGER.warning("the log store works again; %d events were lost", self.dropped_events)
         self._failing = False
         self._settled += len(taken)
-        self._bytes -= sum(event[4] for event in taken)
+        self._bytes -= sum(each.size for each in taken)
         if self._bytes <= self._buffer_bytes // 2:
             self._room.set()
 
@@ -214,11 +285,15 @@ class LogWriter:
     def _drop_oldest(self, target_bytes: int) -> None:
         pending = self._pending
         while pending and self._bytes > target_bytes:
-            group, stream, _, message, size = pending.popleft()
-            self._bytes -= size
-            self._settled += 1
-            self.dropped_events += 1
-            self._lose((group, stream), 1, len(message))
+            oldest = pending[0]
+            before = oldest.size
+            events, characters = oldest.drop_oldest(self._bytes - target_bytes)
+            self._bytes -= before - oldest.size
+            self.dropped_events += events
+            self._lose((oldest.group, oldest.segment.stream), events, characters)
+            if not oldest.segment.messages:
+                pending.popleft()
+                self._settled += 1
 
     def _lose(self, place: tuple[LogGroupKey, str], events: int, size: int) -> None:
         if place in self._losses or len(self._losses) < _LOSSES_MAX:
@@ -228,33 +303,17 @@ class LogWriter:
 
     def _batches(
         self, taken: list[Pending], losses: dict[tuple[LogGroupKey, str], list[int]]
-    ) -> Batches:
-        groups: dict[LogGroupKey, list[LogEvent]] = {}
+    ) -> LogBatches:
+        groups: dict[LogGroupKey, list[LogSegment]] = {}
         now_ms = int(self._clock.time() * 1000)
         for (group, stream), (events, size) in losses.items():
             text = f"{events} log events ({size} characters) were dropped: the log store failed.\n"
-            groups.setdefault(group, []).append(
-                LogEvent(stream=stream, timestamp_ms=now_ms, message=text, ingestion_ms=now_ms)
-            )
-        for group, stream, timestamp_ms, message, _ in taken:
-            into = groups.get(group)
-            if into is None:
-                into = groups[group] = []
-            if len(message) <= _SURELY_WHOLE and message.isascii():
-                into.append(
-                    LogEvent(
-                        stream=stream,
-                        timestamp_ms=timestamp_ms,
-                        message=message,
-                        ingestion_ms=now_ms,
-                    )
-                )
-                continue
-            text = message.encode("utf-8", "replace").decode()
-            into.extend(
-                LogEvent(
-                    stream=stream, timestamp_ms=timestamp_ms, message=piece, ingestion_ms=now_ms
-                )
-                for piece in split_event(text)
-            )
+            groups.setdefault(group, []).append(LogSegment(stream, [now_ms], [text]))
+        for each in taken:
+            groups.setdefault(each.group, []).append(each.segment)
         return list(groups.items())
+
+
+def _size(message: str) -> int:
+    text_bytes = len(message) if message.isascii() else 4 * len(message)
+    return text_bytes + _EVENT_OVERHEAD_BYTES

@@ -14,7 +14,7 @@ from typing import Protocol
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.clock import Clock
 from lambdad.domain.functions import Code, Function
-from lambdad.domain.logs import LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
+from lambdad.domain.logs import LogBatches, LogEvent, LogGroup, LogGroupKey, LogQuery, LogStream
 from lambdad.domain.resources import Resource, ResourceKey
 from lambdad.storage.database import Database
 from lambdad.storage.event_queue import EventQueue
@@ -29,6 +29,7 @@ __all__ = [
     "EventQueue",
     "FunctionStore",
     "InsertFunction",
+    "LogBatches",
     "LogEvent",
     "LogGroup",
     "LogGroupKey",
@@ -215,8 +216,7 @@ class Apply(Protocol):
         ...
 
 
-# Of batches as :meth:`LogStore.append` gets them.
-LogWatcher = Callable[[Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]], None]
+LogWatcher = Callable[[LogBatches], None]
 
 
 class LogStore(Protocol):
@@ -271,7 +271,7 @@ class LogStore(Protocol):
         """List streams by name."""
         ...
 
-    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+    async def append(self, batches: LogBatches) -> None:
         """Store events; missing groups and streams are made. One transaction."""
         ...
 

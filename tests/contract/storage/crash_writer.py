@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.clock import SystemClock
-from lambdad.storage.base import InsertFunction, LogEvent, LogGroupKey, PutResource
+from lambdad.domain.logs import LogSegment
+from lambdad.storage.base import InsertFunction, LogGroupKey, PutResource
 from lambdad.storage.packages import FilePackageStore
 from lambdad.storage.registry import engine
 from lambdad.testing.controlplane import a_zip
@@ -38,8 +39,8 @@ async def main(data_dir: Path) -> None:
                 )
                 os.write(1, f"published {name}\n".encode())
             if worker == 0:
-                event = LogEvent(stream="s", timestamp_ms=number, message=name)
-                await store.logs.append([(GROUP, [event])])
+                segment = LogSegment("s", [number, number + 1], [name, f"{name}, too"])
+                await store.logs.append([(GROUP, [segment])])
                 os.write(1, f"log {name}\n".encode())
 
     async def upload() -> None:

@@ -44,7 +44,8 @@ async def test_every_answered_write_survives_sigkill(tmp_path: Path, attempt: in
         assert found.revision_id == ("r2" if int(name.split("-")[1]) % 4 == 3 else "r1")
     (group,) = await store.logs.groups("000000000000", "us-east-1", prefix="", after=None, limit=9)
     messages = {event.message for event in await store.logs.events(group.key, LogQuery())}
-    assert {line[4:] for line in answered if line.startswith("log ")} <= messages
+    logged = {line[4:] for line in answered if line.startswith("log ")}
+    assert logged | {f"{name}, too" for name in logged} <= messages
     await store.close()
     await FilePackageStore(tmp_path / "code").collect(packages_in(tmp_path))
     check_packages(tmp_path, {line[8:] for line in answered if line.startswith("package ")})

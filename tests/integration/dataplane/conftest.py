@@ -19,7 +19,7 @@ from lambdad.dataplane.invoker import Invoker
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogBatches
 from lambdad.observability.logs import LogWriter
 from lambdad.runtimes.base import Runtime
 from lambdad.storage.registry import engine
@@ -56,9 +56,10 @@ class Journal:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
-        for _, events in batches:
-            self.messages.extend(event.message for event in events)
+    async def append(self, batches: LogBatches) -> None:
+        for _, segments in batches:
+            for segment in segments:
+                self.messages.extend(segment.messages)
 
 
 class Packages:

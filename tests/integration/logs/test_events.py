@@ -1,6 +1,6 @@
 import pytest
 
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogEvent, LogGroupKey, segments_of
 
 GROUP = "/aws/lambda/hello"
 HOUR_MS = 3_600_000
@@ -217,7 +217,7 @@ class TestFilterLogEvents:
             for _ in range(200)
         ]
         needle = LogEvent(stream="a", timestamp_ms=world.now_ms, message="needle")
-        world.run(world.store.append([(key, [*events, needle])]))
+        world.run(world.store.append([(key, segments_of([*events, needle]))]))
         pages = list(
             client.get_paginator("filter_log_events").paginate(
                 logGroupName=GROUP, filterPattern="needle"

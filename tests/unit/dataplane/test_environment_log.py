@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -40,8 +41,8 @@ class Written:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, int, str]] = []
 
-    def write(self, group: LogGroupKey, stream: str, timestamp_ms: int, message: str) -> None:
-        self.events.append((group.name, stream, timestamp_ms, message))
+    def stream(self, group: LogGroupKey, name: str) -> WrittenStream:
+        return WrittenStream(self, group.name, name)
 
     @property
     def messages(self) -> list[str]:
@@ -50,6 +51,18 @@ class Written:
     @property
     def documents(self) -> list[Any]:
         return [json.loads(message) for message in self.messages]
+
+
+@dataclass
+class WrittenStream:
+    """One of its streams."""
+
+    written: Written
+    group: str
+    name: str
+
+    def write(self, timestamp_ms: int, message: str) -> None:
+        self.written.events.append((self.group, self.name, timestamp_ms, message))
 
 
 class World:

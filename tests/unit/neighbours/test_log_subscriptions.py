@@ -14,7 +14,7 @@ import pytest
 
 from lambdad.controlplane.log_filters import LogFilters
 from lambdad.domain.errors import PlatformError
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogGroupKey, LogSegment
 from lambdad.neighbours.delivery.clients import AwsCalls
 from lambdad.neighbours.pushing import EventSource, PushRefused
 from lambdad.neighbours.subscriptions.destinations import Destinations
@@ -73,8 +73,8 @@ class World:
         )
 
     async def log(self, *messages: str, at_ms: int = 1_000) -> None:
-        events = [LogEvent(stream="s", timestamp_ms=at_ms, message=each) for each in messages]
-        await self.store.logs.append([(KEY, events)])
+        segment = LogSegment("s", [at_ms] * len(messages), list(messages))
+        await self.store.logs.append([(KEY, [segment])])
 
     async def got(self) -> str:
         async with asyncio.timeout(30):

@@ -38,8 +38,8 @@ class ScriptedStore:
         if self.fault is not None:
             raise self.fault
         self.transactions += 1
-        for group, events in batches:
-            self.events += [(group, event) for event in events]
+        for group, segments in batches:
+            self.events += [(group, event) for segment in segments for event in segment.events()]
         self.stored.set()
 
     @property
@@ -59,9 +59,9 @@ async def test_events_reach_the_store_in_order_without_being_asked_for():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), AT_ONCE)
     async with running(writer):
-        writer.write(GROUP, "a", 1, "first\n")
-        writer.write(OTHER, "b", 2, "elsewhere\n")
-        writer.write(GROUP, "a", 3, "second\n")
+        writer.stream(GROUP, "a").write(1, "first\n")
+        writer.stream(OTHER, "b").write(2, "elsewhere\n")
+        writer.stream(GROUP, "a").write(3, "second\n")
         await store.stored.wait()
     assert [(group, event.stream, event.message) for group, event in store.events] == [
         (GROUP, "a", "first\n"),
@@ -75,7 +75,7 @@ async def test_flush_returns_when_all_is_stored_even_if_nobody_runs_the_writer()
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), LogsConfig(flush_interval_s=3_600))
     for number in range(5_000):
-        writer.write(GROUP, "a", number, f"{number}\n")
+        writer.stream(GROUP, "a").write(number, f"{number}\n")
     await writer.flush()
     assert store.messages == [f"{number}\n" for number in range(5_000)]
 
@@ -85,7 +85,7 @@ async def test_a_flush_waits_for_the_batch_under_way():
     store.gate.clear()
     writer = LogWriter(store, FakeClock(), AT_ONCE)
     async with running(writer):
-        writer.write(GROUP, "a", 1, "slow\n")
+        writer.stream(GROUP, "a").write(1, "slow\n")
         await store.tried.wait()
         async with asyncio.TaskGroup() as tasks:
             flush = tasks.create_task(writer.flush())
@@ -100,7 +100,7 @@ async def test_many_bytes_are_stored_before_the_interval_ends():
     writer = LogWriter(store, FakeClock(), LogsConfig(flush_interval_s=3_600))
     async with running(writer):
         for number in range(8):
-            writer.write(GROUP, "a", number, "x" * 200_000)
+            writer.stream(GROUP, "a").write(number, "x" * 200_000)
         await store.stored.wait()
         assert store.events
 
@@ -110,9 +110,11 @@ async def test_writers_are_asked_to_wait_while_the_store_is_slow():
     store.gate.clear()
     writer = LogWriter(store, FakeClock(), SMALL)
     async with running(writer):
+        written = 0
         while not writer.congested:
-            writer.write(GROUP, "a", 1, "x" * 100_000)
-        assert 2_000_000 < sum(100_000 for _ in writer._pending) <= 2_400_000
+            writer.stream(GROUP, "a").write(1, "x" * 100_000)
+            written += 100_000
+        assert 2_000_000 < written <= 3_200_000
         store.gate.set()
         await writer.uncongested()
         assert not writer.congested
@@ -125,7 +127,7 @@ async def test_a_store_that_hangs_cannot_make_the_buffer_grow_without_end():
     writer = LogWriter(store, FakeClock(), SMALL)
     async with running(writer):
         for number in range(200):
-            writer.write(GROUP, "a", number, "x" * 100_000)
+            writer.stream(GROUP, "a").write(number, "x" * 100_000)
         assert writer._bytes <= 2 * SMALL.buffer_bytes
         assert writer.dropped_events > 100
         store.gate.set()
@@ -137,7 +139,7 @@ async def test_a_full_disk_costs_the_oldest_events_and_says_so(caplog):
     store.fault = OSError(28, "No space left on device")
     writer = LogWriter(store, FakeClock(), SMALL)
     for number in range(100):
-        writer.write(GROUP, "a", number, "x" * 100_000)
+        writer.stream(GROUP, "a").write(number, "x" * 100_000)
     with pytest.raises(LogsNotStored):
         await writer.flush()
     assert writer._bytes <= SMALL.buffer_bytes
@@ -158,11 +160,11 @@ async def test_functions_do_not_wait_for_a_store_that_fails():
     store = ScriptedStore()
     store.fault = OSError("gone")
     writer = LogWriter(store, FakeClock(), SMALL)
-    writer.write(GROUP, "a", 1, "x")
+    writer.stream(GROUP, "a").write(1, "x")
     with pytest.raises(LogsNotStored):
         await writer.flush()
     for number in range(1_000):
-        writer.write(GROUP, "a", number, "x" * 100_000)
+        writer.stream(GROUP, "a").write(number, "x" * 100_000)
     assert not writer.congested
     assert writer._bytes <= SMALL.buffer_bytes
 
@@ -172,7 +174,7 @@ async def test_a_failed_batch_is_stored_once_the_store_works_again():
     store.fault = OSError("gone")
     writer = LogWriter(store, FakeClock(), AT_ONCE)
     async with running(writer):
-        writer.write(GROUP, "a", 1, "kept\n")
+        writer.stream(GROUP, "a").write(1, "kept\n")
         await store.tried.wait()
         store.fault = None
         await writer.flush()
@@ -184,8 +186,8 @@ async def test_close_stores_what_is_left_and_later_writes_are_ignored():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), LogsConfig(flush_interval_s=3_600))
     async with running(writer):
-        writer.write(GROUP, "a", 1, "last words\n")
-    writer.write(GROUP, "a", 2, "too late\n")
+        writer.stream(GROUP, "a").write(1, "last words\n")
+    writer.stream(GROUP, "a").write(2, "too late\n")
     await writer.close()
     assert store.messages == ["last words\n"]
 
@@ -196,7 +198,7 @@ async def test_cancelling_the_writer_loses_nothing():
     writer = LogWriter(store, FakeClock(), AT_ONCE)
     async with asyncio.TaskGroup() as tasks:
         run = tasks.create_task(writer.run())
-        writer.write(GROUP, "a", 1, "under way\n")
+        writer.stream(GROUP, "a").write(1, "under way\n")
         await store.tried.wait()
         run.cancel()
     store.gate.set()
@@ -207,9 +209,9 @@ async def test_cancelling_the_writer_loses_nothing():
 async def test_text_that_is_no_unicode_or_too_long_is_made_storable():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), AT_ONCE)
-    writer.write(GROUP, "a", 1, "lone \ud800\n")
-    writer.write(GROUP, "a", 2, "y" * (LOG_EVENT_BYTES_MAX + 1))
-    writer.write(GROUP, "a", 3, "")
+    writer.stream(GROUP, "a").write(1, "lone \ud800\n")
+    writer.stream(GROUP, "a").write(2, "y" * (LOG_EVENT_BYTES_MAX + 1))
+    writer.stream(GROUP, "a").write(3, "")
     await writer.flush()
     assert store.messages == ["lone ?\n", "y" * LOG_EVENT_BYTES_MAX, "y"]
 
@@ -225,7 +227,7 @@ async def test_an_idle_writer_sleeps():
 
 async def test_a_write_costs_microseconds():
     writer = LogWriter(ScriptedStore(), FakeClock(), LogsConfig())
-    spent_s = timeit.timeit(lambda: writer.write(GROUP, "a", 1, "hello\n"), number=3_000)
+    spent_s = timeit.timeit(lambda: writer.stream(GROUP, "a").write(1, "hello\n"), number=3_000)
     assert spent_s / 3_000 < 20e-6
 
 

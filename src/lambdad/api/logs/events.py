@@ -19,7 +19,7 @@ from lambdad.api.logs.service import (
 )
 from lambdad.api.logs.streams import find_stream
 from lambdad.api.logs.tokens import EventToken, parse_event_token
-from lambdad.domain.logs import LogEvent, LogGroup, LogQuery
+from lambdad.domain.logs import LogEvent, LogGroup, LogQuery, segments_of
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -57,7 +57,7 @@ async def put_log_events(context: RequestContext, params: Params) -> Result:
     check_batch(events)
     accepted, rejected = accept(events, group, now)
     if accepted:
-        await store.append([(key, accepted)])
+        await store.append([(key, segments_of(accepted))])
     result: dict[str, Any] = {"nextSequenceToken": f"{now:056d}"}
     if rejected:
         result["rejectedLogEventsInfo"] = rejected

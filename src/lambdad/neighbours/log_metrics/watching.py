@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lambdad.controlplane.log_filters import METRIC, LogFilters
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogBatches, LogGroupKey, LogSegment
 from lambdad.neighbours.cloudwatch.model import MetricKey, Point
 from lambdad.neighbours.log_metrics.embedded import MARK, Owner, points_of
 from lambdad.neighbours.log_metrics.filtered import MetricFilter
 
 # Distinct points; beyond it further ones wait for nobody and are left out.
 _GATHERED_MAX = 50_000
-Batches = Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]
 
 
 class LogMetrics:
@@ -27,15 +26,21 @@ class LogMetrics:
         self._compiled: dict[LogGroupKey, tuple[Sequence[object], list[MetricFilter]]] = {}
         self._gathered: dict[tuple[MetricKey, int, str], Point] = {}
 
-    def appended(self, batches: Batches) -> None:
+    def appended(self, batches: LogBatches) -> None:
         """Look through events that were stored."""
-        for key, events in batches:
-            for event in events:
-                if MARK in event.message:
-                    owner = Owner(key.account_id, key.region)
-                    self._gather(points_of(event.message, owner, event.timestamp_ms // 1_000))
+        for key, segments in batches:
+            for segment in segments:
+                # Nearly none has the mark: one look for all of its events.
+                if MARK in "".join(segment.messages):
+                    self._embedded(Owner(key.account_id, key.region), segment)
             for each in self._of(key):
+                events = [event for segment in segments for event in segment.events()]
                 self._gather(each.points(events))
+
+    def _embedded(self, owner: Owner, segment: LogSegment) -> None:
+        for event in segment.events():
+            if MARK in event.message:
+                self._gather(points_of(event.message, owner, event.timestamp_ms // 1_000))
 
     def take(self) -> dict[MetricKey, list[Point]]:
         """Return what was gathered since the last time."""

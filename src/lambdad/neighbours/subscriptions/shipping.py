@@ -16,7 +16,7 @@ from typing import Any
 from lambdad.controlplane.log_filters import SUBSCRIPTION, Document, LogFilters
 from lambdad.domain.clock import Clock
 from lambdad.domain.errors import PlatformError
-from lambdad.domain.logs import LogEvent, LogGroupKey
+from lambdad.domain.logs import LogBatches, LogEvent, LogGroupKey
 from lambdad.neighbours.delivery.model import DeliveryFailed
 from lambdad.neighbours.subscriptions.destinations import Destinations
 from lambdad.neighbours.subscriptions.messages import data_message, selector
@@ -85,10 +85,10 @@ class Shipping:
         self._end(key, name)
         return await self._filters.delete(SUBSCRIPTION, key, name)
 
-    def _appended(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
-        for key, events in batches:
+    def _appended(self, batches: LogBatches) -> None:
+        for key, segments in batches:
             for each in self._running.get(key, {}).values():
-                each.wake(min(event.timestamp_ms for event in events))
+                each.wake(min(min(segment.times_ms) for segment in segments))
 
     def _begin(self, key: LogGroupKey, document: Document) -> None:
         name = document["filterName"]

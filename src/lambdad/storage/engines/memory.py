@@ -17,6 +17,7 @@ from lambdad.domain.resources import ResourceKey
 from lambdad.storage.base import (
     AlreadyExists,
     Change,
+    LogBatches,
     LogEvent,
     LogGroup,
     LogGroupKey,
@@ -173,15 +174,16 @@ class MemoryLogStore:
         )
         return [kept.streams[name] for name in names[:limit]] if kept else []
 
-    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+    async def append(self, batches: LogBatches) -> None:
         """Store events."""
         now_ms = int(self._clock.time() * 1000)
-        for key, events in batches:
+        for key, segments in batches:
             kept = self._groups.get(key)
             if kept is None:
                 kept = self._groups[key] = _Group(LogGroup(key=key, created_ms=now_ms))
-            for event in events:
-                self._add(kept, event, now_ms)
+            for segment in segments:
+                for event in segment.events():
+                    self._add(kept, event, now_ms)
         for watcher in self._watchers:
             watcher(batches)
 

@@ -6,7 +6,17 @@ import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from lambdad.storage.base import LogEvent, LogGroupKey, LogQuery
+from lambdad.domain.logs import LogSegment
+from lambdad.storage.base import LogBatches, LogEvent, LogGroupKey, LogQuery
+from lambdad.storage.engines.sqlite.log_rows import (
+    SPAN_MS,
+    Event,
+    Row,
+    last_ms,
+    pack,
+    pieces,
+    unpack,
+)
 from lambdad.storage.log_sizes import EVENT_OVERHEAD_BYTES, page, storable, stored_size
 
 _UPSERT_STREAM = """
@@ -21,61 +31,40 @@ ON CONFLICT (group_id, name) DO UPDATE SET
     last_ingestion_ms = excluded.last_ingestion_ms
 RETURNING id
 """
-_COLUMNS = 6
-# Any time is before and behind this one.
-_NEVER = (2**63, -(2**63))
-_INSERT_EVENT = """
-INSERT INTO log_event (group_id, stream_id, timestamp_ms, ingestion_ms, bytes, message)
-VALUES (?, ?, ?, ?, ?, ?)
+_INSERT_ROW = """
+INSERT INTO log_event
+    (id, group_id, stream_id, timestamp_ms, ingestion_ms, bytes, message, parts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-# Of so many at once. Every statement lets go of the interpreter's lock and takes it again, which
-# the event loop pays for as well.
-_MANY = 100
-_INSERT_MANY = _INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (_MANY - 1)
 _GROUP_ID = "SELECT id FROM log_group WHERE account_id = ? AND region = ? AND name = ?"
+# CROSS JOIN fixes the order of the loops: rows by their index, each with its stream.
+_SELECT = "SELECT e.timestamp_ms, e.id, e.message, e.ingestion_ms, s.name, e.parts FROM log_event e"
+_WITH_STREAM = "CROSS JOIN log_stream s WHERE s.id = e.stream_id"
+# Behind any time, in milliseconds, that an event has.
+_UNBOUNDED = 2**62
 
-# (timestamp_ms, id, message, ingestion_ms, stream name)
-_Row = tuple[int, int, str, int, str]
 
-
-def append(
-    connection: sqlite3.Connection,
-    batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]],
-    now_ms: int,
-) -> None:
+def append(connection: sqlite3.Connection, batches: LogBatches, now_ms: int) -> None:
     """Store events; identifiers grow in the order of the batches."""
-    for key, events in batches:
+    event_id = last_event_id(connection)
+    for key, segments in batches:
         group_id = _ensure_group(connection, key, now_ms)
-        streams = {
-            name: _touch_stream(connection, (group_id, name, now_ms), span)
-            for name, span in _spans(events).items()
-        }
-        values: list[int | str] = []
+        rows: list[tuple[int | str | bytes | None, ...]] = []
         total = 0
-        for event in events:
-            message = event.message
-            if message.isascii():
-                size = len(message) + EVENT_OVERHEAD_BYTES
-            else:
-                message = storable(message)
-                size = stored_size(message)
-            total += size
-            stream_id = streams[event.stream]
-            values += (group_id, stream_id, event.timestamp_ms, now_ms, size, message)
-        _insert(connection, values)
+        for segment in segments:
+            stream_id = _touch_stream(connection, (group_id, segment.stream, now_ms), segment)
+            for piece in pieces(segment):
+                times, messages = piece.times_ms, piece.messages
+                event_id += len(times)
+                text = storable("".join(messages))
+                size = stored_size(text) + (len(times) - 1) * EVENT_OVERHEAD_BYTES
+                total += size
+                place = (event_id, group_id, stream_id, min(times), now_ms)
+                rows.append((*place, size, text, pack(times, messages)))
+        connection.executemany(_INSERT_ROW, rows)
         connection.execute(
             "UPDATE log_group SET stored_bytes = stored_bytes + ? WHERE id = ?", (total, group_id)
         )
-
-
-def _insert(connection: sqlite3.Connection, values: list[int | str]) -> None:
-    """Insert events; `values` are those of all columns of all of them."""
-    many, one = _MANY * _COLUMNS, _COLUMNS
-    whole = len(values) // many * many
-    for start in range(0, whole, many):
-        connection.execute(_INSERT_MANY, values[start : start + many])
-    rest = range(whole, len(values), one)
-    connection.executemany(_INSERT_EVENT, [values[start : start + one] for start in rest])
 
 
 def _ensure_group(connection: sqlite3.Connection, key: LogGroupKey, now_ms: int) -> int:
@@ -92,20 +81,10 @@ def _ensure_group(connection: sqlite3.Connection, key: LogGroupKey, now_ms: int)
     return group_id
 
 
-def _spans(events: Sequence[LogEvent]) -> dict[str, tuple[int, int]]:
-    """Return the earliest and latest timestamp by stream."""
-    spans: dict[str, tuple[int, int]] = {}
-    for event in events:
-        at, stream = event.timestamp_ms, event.stream
-        first, last = spans.get(stream, _NEVER)
-        if not first <= at <= last:
-            spans[stream] = (at if at < first else first, at if at > last else last)
-    return spans
-
-
 def _touch_stream(
-    connection: sqlite3.Connection, stream: tuple[int, str, int], span: tuple[int, int]
+    connection: sqlite3.Connection, stream: tuple[int, str, int], segment: LogSegment
 ) -> int:
+    span = (min(segment.times_ms), max(segment.times_ms))
     row = connection.execute(_UPSERT_STREAM, (*stream, *span, stream[2])).fetchall()[0]
     stream_id: int = row[0]
     return stream_id
@@ -119,13 +98,12 @@ def select_events(
     group = connection.execute(_GROUP_ID, identity).fetchone()
     if group is None or query.limit <= 0:
         return []
-    rows: Iterator[_Row]
+    found: Iterator[LogEvent]
     if query.streams is None:
-        # CROSS JOIN fixes the order of the loops: events by their index, each with its stream.
-        rows = connection.execute(*_page("e.group_id = ?", group, query))
+        found = _in_order(_rows(connection, "e.group_id = ?", group, query), query)
     else:
-        rows = _merged(connection, group[0], query)
-    return page(map(_event, rows), query)
+        found = _merged(connection, group[0], query)
+    return page(found, query)
 
 
 def select_arrivals(
@@ -139,15 +117,23 @@ def select_arrivals(
     group = connection.execute(_GROUP_ID, (key.account_id, key.region, key.name)).fetchone()
     if group is None:
         return []
-    by_time = query.start_ms is not None
+    start_ms = query.start_ms
+    by_time = start_ms is not None
     rows = connection.execute(
-        "SELECT e.timestamp_ms, e.id, e.message, e.ingestion_ms, s.name"  # noqa: S608 - constants
-        f" FROM log_event e {'INDEXED BY log_event_by_group' if by_time else 'NOT INDEXED'}"
-        " CROSS JOIN log_stream s WHERE s.id = e.stream_id AND e.group_id = ? AND e.id > ?"
+        f"{_SELECT} {'INDEXED BY log_event_by_group' if by_time else 'NOT INDEXED'}"
+        f" {_WITH_STREAM} AND e.group_id = ? AND e.id > ?"
         f" {'AND e.timestamp_ms >= ?' if by_time else ''} ORDER BY e.id LIMIT ?",
-        (*group, after, *([query.start_ms] if by_time else []), query.limit),
+        (*group, after, *([start_ms - SPAN_MS] if start_ms is not None else []), query.limit),
     )
-    return page(map(_event, rows), query)
+    return page(
+        (
+            _event(row, event)
+            for row in rows
+            for event in unpack(row)
+            if event[1] > after and (start_ms is None or event[0] >= start_ms)
+        ),
+        query,
+    )
 
 
 def last_event_id(connection: sqlite3.Connection) -> int:
@@ -156,49 +142,82 @@ def last_event_id(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _event(row: _Row) -> LogEvent:
-    timestamp_ms, event_id, message, ingestion_ms, stream = row
+def _event(row: Row, event: Event) -> LogEvent:
+    timestamp_ms, event_id, message = event
     return LogEvent(
-        stream=stream,
+        stream=row[4],
         timestamp_ms=timestamp_ms,
         message=message,
-        ingestion_ms=ingestion_ms,
+        ingestion_ms=row[3],
         event_id=event_id,
     )
 
 
-def _merged(connection: sqlite3.Connection, group_id: int, query: LogQuery) -> Iterator[_Row]:
-    """Merge the streams' own orders: reads no more rows of a stream than are used, but one."""
+def _merged(connection: sqlite3.Connection, group_id: int, query: LogQuery) -> Iterator[LogEvent]:
+    """Merge the streams' own orders: reads no more rows of a stream than are used, but few."""
     cursors = []
     for name in dict.fromkeys(query.streams or ()):
         stream = connection.execute(
             "SELECT id FROM log_stream WHERE group_id = ? AND name = ?", (group_id, name)
         ).fetchone()
         if stream is not None:
-            identity = (group_id, *stream)
-            cursors.append(
-                connection.execute(*_page("e.group_id = ? AND e.stream_id = ?", identity, query))
-            )
-    return heapq.merge(*cursors, key=lambda row: row[:2], reverse=query.backward)
+            where = "e.group_id = ? AND e.stream_id = ?"
+            rows = _rows(connection, where, (group_id, *stream), query)
+            cursors.append(_in_order(rows, query))
+    return heapq.merge(*cursors, key=_position, reverse=query.backward)
 
 
-def _page(where: str, identity: tuple[int, ...], query: LogQuery) -> tuple[str, tuple[int, ...]]:
-    """Return statement and values; `where` is a constant of this module."""
-    clauses, values = [where], [*identity]
-    if query.start_ms is not None:
-        clauses.append("e.timestamp_ms >= ?")
-        values.append(query.start_ms)
-    if query.end_ms is not None:
-        clauses.append("e.timestamp_ms < ?")
-        values.append(query.end_ms)
+def _position(event: LogEvent) -> tuple[int, int]:
+    return event.timestamp_ms, event.event_id
+
+
+def _bounds(query: LogQuery) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the `(timestamp, id)` from which on, and before which, events are wanted."""
+    low = (-_UNBOUNDED if query.start_ms is None else query.start_ms, 0)
+    high = (2 * _UNBOUNDED - 1 if query.end_ms is None else query.end_ms, 0)
     if query.after is not None:
-        clauses.append(f"(e.timestamp_ms, e.id) {'<' if query.backward else '>'} (?, ?)")
-        values.extend(query.after)
+        timestamp_ms, event_id = query.after
+        if query.backward:
+            high = min(high, query.after)
+        else:
+            low = max(low, (timestamp_ms, event_id + 1))
+    return low, high
+
+
+def _rows(
+    connection: sqlite3.Connection, where: str, identity: tuple[int, ...], query: LogQuery
+) -> Iterator[Row]:
+    """Return the rows that may have events of a query, by their earliest ones, as they are read.
+
+    `where` is a constant of this module. An index has them in this order.
+    """
+    low, high = _bounds(query)
     direction = "DESC" if query.backward else "ASC"
-    statement = (
-        "SELECT e.timestamp_ms, e.id, e.message, e.ingestion_ms, s.name"  # noqa: S608 - constants
-        " FROM log_event e CROSS JOIN log_stream s WHERE s.id = e.stream_id"
-        f" AND {' AND '.join(clauses)}"
-        f" ORDER BY e.timestamp_ms {direction}, e.id {direction} LIMIT ?"
+    return connection.execute(
+        f"{_SELECT} {_WITH_STREAM} AND {where} AND e.timestamp_ms BETWEEN ? AND ?"
+        f" ORDER BY e.timestamp_ms {direction}, e.id {direction}",
+        (*identity, low[0] - SPAN_MS, high[0]),
     )
-    return statement, (*values, query.limit)
+
+
+def _in_order(rows: Iterator[Row], query: LogQuery) -> Iterator[LogEvent]:
+    """Yield the wanted events of rows by `(timestamp, id)`, or backwards.
+
+    An event's turn has come when no row that is still to come can have one before it.
+    """
+    low, high = _bounds(query)
+    sign = -1 if query.backward else 1
+    waiting: list[tuple[int, int, Row, Event]] = []
+    for row in rows:
+        edge = -(row[0] + SPAN_MS) if query.backward else row[0]
+        while waiting and waiting[0][0] < edge:
+            _, _, of, event = heapq.heappop(waiting)
+            yield _event(of, event)
+        if (last_ms(row), row[1]) < low:
+            continue
+        for event in unpack(row):
+            if low <= event[:2] < high:
+                heapq.heappush(waiting, (sign * event[0], sign * event[1], row, event))
+    while waiting:
+        _, _, of, event = heapq.heappop(waiting)
+        yield _event(of, event)

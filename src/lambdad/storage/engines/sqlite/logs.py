@@ -15,6 +15,7 @@ from functools import partial
 from lambdad.domain.clock import Clock
 from lambdad.storage.base import (
     AlreadyExists,
+    LogBatches,
     LogEvent,
     LogGroup,
     LogGroupKey,
@@ -102,7 +103,7 @@ class SqliteLogStore:
         """List streams by name."""
         return await self._db.read(partial(_streams, key=key, page=_Page(prefix, after, limit)))
 
-    async def append(self, batches: Sequence[tuple[LogGroupKey, Sequence[LogEvent]]]) -> None:
+    async def append(self, batches: LogBatches) -> None:
         """Store events."""
         now_ms = int(self._clock.time() * 1000)
         await self._db.write(partial(append, batches=batches, now_ms=now_ms))
