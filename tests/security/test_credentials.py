@@ -22,9 +22,9 @@ NAMES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @pytest.fixture(scope="module")
-def caller(target: Range) -> RoleCaller:
-    target.deployed.add("caller")
-    return RoleCaller(target.user)
+def caller(made: Range) -> RoleCaller:
+    made.deployed.add("caller")
+    return RoleCaller(made.user)
 
 
 def outside(target: Range, service: str, credentials: Mapping[str, str]) -> Any:

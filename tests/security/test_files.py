@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_files_of_the_host_are_not_there(target: Range, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mine")
@@ -24,6 +25,7 @@ def test_files_of_the_host_are_not_there(target: Range, tmp_path: Path) -> None:
     assert found == dict.fromkeys(paths, "ENOENT")
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_kernel_interfaces_are_closed(target: Range) -> None:
     secret = ["/proc/kcore", "/proc/kmsg", "/proc/iomem", "/proc/slabinfo", "/proc/vmallocinfo"]
     secret += ["/proc/kpagecount", "/proc/timer_list", "/proc/1/root", "/proc/1/environ"]
@@ -41,6 +43,7 @@ def test_kernel_interfaces_are_closed(target: Range) -> None:
     assert target.result("files.text", path="/proc/kallsyms") == ""
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_only_tmp_and_the_null_devices_can_be_written(target: Range) -> None:
     devices = {"full", "null", "random", "urandom", "zero"}
     assert set(target.result("files.writable")) == {f"/dev/{name}" for name in devices}
@@ -52,18 +55,21 @@ def test_only_tmp_and_the_null_devices_can_be_written(target: Range) -> None:
     }
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_code_that_environments_share_cannot_be_changed(target: Range) -> None:
     found = target.result("files.change_code")
     assert set(found.values()) <= {"EROFS", "EACCES", "EXDEV"}
     assert target.attack("files.listing", path="/var/task").error is None
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_links_devices_and_root_do_not_lead_out_of_tmp(target: Range) -> None:
     found = target.result("files.escape_tmp")
     assert found.pop("fifo") == "ok"
     assert set(found.values()) <= {"ENOENT", "EACCES", "EPERM", "EXDEV"}
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_set_uid_programs_gain_nothing(target: Range) -> None:
     found = target.result("files.set_uid")
     assert len(found["users"]) > 1
@@ -71,6 +77,7 @@ def test_set_uid_programs_gain_nothing(target: Range) -> None:
         assert (program, user, secure) == (program, found["me"], "0")
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_other_functions_and_environments_share_no_file(target: Range) -> None:
     other = target.attacker(name="other")
     uid = target.result("files.leave", path="/tmp/note", content="secret")
@@ -79,6 +86,7 @@ def test_other_functions_and_environments_share_no_file(target: Range) -> None:
     assert target.result("files.text", path="/tmp/note") == "secret"
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_mount_table_names_no_function_but_its_own(target: Range) -> None:
     """It shows where on the host the code lies: known and documented, of no use to a guest."""
     table = target.result("files.text", path="/proc/self/mountinfo")
@@ -93,11 +101,13 @@ def test_mount_table_names_no_function_but_its_own(target: Range) -> None:
     assert "nosuid" in table.splitlines()[0]
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_cgroups_do_not_say_where_in_the_host_they_are(target: Range) -> None:
     for line in target.result("files.text", path="/proc/self/cgroup").splitlines():
         assert line.endswith(":/")
 
 
+@pytest.mark.parametrize("target", [Origin.MADE, Origin.ASSIGNED], indirect=True)
 @pytest.mark.parametrize("memory_mb", [128])
 def test_tmp_ends_at_its_size_and_costs_no_memory(target: Range, memory_mb: int) -> None:
     function = target.attacker(memory_mb)

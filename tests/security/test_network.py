@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 DEVICE = "lmdtest-sec"
 PRIVATE = "10.234.77.1"
@@ -44,6 +44,7 @@ def host_addresses() -> list[str]:
     return sorted({line.split()[3].split("/")[0] for line in shown.splitlines()})
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_services_of_the_host_are_out_of_reach(target: Range, services: list[int]) -> None:
     loopback, everywhere = services
     with socket.create_connection((PRIVATE, everywhere), timeout=2):
@@ -69,6 +70,7 @@ def test_private_networks_and_metadata_services_are_refused(target: Range) -> No
         assert set(found.values()) <= REFUSED | {"EINVAL", "EADDRNOTAVAIL"}, found
 
 
+@pytest.mark.parametrize("target", [Origin.MADE, Origin.ASSIGNED], indirect=True)
 def test_sandboxes_do_not_reach_each_other(target: Range) -> None:
     other = target.attacker(name="other")
     address = target.result("reach.listen", other, port=8099)
@@ -80,10 +82,12 @@ def test_sandboxes_do_not_reach_each_other(target: Range) -> None:
     assert target.result("reach.own_address") != address
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_sandbox_has_no_device_but_its_own(target: Range) -> None:
     assert set(target.result("reach.devices")) <= {"eth0", "lo"}
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_daemon_is_reached_by_its_endpoint_inside(target: Range) -> None:
     function = target.attacker(512, 20)
     found = target.result("reach.own_calls", function)

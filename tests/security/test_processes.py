@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 FOREVER_S = 2
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_only_own_processes_are_visible_and_can_be_signalled(target: Range) -> None:
     seen = target.result("hogs.processes")
     assert seen.pop("1") == "init"
@@ -19,6 +20,7 @@ def test_only_own_processes_are_visible_and_can_be_signalled(target: Range) -> N
     assert target.daemon.running
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_killing_everything_reaches_nobody_else(target: Range) -> None:
     assert target.result("hogs.kill_everything_else") == 9
     other = target.attacker(name="other")
@@ -28,7 +30,11 @@ def test_killing_everything_reaches_nobody_else(target: Range) -> None:
     assert target.result("hogs.processes", other)["1"] == "init"
 
 
-@pytest.mark.parametrize("ignore", [False, True])
+@pytest.mark.parametrize(
+    ("target", "ignore"),
+    [(Origin.MADE, False), (Origin.MADE, True), (Origin.RESTORED, True)],
+    indirect=["target"],
+)
 def test_fork_bomb_ends_with_its_timeout(target: Range, *, ignore: bool) -> None:
     function = target.attacker(256, FOREVER_S)
     with target.observed() as seen:
@@ -38,9 +44,10 @@ def test_fork_bomb_ends_with_its_timeout(target: Range, *, ignore: bool) -> None
     target.settle()
     assert len(target.result("hogs.processes", function)) == 2
     # PID 1 and the runtime process of each idle environment, and nothing else.
-    assert len(target.holdings().processes) <= 2 * target.settle()
+    assert target.no_other_processes()
 
 
+@pytest.mark.parametrize("target", [Origin.MADE, Origin.ASSIGNED], indirect=True)
 def test_processes_end_at_the_limit(target: Range) -> None:
     found = target.result("hogs.count_processes", target.attacker(1024, 20))
     assert found["why"] == "Resource temporarily unavailable"
@@ -55,7 +62,7 @@ def test_a_thousand_spinning_processes_are_gone_after_the_timeout(target: Range)
         target.settle()
     assert answer.payload["errorType"] == "Sandbox.Timedout"
     assert max(seen.bystander_s) < 2
-    assert len(target.holdings().processes) <= 2 * target.settle()
+    assert target.no_other_processes()
 
 
 def test_function_that_ignores_signals_is_gone_after_its_timeout(target: Range) -> None:
@@ -65,6 +72,7 @@ def test_function_that_ignores_signals_is_gone_after_its_timeout(target: Range) 
     assert len(target.result("hogs.processes", function)) == 2
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_daemons_of_a_function_stand_still_between_invocations(target: Range) -> None:
     """A double fork in a session of its own is frozen like everything else."""
     function = target.attacker(512, 19)
@@ -92,19 +100,27 @@ def test_threads_stand_still_between_invocations(target: Range) -> None:
     assert second - first < 20
 
 
+WAYS = [
+    ("exit 0", "Runtime exited without providing a reason"),
+    ("exit 3", "exit status 3"),
+    ("quick exit 7", "exit status 7"),
+    ("exec", "Runtime exited without providing a reason"),
+    ("abort", "signal: aborted"),
+    ("segfault", "signal: segmentation fault"),
+    ("SIGKILL", "signal: killed"),
+    ("SIGTERM", "signal: terminated"),
+    ("SIGSYS", "signal: bad system call"),
+]
+
+
 @pytest.mark.parametrize(
-    ("how", "reason"),
+    ("target", "how", "reason"),
     [
-        ("exit 0", "Runtime exited without providing a reason"),
-        ("exit 3", "exit status 3"),
-        ("quick exit 7", "exit status 7"),
-        ("exec", "Runtime exited without providing a reason"),
-        ("abort", "signal: aborted"),
-        ("segfault", "signal: segmentation fault"),
-        ("SIGKILL", "signal: killed"),
-        ("SIGTERM", "signal: terminated"),
-        ("SIGSYS", "signal: bad system call"),
+        *((Origin.MADE, *way) for way in WAYS),
+        *((Origin.ASSIGNED, *way) for way in WAYS if way[0] in ("exec", "SIGKILL")),
+        *((Origin.RESTORED, *way) for way in WAYS if way[0] in ("exec", "segfault")),
     ],
+    indirect=["target"],
 )
 def test_every_way_to_end_is_told_and_the_next_call_is_served(
     target: Range, how: str, reason: str
@@ -120,6 +136,7 @@ def test_function_that_stops_itself_times_out(target: Range) -> None:
     assert answer.payload["errorMessage"].endswith("Task timed out after 1.00 seconds")
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_environment_variables_of_others_are_nowhere(target: Range) -> None:
     """Not in the own environment, nor in memory inherited from the launcher."""
     secret = "correct-horse-battery-staple"  # noqa: S105 - made up

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 TIMEOUT_S = 3
 
@@ -19,7 +19,15 @@ def available_mb() -> int:
     raise AssertionError
 
 
-@pytest.mark.parametrize("what", ["plain", "memfd", "shared", "sysv"])
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        *((Origin.MADE, what) for what in ("plain", "memfd", "shared", "sysv")),
+        (Origin.ASSIGNED, "shared"),
+        (Origin.RESTORED, "plain"),
+    ],
+    indirect=["target"],
+)
 def test_memory_ends_at_its_limit(target: Range, what: str) -> None:
     function = target.attacker(256, TIMEOUT_S)
     answer = target.attack(f"hogs.memory_{what}", function)
@@ -59,12 +67,14 @@ def test_arguments_of_programs_count_as_memory(target: Range) -> None:
     assert found["longest"] == "Argument list too long"
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_descriptors_end_at_the_limit(target: Range) -> None:
     found = target.result("hogs.descriptors")
     assert found["why"] == "Too many open files"
     assert 1000 < found["opened"] < 1024
 
 
+@pytest.mark.parametrize("target", [Origin.MADE, Origin.RESTORED], indirect=True)
 def test_processor_time_is_a_share(target: Range) -> None:
     """128 MB of 1,769 MB are 0.07 of a processor, however hard it spins."""
     function = target.attacker(128, 19)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lambdad.testing.asking import asking
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 GROWTH_KIB_MAX = 128 * 1024
 # What one environment's requests may hold, 96 MiB; growing buffers and reads come on top.
@@ -48,6 +48,7 @@ def test_running_invocation_of_others_cannot_be_answered(target: Range) -> None:
     assert found["id in pieces"] == 400
 
 
+@pytest.mark.parametrize("target", Origin, indirect=True)
 def test_second_answer_is_refused(target: Range) -> None:
     function = target.attacker(256, 16)
     assert target.result("wire.answer_twice", function) == "mine"

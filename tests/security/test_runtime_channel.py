@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from lambdad.testing.firing_range import Range
+from lambdad.testing.firing_range import Origin, Range
 
 GROWTH_KIB_MAX = 64 * 1024
 
 
+KINDS = ["random", "endless piece", "endless answer", "many questions", "half a frame"]
+
+
 @pytest.mark.parametrize(
-    "kind", ["random", "endless piece", "endless answer", "many questions", "half a frame"]
+    ("target", "kind"),
+    [
+        *((Origin.MADE, kind) for kind in KINDS),
+        *((origin, "random") for origin in (Origin.ASSIGNED, Origin.RESTORED)),
+    ],
+    indirect=["target"],
 )
 def test_frames_of_a_function_harm_nobody_else(target: Range, kind: str) -> None:
     function = target.attacker(256, 3)

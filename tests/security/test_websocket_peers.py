@@ -82,9 +82,9 @@ class Sockets:
 
 
 @pytest.fixture(scope="module")
-def sockets(target: Range) -> Sockets:
-    target.deployed.add(FUNCTION)
-    return Sockets(target.daemon)
+def sockets(made: Range) -> Sockets:
+    made.deployed.add(FUNCTION)
+    return Sockets(made.daemon)
 
 
 def flood(peer: socket.socket, frame: bytes, until: threading.Event) -> None:

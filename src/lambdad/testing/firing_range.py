@@ -8,16 +8,30 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from lambdad.domain.clock import SystemClock
 from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import Answer, Deployer
+from lambdad.testing.deploy import RUNTIME, Answer, Deployer
 from lambdad.testing.leaks import Holdings, holdings
 
 BYSTANDER = "def handler(event, context):\n    return event\n"
+
+
+class Origin(StrEnum):
+    """How the environments of functions on a range come about."""
+
+    MADE = "made on demand"
+    ASSIGNED = "assigned"
+    RESTORED = "restored"
+
+    @property
+    def runtime(self) -> str:
+        """What functions run on: AWS has no SnapStart for every Python."""
+        return "python3.12" if self is Origin.RESTORED else RUNTIME
 
 
 @dataclass
@@ -28,20 +42,49 @@ class Range:
 
     Attributes:
         hostile: folder with the code of the hostile function: `app.handler` and its modules.
+        origin: of all environments but the bystander's.
     """
 
     daemon: DaemonProcess
     user: Deployer
     hostile: Path
+    origin: Origin = Origin.MADE
     deployed: set[str] = field(default_factory=set)
+    _versions: dict[str, str] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def deploy(self, name: str, files: Any, **configuration: Any) -> str:
-        """Put a function there, once."""
+        """Put a function there, once; returns what it is invoked as."""
+        restored = self.origin is Origin.RESTORED
         if name not in self.deployed:
             self.deployed.add(name)
+            configuration.setdefault("Runtime", self.origin.runtime)
+            if restored:
+                configuration["SnapStart"] = {"ApplyOn": "PublishedVersions"}
             self.user.deploy(name, files, **configuration)
-        return name
+            if restored:
+                self._versions[name] = self._publish(name)
+            if self.origin is Origin.ASSIGNED:
+                self._await_ready(configuration["Runtime"])
+        return self._versions.get(name, name)
+
+    def forget(self) -> None:
+        """Delete the functions, but for the bystander."""
+        for name in self.deployed:
+            self.user.lambda_.delete_function(FunctionName=name)
+        self.deployed.clear()
+        self._versions.clear()
+
+    def _publish(self, name: str) -> str:
+        arn: str = self.user.lambda_.publish_version(FunctionName=name)["FunctionArn"]
+        waiter = self.user.lambda_.get_waiter("published_version_active")
+        waiter.wait(FunctionName=arn, WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
+        version = self.user.lambda_.get_function_configuration(FunctionName=arn)
+        assert version["SnapStart"]["OptimizationStatus"] == "On", version
+        return arn
+
+    def _await_ready(self, runtime: str) -> None:
+        assert any(self._health("prewarmed").get(runtime) for _ in asking()), runtime
 
     def attacker(self, memory_mb: int = 256, timeout_s: int = 20, name: str = "hostile") -> str:
         """Name a hostile function with these limits."""
@@ -52,7 +95,9 @@ class Range:
 
     def attack(self, what: str, function: str = "", **how: Any) -> Answer:
         """Run one attack: `module.function` of the folder `hostile`, with arguments."""
-        return self.user.invoke(function or self.attacker(), {"attack": what, "how": how})
+        answer = self.user.invoke(function or self.attacker(), {"attack": what, "how": how})
+        assert self.origin is not Origin.RESTORED or "\tInit Duration" not in answer.log, answer
+        return answer
 
     def result(self, what: str, function: str = "", **how: Any) -> Any:
         """What an attack says that it achieved; it must end without an error."""
@@ -61,10 +106,17 @@ class Range:
         return answer.payload
 
     def environments(self) -> dict[str, int]:
-        """How many there are, by what they do."""
+        """How many there are that were given their function, by what they do."""
+        return self._health("environments")
+
+    def waiting(self) -> int:
+        """How many there are that wait for a function."""
+        return sum(self._health("prewarmed").values())
+
+    def _health(self, part: str) -> dict[str, int]:
         url = f"{self.daemon.endpoint_url}/_lambdad/health"
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
-            counts: dict[str, int] = json.load(answer)["environments"]
+            counts: dict[str, int] = json.load(answer)[part]
         return counts
 
     def holdings(self) -> Holdings:
@@ -82,6 +134,18 @@ class Range:
                 return counts["idle"]
             counts = self.environments()
         raise AssertionError(counts)
+
+    def no_other_processes(self) -> bool:
+        """Whether there are only PID 1 and the runtime of each environment.
+
+        Of one that is just being made ahead, there are as many soon.
+        """
+        if self.origin is Origin.MADE:
+            return self._processes_beyond(self.settle()) <= 0
+        return any(self._processes_beyond(self.settle() + self.waiting()) <= 0 for _ in asking())
+
+    def _processes_beyond(self, environments: int) -> int:
+        return len(self.holdings().processes) - 2 * environments
 
     def bystander_s(self) -> float:
         """Seconds that somebody else's warm function takes to answer."""

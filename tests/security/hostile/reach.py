@@ -1,9 +1,10 @@
 """Tries to get to places on the network."""
 
-# ruff: noqa: S104, PLC0415
+# ruff: noqa: PTH123, S104, PLC0415
 
 import os
 import socket
+import time
 
 from tries import outcome
 
@@ -80,3 +81,10 @@ def own_calls():
 
 def environment():
     return dict(os.environ)
+
+
+def age_s():
+    """Seconds since this process was started."""
+    with open("/proc/self/stat") as file:
+        begun = int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun
