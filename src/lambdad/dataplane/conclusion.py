@@ -9,31 +9,32 @@ from lambdad.dataplane.timing import Timing
 from lambdad.dataplane.work import Work
 from lambdad.domain.errors import FunctionError
 from lambdad.observability.metrics import Metrics
+from lambdad.observability.usage import peak_memory_mb
 from lambdad.sandbox.base import Sandbox
 
-_SHORT_S = 0.001
+_SHORT_S = 0.003
 _YOUNG_S = 0.05
 
 
 class PeakMemory:
     """The most memory that a sandbox has had. Mutable: what was read last, and when.
 
-    Behind an invocation of less than a millisecond, which cannot have taken much, one that was
-    read in the last 50 ms will do.
+    Behind an invocation of less than three milliseconds, which cannot have taken much, one that
+    was read in the last 50 ms will do.
     """
 
-    __slots__ = ("_at", "_bytes")
+    __slots__ = ("_at", "_mb")
 
     def __init__(self) -> None:
-        self._bytes = 0
+        self._mb = 1
         self._at = -inf
 
-    def bytes(self, sandbox: Sandbox, duration_s: float, now: float) -> int:
-        """Return it behind an invocation that ended at `now`, monotonic seconds."""
+    def megabytes(self, sandbox: Sandbox, size_mb: int, duration_s: float, now: float) -> int:
+        """Return it, at most `size_mb`, behind an invocation that ended at `now`, monotonic s."""
         if duration_s >= _SHORT_S or now - self._at >= _YOUNG_S:
-            self._bytes = sandbox.memory_peak_bytes()
+            self._mb = peak_memory_mb(sandbox.memory_peak_bytes(), size_mb)
             self._at = now
-        return self._bytes
+        return self._mb
 
 
 class Conclusion:
@@ -80,13 +81,13 @@ class Conclusion:
 
         `ended` is in monotonic seconds, `fatal` what took the runtime process with it.
         """
+        log = self._log
         duration_s = 0.0 if work.begun is None else ended - work.begun
-        usage = self._log.usage(
-            work.invocation,
-            duration_s=duration_s,
-            init_s=init_s,
-            peak_bytes=0 if sandbox is None else self._peak.bytes(sandbox, duration_s, ended),
-        )
+        if sandbox is None:
+            peak_mb = peak_memory_mb(0, log.memory_mb)
+        else:
+            peak_mb = self._peak.megabytes(sandbox, log.memory_mb, duration_s, ended)
+        usage = log.usage(work.invocation, duration_s=duration_s, init_s=init_s, peak_mb=peak_mb)
         error = work.error if fatal is None else fatal
         self._metrics.ended(
             work.invocation.invoked_arn,
@@ -95,5 +96,5 @@ class Conclusion:
             duration_ms=usage.duration_ms,
             failed=error is not None,
         )
-        course = None if self._log.plain else work.course(ended)
-        return self._log.finish(usage, error, fatal=fatal is not None, course=course)
+        course = None if log.plain else work.course(ended)
+        return log.finish(usage, error, fatal=fatal is not None, course=course)

@@ -1,31 +1,24 @@
-"""What an environment writes to its log stream, and the tail that a caller asked for.
-
-Decides in which of the function's formats and from which levels on. The tail has the lines of the
-format Text in any case, as on AWS.
-"""
+"""What an environment writes to its log stream, in which order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from lambdad.dataplane.failures import FatalError, outcome_of_phase, outcome_reported
-from lambdad.dataplane.log_names import runtime_version, stream_name
-from lambdad.dataplane.telemetry_api.stream import TelemetryStream
+from lambdad.dataplane.function_log import FunctionLog
+from lambdad.dataplane.log_names import runtime_version
 from lambdad.domain.clock import Clock
 from lambdad.domain.environments import InitializationType
 from lambdad.domain.errors import FunctionError
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
-from lambdad.domain.logs import LogGroupKey
 from lambdad.observability import platform_events, report
 from lambdad.observability.extension_records import extension_event, extension_line
-from lambdad.observability.levels import admits, claims_of, credible
-from lambdad.observability.lines import Frame, FrameReader, LineSplitter
+from lambdad.observability.lines import FrameReader, LineSplitter
 from lambdad.observability.logs import LogWriter
-from lambdad.observability.platform_events import Course, Initialisation, PlatformEvent, event_time
+from lambdad.observability.platform_events import Course, Initialisation, event_time
 from lambdad.observability.report import Outcome
 from lambdad.observability.tail import LogTail
 from lambdad.observability.usage import (
@@ -33,19 +26,18 @@ from lambdad.observability.usage import (
     UsageRecord,
     billed_duration_ms,
     billed_restore_ms,
-    peak_memory_mb,
 )
 
 
-class EnvironmentLog:
-    """The log stream of one environment.
+class EnvironmentLog(FunctionLog):
+    """What an environment tells of itself, phase by phase, and what its processes print.
 
-    Mutable: what is unfinished of the guest's output; the tail of the running invocation, and
-    whether the end of its runtime's part is written; since when an init goes on that is not
-    reported, and whether its runtime's part is; the restore to report; who gets telemetry.
+    Mutable: what is unfinished of the guest's output; whether the end of the running invocation's
+    runtime part is written; since when an init goes on that is not reported, and whether its
+    runtime's part is; when an invocation began last; the restore to report.
 
     Attributes:
-        plain: whether the running invocation has lines in the format Text, for the store alone.
+        memory_mb: of the function, configured.
     """
 
     def __init__(
@@ -55,39 +47,16 @@ class EnvironmentLog:
         logs: LogWriter,
         initialization: InitializationType = InitializationType.ON_DEMAND,
     ) -> None:
-        key = function.key
-        self._function = function
-        self._clock = clock
-        self._logs = logs
-        group = LogGroupKey(
-            account_id=key.account_id, region=key.region, name=function.logging.log_group
-        )
-        self.stream = stream_name(function, clock)
-        self._store = logs.stream(group, self.stream).write
-        self._structured = function.logging.log_format == "JSON"
+        super().__init__(function, clock, logs)
+        self.memory_mb = function.memory_mb
+        self._begun_ms = 0
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
         self._init_runtime_done = self._runtime_done = True
         self._trace_header: str | None = None
-        self._subscribers: TelemetryStream | None = None
-        self.plain = False
         self._lines = LineSplitter()
         self._frames = FrameReader()
-        self._tail: LogTail | None = None
         self._restore: Restore | None = None
-
-    @property
-    def congested(self) -> bool:
-        """Whether the disk cannot keep up, so that the guest should wait."""
-        return self._logs.congested
-
-    async def uncongested(self) -> None:
-        """Wait until the disk has caught up."""
-        await self._logs.uncongested()
-
-    def attach(self, subscribers: TelemetryStream) -> None:
-        """Tell whoever subscribed there what happens from now on, whatever format and levels."""
-        self._subscribers = subscribers
 
     def init_start(self, *, again: bool = False) -> None:
         """An environment begins to initialise; `again`: within an invocation."""
@@ -188,14 +157,20 @@ class EnvironmentLog:
     def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
         """An invocation begins; `initialised` is false when the init before it failed."""
         # Of an init that an invocation reports the format Text has no line.
-        self._init_ended(None if initialised else Outcome(status="failure"))
+        if self._init_begun is not None:
+            self._init_ended(None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
         self.plain = not self._structured and self._tail is None and self._told is None
         self._runtime_done = False
         self._trace_header = trace = invocation.trace_header
+        self._begun_ms = int(self._clock.time() * 1000)
         version = self._function.version
+        line = report.start_line(invocation.request_id, version)
+        if self.plain:
+            self._store(self._begun_ms, line)
+            return
         self._platform(
-            report.start_line(invocation.request_id, version),
+            line,
             lambda: platform_events.start(
                 invocation.request_id, version, invocation.tenant_id, trace
             ),
@@ -249,13 +224,14 @@ class EnvironmentLog:
         for line in self._lines.flush():
             self._application(line)
         outcome = self._failure(usage.request_id, error) if error is not None and fatal else None
-        ended = outcome if fatal else outcome_reported(error)
-        self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
         if self.plain:
-            now_ms = self._now_ms()
+            self._runtime_done = True
+            now_ms = int(self._clock.time() * 1000)
             self._store(now_ms, report.end_line(usage.request_id))
             self._store(now_ms, report.report_line(usage, outcome=outcome))
             return None
+        ended = outcome if fatal else outcome_reported(error)
+        self._invocation_events(usage.request_id, usage.duration_ms, ended, course)
         self._platform(report.end_line(usage.request_id), None)
         trace = self._trace_header
         self._platform(
@@ -271,23 +247,22 @@ class EnvironmentLog:
         *,
         duration_s: float,
         init_s: float | None,
-        peak_bytes: int,
+        peak_mb: int,
     ) -> UsageRecord:
-        """What the invocation used, in the figures that are billed."""
+        """What the invocation used, in the figures that are billed; it began with :meth:`start`."""
         duration_ms = duration_s * 1000
         init_ms = None if init_s is None else init_s * 1000
-        memory_mb = self._function.memory_mb
         restore, self._restore = self._restore, None
         return UsageRecord(
             function=self._function.key,
             version=self._function.version,
             request_id=invocation.request_id,
-            timestamp_ms=int((self._clock.time() - duration_s) * 1000),
+            timestamp_ms=self._begun_ms,
             duration_ms=duration_ms,
             init_duration_ms=init_ms,
             billed_duration_ms=billed_duration_ms(duration_ms, init_ms),
-            memory_size_mb=memory_mb,
-            max_memory_used_mb=peak_memory_mb(peak_bytes, memory_mb),
+            memory_size_mb=self.memory_mb,
+            max_memory_used_mb=peak_mb,
             restore=restore,
         )
 
@@ -302,18 +277,6 @@ class EnvironmentLog:
         timeout_s = float(self._function.timeout_s)
         self._fault(report.timed_out_line(self._clock.now(), request_id, timeout_s))
         return Outcome(status="timeout")
-
-    def _fault(self, line: str) -> None:
-        """Write a line that has no event but for subscribers of the Logs API."""
-        self._platform(line, None)
-        if (told := self._told) is not None:
-            told.platform(platform_events.fault(line.rstrip("\n")), self._clock.now())
-
-    @property
-    def _told(self) -> TelemetryStream | None:
-        """Who is told by the Telemetry API; None when nobody is."""
-        subscribers = self._subscribers
-        return None if subscribers is None or subscribers.idle else subscribers
 
     def _invocation_events(
         self, request_id: str, duration_ms: float, outcome: Outcome | None, course: Course | None
@@ -345,49 +308,3 @@ class EnvironmentLog:
         self._init_begun = None
         of = self._initialisation
         self._platform("", lambda: platform_events.init_report(of, duration_ms, outcome))
-
-    def _platform(self, line: str, event_of: Callable[[], PlatformEvent] | None) -> None:
-        """Write a record of the platform: the line or the event, as the function's format is."""
-        if self.plain:
-            if line:
-                self._store(self._now_ms(), line)
-            return
-        if self._tail is not None:
-            self._tail.add(line)
-        told = self._told
-        event = event_of() if event_of is not None and (told or self._structured) else None
-        if told is not None and event is not None:
-            told.platform(event, self._clock.now())
-        if not self._structured:
-            if line:
-                self._store(self._now_ms(), line)
-        elif event is not None and admits(self._function.logging.system_log_level, event.level):
-            self._store(self._now_ms(), event.text(self._clock.now()))
-
-    def _framed(self, frame: Frame) -> None:
-        level = frame.level or (claims_of(frame.text).level if self._structured else None)
-        self._printed(frame.text, level, frame.happened_ms(self._now_ms()))
-
-    def _application(self, line: str, source: str = "function") -> None:
-        """Write a line that somebody printed: only JSON has a level and a time of its own."""
-        now_ms = self._now_ms()
-        if not self._structured:
-            self._printed(line, None, now_ms, source)
-            return
-        claims = claims_of(line)
-        self._printed(line, claims.level, credible(claims.timestamp_ms, now_ms), source)
-
-    def _printed(
-        self, line: str, level: str | None, timestamp_ms: int, source: str = "function"
-    ) -> None:
-        if self._structured and not admits(self._function.logging.application_log_level, level):
-            return
-        if self._tail is not None:
-            self._tail.add(line)
-        if (told := self._told) is not None:
-            moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-            told.printed(source, line, moment, structured=self._structured)
-        self._store(timestamp_ms, line)
-
-    def _now_ms(self) -> int:
-        return int(self._clock.time() * 1000)

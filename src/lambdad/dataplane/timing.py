@@ -81,12 +81,16 @@ class Conclusions:
 
     def __init__(self) -> None:
         self._waiting: list[Concluding] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def later(self, concluding: Concluding) -> None:
         """Call when the event loop has been through what came with an answer."""
-        self._waiting.append(concluding)
-        if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._call)
+        waiting = self._waiting
+        if not waiting:
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._call)
+        waiting.append(concluding)
 
     def _call(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -81,16 +81,17 @@ class LogStreamWriter:
 
     def write(self, timestamp_ms: int, message: str) -> None:
         """Take an event. Never blocks, never raises; costs less than a microsecond."""
-        if len(message) > _SURELY_WHOLE or not message.isascii():
+        size = len(message)
+        if size > _SURELY_WHOLE or not message.isascii():
             for piece in split_event(message.encode("utf-8", "replace").decode()):
                 self._take(timestamp_ms, piece, _size(piece))
-        elif message:
-            self._take(timestamp_ms, message, len(message) + _EVENT_OVERHEAD_BYTES)
+        elif size:
+            self._take(timestamp_ms, message, size + _EVENT_OVERHEAD_BYTES)
 
     def _take(self, timestamp_ms: int, message: str, size: int) -> None:
-        writer = self._writer
-        if self._messages or writer.opened(self):
-            self._messages.append(message)
+        writer, messages = self._writer, self._messages
+        if messages or writer.opened(self):
+            messages.append(message)
             self._times_ms.append(timestamp_ms)
             writer.taken_bytes += size
             if writer.taken_bytes >= _BATCH_BYTES:

@@ -1,12 +1,13 @@
 """Counters under CloudWatch's names, by function, since the daemon started and since last taken.
 
 Mutable: the counters. Bounded: functions beyond the first :data:`FUNCTIONS_MAX` share one name.
-Who counts does so behind answers: a sum each time; everything else is done by whoever takes.
+Who counts does so behind answers: a number is kept each time; the rest is done for many at once.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ OTHERS = "*"
 # Durations are told apart to two hundredths of themselves, for percentiles.
 _STEPS = 50.0
 _LEAST_MS = 0.01
+# Durations of which nothing is worked out.
+_FRESH_MAX = 1_000
 
 
 @dataclass(slots=True)
@@ -30,15 +33,12 @@ class Statistic:
     minimum: float = math.inf
     maximum: float = 0.0
 
-    def add(self, value: float) -> None:
-        """Take a value in."""
-        self.count += 1
-        self.sum += value
-        # Called for every invocation: `min` and `max` would take twice as long.
-        if value < self.minimum:  # noqa: PLR1730
-            self.minimum = value
-        if value > self.maximum:  # noqa: PLR1730
-            self.maximum = value
+    def add(self, *values: float) -> None:
+        """Take values in, at least one."""
+        self.count += len(values)
+        self.sum += sum(values)
+        self.minimum = min(self.minimum, *values)
+        self.maximum = max(self.maximum, *values)
 
 
 @dataclass(slots=True)
@@ -46,16 +46,37 @@ class Calls:
     """Invocations of one function, by one name and version, that began in one minute.
 
     Attributes:
+        failed: those of them that failed.
         throttled: refused, in none of the others.
-        durations: in milliseconds.
+        durations: in milliseconds; valid after :meth:`settle`, as is the next.
         spread: how many took how long, by steps; see :func:`duration_of`.
     """
 
-    count: int = 0
     failed: int = 0
     throttled: int = 0
     durations: Statistic = field(default_factory=Statistic)
     spread: dict[int, int] = field(default_factory=dict)
+    _fresh: list[float] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many there were; valid after :meth:`settle`."""
+        return self.durations.count
+
+    def ended(self, duration_ms: float) -> None:
+        """Count one; what there is to work out is left for later, when it is done for many."""
+        fresh = self._fresh
+        fresh.append(duration_ms)
+        if len(fresh) >= _FRESH_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Work out the figures."""
+        fresh, self._fresh = self._fresh, []
+        if fresh:
+            self.durations.add(*fresh)
+            for step, number in Counter(map(_step_of, fresh)).items():
+                self.spread[step] = self.spread.get(step, 0) + number
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +113,12 @@ class Metrics:
     def ended(
         self, arn: str, version: str, *, begun_ms: int, duration_ms: float, failed: bool
     ) -> None:
-        """Count an invocation that is over; about a microsecond."""
-        calls = self._of(arn, version, begun_ms // 60_000)
-        calls.count += 1
-        calls.failed += failed
-        calls.durations.add(duration_ms)
-        step = int(_STEPS * math.log(duration_ms if duration_ms > _LEAST_MS else _LEAST_MS))
-        calls.spread[step] = calls.spread.get(step, 0) + 1
+        """Count an invocation that is over; less than half a microsecond."""
+        minute = begun_ms // 60_000
+        calls = self._calls.get((arn, version, minute)) or self._of(arn, version, minute)
+        calls.ended(duration_ms)
+        if failed:
+            calls.failed += 1
 
     def throttled(self, arn: str, at_s: float) -> None:
         """Count an invocation that there was no room for."""
@@ -120,6 +140,8 @@ class Metrics:
     def take_calls(self) -> Mapping[CallsKey, Calls]:
         """Return the invocations that ended since the last time."""
         calls, self._calls = self._calls, {}
+        for each in calls.values():
+            each.settle()
         return {CallsKey(*key): each for key, each in calls.items()}
 
     def _of(self, arn: str, version: str, minute: int) -> Calls:
@@ -130,6 +152,11 @@ class Metrics:
                 key = (OTHERS, "", minute)
             calls = self._calls.setdefault(key, Calls())
         return calls
+
+
+def _step_of(duration_ms: float) -> int:
+    """Return the step of `Calls.spread` that a duration falls into."""
+    return int(_STEPS * math.log(duration_ms if duration_ms > _LEAST_MS else _LEAST_MS))
 
 
 def duration_of(step: int) -> float:

@@ -45,9 +45,9 @@ def billed_restore_ms(hooks_ms: float) -> int:
     return -(-round(hooks_ms * 100) // 100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class UsageRecord:
-    """What one invocation used.
+    """What one invocation used. Nobody changes one; to say so would double what one costs.
 
     Attributes:
         version: that ran, `$LATEST` or a number.

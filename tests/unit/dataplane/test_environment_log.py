@@ -80,7 +80,7 @@ class World:
         invocation = AN_INVOCATION
         self.log.start(invocation)
         self.log.output(b"said\n")
-        usage = self.log.usage(invocation, duration_s=0.002, init_s=0.1, peak_bytes=30 << 20)
+        usage = self.log.usage(invocation, duration_s=0.002, init_s=0.1, peak_mb=30)
         return self.log.finish(usage, error, fatal=fatal)
 
 
@@ -258,7 +258,7 @@ def test_a_restore_is_told_once_and_by_the_first_invocation_behind_it() -> None:
     world.log.restore_report(0.0075, 0.0021, None)
     for _ in range(2):
         world.log.start(AN_INVOCATION)
-        usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_bytes=30 << 20)
+        usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_mb=30)
         world.log.finish(usage, None, fatal=False)
     start, done, report, *others = world.written.documents
     assert start["type"] == "platform.restoreStart"
@@ -302,7 +302,7 @@ def test_an_init_within_an_invocation_has_records_of_its_own() -> None:
     world.log.init_runtime_done()
     world.log.init_repeated(None)
     world.log.runtime_done(REQUEST_ID, 0.002, None)
-    usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_bytes=30 << 20)
+    usage = world.log.usage(AN_INVOCATION, duration_s=0.003, init_s=None, peak_mb=30)
     world.log.finish(usage, None, fatal=False)
     documents = world.written.documents
     assert [document["type"] for document in documents] == [

@@ -103,18 +103,20 @@ async def test_what_was_written_before_an_answer_is_read_before_its_end() -> Non
 class Box:
     """A sandbox that has had so much memory."""
 
-    peak = 1
+    peak_mb = 1
 
     def memory_peak_bytes(self) -> int:
-        return self.peak
+        return self.peak_mb << 20
 
 
 def test_the_peak_is_read_again_behind_what_took_its_time_and_before_long() -> None:
     memory, box = PeakMemory(), Box()
     sandbox = cast("Sandbox", box)
-    assert memory.bytes(sandbox, 0.0001, 10.0) == 1
-    box.peak = 2
-    assert memory.bytes(sandbox, 0.0001, 10.01) == 1
-    assert memory.bytes(sandbox, 0.0011, 10.02) == 2
-    box.peak = 3
-    assert memory.bytes(sandbox, 0.0001, 10.08) == 3
+    assert memory.megabytes(sandbox, 128, 0.0001, 10.0) == 1
+    box.peak_mb = 2
+    assert memory.megabytes(sandbox, 128, 0.0001, 10.01) == 1
+    assert memory.megabytes(sandbox, 128, 0.0031, 10.02) == 2
+    box.peak_mb = 3
+    assert memory.megabytes(sandbox, 128, 0.0001, 10.08) == 3
+    box.peak_mb = 300
+    assert memory.megabytes(sandbox, 128, 1.0, 10.09) == 128
