@@ -39,6 +39,7 @@ class PreparedInvocations:
         """`changes` counts what changes in functions, aliases and policies."""
         self._changes = changes
         self._entries: dict[Key, Prepared] = {}
+        self._claims: dict[tuple[str, str], tuple[Caller, Prepared]] = {}
         self._at = changes()
 
     def now(self) -> int:
@@ -51,8 +52,24 @@ class PreparedInvocations:
             return
         if mark != self._at or len(self._entries) >= _ENTRIES_MAX:
             self._entries.clear()
+            self._claims.clear()
             self._at = mark
         self._entries[name, region, caller.arn, caller.role_arn] = found
+
+    def keep(self, path: str, claim: str, caller: Caller, found: Prepared) -> None:
+        """Keep what was just found as what a path and an Authorization header's beginning lead to.
+
+        Only of somebody who is taken at their word, of whom nothing else in a request tells.
+        """
+        if len(self._claims) >= _ENTRIES_MAX:
+            self._claims.clear()
+        self._claims[path, claim] = (caller, found)
+
+    def recall(self, path: str, claim: str) -> tuple[Caller, Prepared] | None:
+        """Return what was kept, as long as it holds."""
+        if self._at != self._changes():
+            return None
+        return self._claims.get((path, claim))
 
     def find(self, name: str, caller: Caller, region: str) -> Prepared | None:
         """Return what is known of a function, as it was named, and a caller; None is nothing."""

@@ -1,6 +1,6 @@
 """Plain synchronous invocations, from request to answer by calls alone: no task, no future.
 
-Serves what `prepared` knows: everything else takes the general way, which teaches it. Both ways
+Serves what `prepared` knows, or can find out at once: everything else takes the general way. Both
 have the same rules: who calls is found out each time, the checks of the request itself are the
 operation's own functions, and answers are laid out by what the general way makes of a sample.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lambdad.api.app import App, context_of, failure, laid_out
-from lambdad.api.lambda_.invocations import answer_of, check_size, event_of
+from lambdad.api.lambda_.invocations import answer_of, check_size, event_of, prepare
 from lambdad.api.prepared import Prepared
 from lambdad.authz.callers import Caller
 from lambdad.authz.principals import DEFAULT_REGION
@@ -20,8 +20,9 @@ from lambdad.protocol.aws_chunked import is_chunked
 from lambdad.protocol.bindings import input_bindings
 from lambdad.protocol.http import HttpRequest, HttpResponse
 from lambdad.protocol.http1_responses import encode_response
-from lambdad.protocol.sigv4 import parse_credential
+from lambdad.protocol.sigv4 import Credential, claim_of, parse_credential
 from lambdad.protocol.sigv4_refusals import SignatureRefused
+from lambdad.protocol.validator import validate
 
 Reply = Callable[[HttpResponse | bytes], None]
 
@@ -30,6 +31,7 @@ _ACTION = "InvokeFunction"
 _BEGINNING, _END = "/2015-03-31/functions/", "/invocations"
 _KIND, _PLAIN_KIND = "x-amz-invocation-type", "RequestResponse"
 _TRACE = "X-Amzn-Trace-Id"
+_TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 
 
 def is_plain(request: HttpRequest) -> bool:
@@ -54,6 +56,7 @@ class QuickInvocations:
         self._permissions = app.services.functions.permissions
         self._prepared = app.services.prepared
         self._begin_work = app.services.invoker.begin
+        self._request_ids = app.request_ids
         self.operation = self.service.model.operation_model(_OPERATION)
         bound = {each.wire_name.lower() for each in input_bindings(self.operation).headers}
         self._special = frozenset(bound - {_KIND} | {"x-amz-target"})
@@ -70,27 +73,58 @@ class QuickInvocations:
             return False
         if headers.get(_KIND, _PLAIN_KIND) != _PLAIN_KIND:
             return False
-        credential = parse_credential(request)
-        app = self.app
-        if app.elsewhere.identify(request, credential) != self.service.name:
-            return False
-        try:
-            caller = app.authenticator.authenticate(
-                request, service=self._signing_name, credential=credential
-            )
-        except SignatureRefused:
-            return False
-        region = credential.region if credential is not None else DEFAULT_REGION
-        name = request.path[len(_BEGINNING) : -len(_END)]
-        prepared = self._prepared.find(name, caller, region)
-        if prepared is None:
-            return False
-        asked = _Asked(self, request, reply, caller, next(app.request_ids))
+        claim = None if _TOKEN in headers else claim_of(headers.get("authorization", ""))
+        found = None if claim is None else self._prepared.recall(request.path, claim)
+        if found is None:
+            found = self._find(request)
+            if found is None:
+                return False
+            if claim is not None and not found[0].proven:
+                self._prepared.keep(request.path, claim, *found)
+        caller, prepared = found
+        asked = _Asked(self, request, reply, caller, next(self._request_ids))
         try:
             self._begin(request, prepared, asked)
         except Exception as error:  # noqa: BLE001 - told and logged
             asked.fail(error)
         return True
+
+    def _find(self, request: HttpRequest) -> tuple[Caller, Prepared] | None:
+        """Find out who calls, and what is known of that and of the function."""
+        credential = parse_credential(request)
+        app = self.app
+        if app.elsewhere.identify(request, credential) != self.service.name:
+            return None
+        try:
+            caller = app.authenticator.authenticate(
+                request, service=self._signing_name, credential=credential
+            )
+        except SignatureRefused:
+            return None
+        region = credential.region if credential is not None else DEFAULT_REGION
+        name = request.path[len(_BEGINNING) : -len(_END)]
+        prepared = self._prepared.find(name, caller, region)
+        if prepared is None:
+            prepared = self._first(request, name, credential, caller)
+        return None if prepared is None else (caller, prepared)
+
+    def _first(
+        self, request: HttpRequest, name: str, credential: Credential | None, caller: Caller
+    ) -> Prepared | None:
+        """Check in full; None where the general way has to, or tells best why it is refused."""
+        context = context_of(
+            request,
+            credential,
+            caller,
+            self.app.services,
+            authenticator=self.app.authenticator,
+            request_id="",
+        )
+        try:
+            validate(self.operation, {"FunctionName": name})
+            return prepare(context, name)
+        except Exception:  # noqa: BLE001 - the general way comes to the same, and tells
+            return None
 
     def _begin(self, request: HttpRequest, prepared: Prepared, asked: _Asked) -> None:
         check_size(request)

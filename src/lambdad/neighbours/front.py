@@ -145,9 +145,14 @@ class Neighbours:
             for (name, server), answering in zip(servers.items(), answers, strict=True)
         }
 
+    def builtin(self, service: str) -> Builtin | None:
+        """Return what serves a service if that is lambdad itself."""
+        server = self._servers.get(service)
+        return server if isinstance(server, Builtin) else None
+
     def is_own(self, service: str) -> bool:
         """Whether lambdad itself serves a service here."""
-        return isinstance(self._servers.get(service), Builtin)
+        return self.builtin(service) is not None
 
     async def parts(self, service: str) -> Any:
         """Return the parts of a service of lambdad's own, opened if need be.
@@ -165,13 +170,13 @@ class Neighbours:
 
     def opened(self, service: str) -> Any | None:
         """Return the parts of a service of lambdad's own if they are open; nothing is opened."""
-        server = self._servers.get(service)
-        return server.hosted.parts if isinstance(server, Builtin) else None
+        server = self.builtin(service)
+        return None if server is None else server.hosted.parts
 
     def when_opened(self, service: str, tell: Callable[[Any], None]) -> None:
         """Let something know the parts of a service of lambdad's own once it is opened."""
-        server = self._servers.get(service)
-        if isinstance(server, Builtin):
+        server = self.builtin(service)
+        if server is not None:
             server.hosted.when_opened = tell
 
     async def start(self) -> None:

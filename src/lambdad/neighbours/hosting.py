@@ -95,15 +95,11 @@ class Hosted:
         self._setup = setup
         self._lock = asyncio.Lock()
         self._neighbour: Neighbour[Any] | None = None
-        self._parts: Parts | None = None
+        # What was opened.
+        self.parts: Parts | None = None
         self._closed = False
         # Told of the parts as soon as they are there.
         self.when_opened: Callable[[Any], None] | None = None
-
-    @property
-    def parts(self) -> Parts | None:
-        """What was opened."""
-        return self._parts
 
     async def opened(self) -> tuple[Neighbour[Any], Parts]:
         """Return definition and parts, importing and opening the service the first time.
@@ -111,19 +107,19 @@ class Hosted:
         Raises:
             HostUnfit: its database cannot be used; the next call tries again.
         """
-        if self._neighbour is not None and self._parts is not None:
-            return self._neighbour, self._parts
+        if self._neighbour is not None and self.parts is not None:
+            return self._neighbour, self.parts
         async with self._lock:
             if self._closed:
                 raise asyncio.CancelledError
             if self._neighbour is None:
                 # Reading a big service model takes a while.
                 self._neighbour = await asyncio.to_thread(load, self._name)
-            if self._parts is None:
-                self._parts = await self._neighbour.open(self._setup)
+            if self.parts is None:
+                self.parts = await self._neighbour.open(self._setup)
                 if self.when_opened is not None:
-                    self.when_opened(self._parts)
-            return self._neighbour, self._parts
+                    self.when_opened(self.parts)
+            return self._neighbour, self.parts
 
     async def start(self) -> None:
         """Open it now if it has work and has been used before."""
@@ -134,15 +130,15 @@ class Hosted:
 
     def drain(self) -> None:
         """Let nobody wait any longer."""
-        if self._parts is not None:
-            self._parts.drain()
+        if self.parts is not None:
+            self.parts.drain()
 
     async def close(self) -> None:
         """Close what was opened."""
         async with self._lock:
             self._closed = True
-            if self._parts is not None:
-                await self._parts.close()
+            if self.parts is not None:
+                await self.parts.close()
 
 
 def load(name: str) -> Neighbour[Any]:

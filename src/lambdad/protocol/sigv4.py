@@ -97,6 +97,15 @@ def parse_credential(request: HttpRequest) -> Credential | None:
     return _parse_scope(unquote(match[1])) if match else None
 
 
+def claim_of(authorization: str) -> str | None:
+    """Return the beginning of an Authorization header where that alone says whose it is.
+
+    Then :func:`parse_credential` finds the same in whatever begins so. None: all of it counts.
+    """
+    beginning, _, rest = authorization.partition(",")
+    return beginning if beginning.startswith(_USUAL) and _CREDENTIAL not in rest else None
+
+
 def session_token(request: HttpRequest) -> str | None:
     """Return the session token that a request brings, whether it is signed or not."""
     token = request.headers.get("x-amz-security-token")

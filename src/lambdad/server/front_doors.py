@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from lambdad.api.context import EventAcceptor
@@ -25,7 +26,7 @@ from lambdad.server.listeners import Listeners, bind
 from lambdad.server.registries import Registries
 from lambdad.triggers import execute_api, function_url
 from lambdad.triggers.authorizers.jwt import IssuerKeys
-from lambdad.triggers.execute_api import Address, DomainNames, ExecuteApi, Reply
+from lambdad.triggers.execute_api import Address, ExecuteApi, Reply
 from lambdad.triggers.function_url import FunctionUrlTrigger
 from lambdad.triggers.http_api.authorization import Authorization
 from lambdad.triggers.http_api.integrations import Integrations
@@ -46,6 +47,17 @@ from lambdad.triggers.websocket.management import Management
 from lambdad.triggers.websocket.serving import WebSocketFront
 
 _SWEEP_S = 5.0
+# Whatever is asked for elsewhere is a front door's by its host's name alone.
+_PLACES = (function_url.PATH_PREFIX, execute_api.PATH_PREFIX, MANAGEMENT, "/restapis/", "/v2")
+
+
+class _Opened(Protocol):
+    """A service that is opened when it is first used."""
+
+    @property
+    def parts(self) -> Any | None:
+        """What was opened: `DomainNames`."""
+        ...
 
 
 class FrontDoors:
@@ -57,11 +69,11 @@ class FrontDoors:
         apis: ExecuteApi,
         *,
         sockets: WebSocketFront,
-        domains: Sequence[Callable[[], DomainNames | None]],
+        domains: Sequence[_Opened],
         registries: Registries,
         calls: OwnCalls,
     ) -> None:
-        """`domains` return the domain names that are known, once there may be some."""
+        """`domains` know domain names, once there may be some."""
         self._function_urls = function_urls
         self._apis = apis
         self._sockets = sockets
@@ -89,7 +101,10 @@ class FrontDoors:
 
     def claims(self, request: HttpRequest) -> bool:
         """Whether a request is for one of the front doors."""
-        return self._handler(request) is not None
+        host = request.headers.get("host", "")
+        if request.path.startswith(_PLACES) or ".lambda-url." in host or ".execute-api." in host:
+            return self._handler(request) is not None
+        return self._mapped(request) is not None
 
     def _handler(self, request: HttpRequest) -> Callable[..., Awaitable[HttpResponse]] | None:
         url = function_url.address_of(request)
@@ -106,9 +121,10 @@ class FrontDoors:
 
     def _mapped(self, request: HttpRequest) -> Address | None:
         """Find the API by a domain name of either kind."""
-        for opened in self._domains:
-            domains = opened()
-            if domains is not None and (found := execute_api.mapped(request, domains)) is not None:
+        for each in self._domains:
+            if each.parts is None:
+                continue
+            if (found := execute_api.mapped(request, each.parts)) is not None:
                 return found
         return None
 
@@ -167,7 +183,11 @@ def connect(
         urls,
         ExecuteApi([http_apis, rest_apis, sockets], quick=[http_apis, rest_apis]),
         sockets=sockets,
-        domains=[partial(neighbours.opened, name) for name in ("apigateway", "apigatewayv2")],
+        domains=[
+            server.hosted
+            for name in ("apigateway", "apigatewayv2")
+            if (server := neighbours.builtin(name)) is not None
+        ],
         registries=Registries(neighbours, authenticator),
         calls=calls,
     )

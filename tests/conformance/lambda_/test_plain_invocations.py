@@ -110,6 +110,51 @@ def test_every_way_to_name_a_function_is_answered_alike(
     assert json.loads(caller.ask(f"{function}:live", b"{}", {})[2])["v"] == other["Version"]
 
 
+def test_the_first_invocation_of_a_function_may_be_a_plain_one(
+    caller: Caller, function: str
+) -> None:
+    first = caller.ask(function, b"{}", {})
+    assert first[0] == 200
+    assert first == caller.ask(function, b"{}", GENERAL)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nobody",
+        "no%62ody",
+        "no.name",
+        "n" * 200,
+        "",
+        "nobody:live",
+        "000000000000:function:nobody",
+        "arn:aws:lambda:us-east-1:111122223333:function:nobody",
+        "arn:aws:lambda:eu-west-1:000000000000:function:nobody",
+    ],
+)
+def test_a_function_that_never_was_is_refused_alike(caller: Caller, name: str) -> None:
+    refused = caller.ask(name, b"{}", GENERAL)
+    assert refused[0] >= 400
+    assert [caller.ask(name, b"{}", {}) for _ in range(2)] == [refused, refused]
+
+
+def test_who_asks_is_read_from_all_of_the_header(caller: Caller, function: str) -> None:
+    """Whose a signature is may stand anywhere in it: what is remembered is not taken for all."""
+    for _ in range(2):
+        assert caller.ask(function, b"{}", {})[0] == 200
+    usual = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request"
+    other = usual.replace("test", "111122223333").replace("us-east-1", "eu-west-1")
+    for header in (
+        f"{usual}, {other.removeprefix('AWS4-HMAC-SHA256 ')}, Signature=0",
+        f"{usual} x, SignedHeaders=host",
+        other,
+        f"{usual}/x, SignedHeaders=host",
+        "Basic dGVzdDp0ZXN0",
+    ):
+        asked = {"Authorization": header}
+        assert caller.ask(function, b"{}", asked) == caller.ask(function, b"{}", asked | GENERAL)
+
+
 def test_a_change_counts_from_the_next_invocation_on(
     caller: Caller, user: Deployer, function: str
 ) -> None:

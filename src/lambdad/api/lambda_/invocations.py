@@ -38,6 +38,7 @@ def _refuse_constant(name: str) -> None:
 _JSON = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_int=bool, parse_float=bool, object_hook=bool
 )
+_SPACES = " \t\r\n"
 
 
 def check_size(request: HttpRequest) -> None:
@@ -69,12 +70,28 @@ async def invoke(context: RequestContext, params: Params) -> Answer:
     )
 
 
+def prepare(context: RequestContext, name: str) -> Prepared | None:
+    """Check as :func:`invoke` does whether a function may be invoked, and remember it.
+
+    Raises as that does. None: that has to be awaited, or checked each time.
+    """
+    mark = context.services.prepared.now()
+    target = target_of(context, {"FunctionName": name}, "InvokeFunction")
+    checking = context.services.functions.runnable(target)
+    try:
+        checking.send(None)
+    except StopIteration as checked:
+        return _learn(context, name, target, checked.value, mark)
+    checking.close()
+    return None
+
+
 def _learn(
     context: RequestContext, name: str, target: Target, function: Function, mark: int
-) -> None:
+) -> Prepared | None:
     """Remember that this caller may invoke this function; by its tenants, each is to be checked."""
     if isolates_tenants(function):
-        return
+        return None
     caller, permissions = context.caller, context.services.functions.permissions
     prepared = Prepared(
         target=target,
@@ -82,6 +99,7 @@ def _learn(
         settled=permissions.settled(target, caller.principal),
     )
     context.services.prepared.learn(mark, name, caller, context.region, prepared)
+    return prepared
 
 
 @LAMBDA.operation("InvokeWithResponseStream", check=check_size)
@@ -171,7 +189,10 @@ def event_of(payload: bytes) -> bytes:
     if not payload:
         return _EMPTY_EVENT
     try:
-        _JSON.decode(payload.decode())
+        text = payload.decode()
+        # To look for spaces, as decode() does first, takes longer than a small value itself.
+        if text[0] in _SPACES or _JSON.raw_decode(text)[1] != len(text):
+            _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestContentException(
             f"Could not parse request body into json: Could not parse payload into json: {error}"
