@@ -1,7 +1,7 @@
 """Build the small PID 1 of sandboxes, `src/lambdad/guest/native/init-<machine>`.
 
-What comes out is committed: hosts need no compiler. Run it after a change of `init.c`, with a C
-compiler for each machine (`gcc`, and `gcc-aarch64-linux-gnu` of Debian).
+What comes out is committed: hosts need no compiler. Run it after a change of a file there, with a
+C compiler for each machine (`gcc`, and `gcc-aarch64-linux-gnu` of Debian).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 MACHINES = ("x86_64", "aarch64")
+PARTS = ("init", "launch")
 SOURCE = Path(__file__).parent.parent / "src" / "lambdad" / "guest" / "native"
 _COMPILE = (
     *("-std=c11", "-Wall", "-Wextra", "-Werror", "-Os", "-ffreestanding", "-fPIE"),
@@ -41,10 +42,13 @@ def build(machine: str, target: Path) -> None:
     if compiler is None or linker is None:
         raise RuntimeError(f"There is no gcc for {machine} here.")
     with tempfile.TemporaryDirectory() as directory:
-        part = Path(directory) / "init.o"
-        subprocess.run([compiler, *_COMPILE, "-c", SOURCE / "init.c", "-o", part], check=True)
+        parts = []
+        for name in PARTS:
+            parts.append(Path(directory) / f"{name}.o")
+            source = SOURCE / f"{name}.c"
+            subprocess.run([compiler, *_COMPILE, "-c", source, "-o", parts[-1]], check=True)
         script = ("-T", SOURCE / "init.ld")
-        subprocess.run([linker, *_LINK, *script, part, "-o", target], check=True)
+        subprocess.run([linker, *_LINK, *script, *parts, "-o", target], check=True)
     target.chmod(0o644)
 
 

@@ -131,23 +131,18 @@ class Init:
         self._control.send(REPORT.pack(kind, token, value))
 
     def _spawn(self, message: bytes, descriptors: "list[int]") -> None:
-        _, token, flags, arguments, variables = SPAWN_HEAD.unpack_from(message)
-        texts = message[SPAWN_HEAD.size :].split(b"\0")
-        directory, argv = texts[0], texts[1 : 1 + arguments]
-        pairs = texts[1 + arguments : 1 + arguments + variables]
-        environment = dict(pair.split(b"=", 1) for pair in pairs)
-        places = _places(descriptors, flags)
+        spawn = Spawn(message)
+        token, forked = spawn.token, spawn.flags & FORKED and self._fork is not None
+        places = places_of(descriptors, spawn.flags)
         try:
-            os.chdir(directory)
+            os.chdir(spawn.directory)
         except OSError as error:
             self._report(NOT_STARTED, token, error.errno or errno.EIO)
             return
         os.pwrite(self._oom_score_fd, _VICTIM, 0)
         try:
-            if flags & FORKED and self._fork is not None:
-                pid = self._fork(argv, environment, places)
-            else:
-                pid = _execute(argv, environment, places)
+            start = self._fork if forked and self._fork is not None else _execute
+            pid = start(spawn.argv, spawn.environment, places)
         except OSError as error:
             self._report_failure(token, error.errno or errno.EIO)
             return
@@ -156,7 +151,7 @@ class Init:
             os.chdir("/")
         self._tokens[pid] = token
         self._report(STARTED, token)
-        if flags & FORKED and self._fork is not None:
+        if forked:
             self._be_succeeded()
 
     def _be_succeeded(self) -> None:
@@ -164,7 +159,7 @@ class Init:
         if self._successor is None:
             return
         kept = (self._control.fileno(), self._oom_score_fd)
-        known = {"control": str(kept[0]), "oom_score": str(kept[1])}
+        known = {"control": str(kept[0]), "oom_score": str(kept[1]), "seat": "0 0"}
         for number, (pid, token) in enumerate(self._tokens.items()):
             known[f"program_{chr(97 + number)}"] = f"{pid} {token}"
         for fd in kept:
@@ -237,7 +232,23 @@ class Init:
             self._report(ENDED, token, status)
 
 
-def _places(descriptors: "list[int]", flags: int) -> "list[tuple[int, int]]":
+class Spawn:
+    """What a message of that kind says.
+
+    Attributes:
+        directory: where the program starts.
+    """
+
+    def __init__(self, message: bytes) -> None:
+        _, self.token, self.flags, arguments, variables = SPAWN_HEAD.unpack_from(message)
+        texts = message[SPAWN_HEAD.size :].split(b"\0")
+        self.directory = os.fsdecode(texts[0])
+        self.argv = texts[1 : 1 + arguments]
+        pairs = texts[1 + arguments : 1 + arguments + variables]
+        self.environment = dict(pair.split(b"=", 1) for pair in pairs)
+
+
+def places_of(descriptors: "list[int]", flags: int) -> "list[tuple[int, int]]":
     """Return which descriptor a program finds at which number; its input is init's own, null."""
     if len(descriptors) > 2:
         # Or one would be overwritten before it has got to its place.

@@ -16,24 +16,8 @@ from collections.abc import Sequence
 from lambdad.sandbox import syscalls
 
 _FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV
-_TMP = "/tmp"  # noqa: S108 - the guest's, not ours
 # World-readable and the host's; all else there is for root alone, or the sandbox's own.
-_MASKED = ("/proc/keys", "/proc/key-users", "/proc/kallsyms", "/proc/modules")
-
-
-def mount_proc() -> None:
-    """Show the processes of the sandbox, and of the host what programs need to run."""
-    syscalls.mount("proc", "/proc", "proc", _FLAGS | syscalls.MS_NOEXEC)
-    for path in _MASKED:
-        try:
-            syscalls.mount("/dev/null", path, "", syscalls.MS_BIND)
-        except FileNotFoundError:
-            continue  # this kernel has none
-
-
-def mount_tmpfs(size_mb: int) -> None:
-    """Give `/tmp` a file system in memory, where no disk image can be had."""
-    syscalls.mount("tmpfs", _TMP, "tmpfs", _FLAGS, f"size={size_mb}m,mode=1777")
+MASKED = ("/proc/keys", "/proc/key-users", "/proc/kallsyms", "/proc/modules")
 
 
 def attach(fd: int, target: str) -> None:

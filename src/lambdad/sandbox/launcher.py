@@ -31,6 +31,7 @@ from lambdad.sandbox import (
     small_init,
     syscalls,
 )
+from lambdad.sandbox.steps import FirstProcess, Steps
 
 MESSAGE_BYTES = 128 * 1024
 DESCRIPTORS_MAX = 200
@@ -173,8 +174,10 @@ def _become(
 class Launcher:
     """The request loop.
 
-    `fork` makes of the control socket and a sandbox's private one what forks runtimes there; None
-    where runtimes are executed. `successor` is what PID 1 becomes, see `small_init`.
+    Where runtimes are executed, `fork` and `seat` are None. Else `fork` makes of the control socket
+    and a sandbox's private one what forks runtimes there, and `seat` is called with the private one
+    and another in a process that is to be the first runtime, and waits until it is told over that.
+    `successor` is what PID 1 becomes, see `small_init`.
     """
 
     def __init__(
@@ -185,6 +188,7 @@ class Launcher:
         seccomp: bytes,
         *,
         fork: Callable[[socket.socket, socket.socket], object] | None = None,
+        seat: Callable[[socket.socket, socket.socket], NoReturn] | None = None,
         successor: int | None = None,
     ) -> None:
         # Once for all sandboxes: it says what programs may get, and the launcher executes none.
@@ -194,7 +198,9 @@ class Launcher:
         self._init = init
         self._seccomp = seccomp
         self._fork_in = fork
+        self._seat = seat
         self._successor = successor
+        self._first = _first_process(successor)
 
     def run(self) -> None:
         """Fork one sandbox per message until the control socket ends."""
@@ -205,13 +211,54 @@ class Launcher:
             request = json.loads(message)
             private = socket.socket(fileno=passed[0])
             try:
-                if self._fork() == 0:
+                if self._first is not None and confinement.is_plain(request):
+                    self._begin(self._first, request, private, passed[1:])
+                elif self._fork() == 0:
                     self._become_sandbox(request, private, passed[1:])
             except OSError as error:
                 private.send(FAILED + str(error).encode())
             private.close()
             for fd in passed[1:]:
                 os.close(fd)
+
+    def _begin(
+        self,
+        first: FirstProcess,
+        request: confinement.Request,
+        private: socket.socket,
+        passed: list[int],
+    ) -> None:
+        """Have a sandbox made by a process that is its PID 1 and never a Python."""
+        assert self._successor is not None  # noqa: S101 - what `first` is made of
+        seats: tuple[()] | tuple[socket.socket, socket.socket] = ()
+        if self._seat is not None:
+            seats = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            steps = confinement.first_process(
+                request,
+                private.fileno(),
+                passed,
+                self._seccomp,
+                successor=self._successor,
+                seat=(seats[0].fileno(), seats[1].fileno()) if seats else None,
+            )
+            if first.begin(steps) == 0 and seats:
+                self._wait(private, *seats)
+        finally:
+            for end in seats:
+                end.close()
+
+    def _wait(self, private: socket.socket, theirs: socket.socket, ours: socket.socket) -> None:
+        """Be a runtime, in a sandbox, as soon as PID 1 says which."""
+        try:
+            assert self._seat is not None  # noqa: S101 - or there were no seat
+            # PID 1 has it.
+            theirs.detach()
+            self._seat(private, ours)
+        except Forked:
+            raise
+        except BaseException:  # noqa: BLE001 - nothing may get back into the launcher's loop
+            os._exit(1)
 
     def _fork(self) -> int:
         """Fork into a new PID namespace, where the child is PID 1."""
@@ -232,7 +279,8 @@ class Launcher:
         try:
             kept = passed if self._successor is None else [*passed, self._successor]
             private = confinement.shed(private, kept)
-            oom_score_fd = confinement.confine(request, private, passed, self._seccomp)
+            free = max([private.fileno(), *kept]) + 1
+            oom_score_fd = confinement.confine(request, private, passed, self._seccomp, free)
             fork = self._fork_in(self._control, private) if self._fork_in else None
             self._init.main(private, oom_score_fd, fork, self._successor)
             status = 0
@@ -244,3 +292,18 @@ class Launcher:
         except BaseException:  # noqa: BLE001 - nothing may get back into the launcher's loop
             private.send(FAILED + traceback.format_exc().encode())
         os._exit(status)
+
+
+def _first_process(successor: int | None) -> FirstProcess | None:
+    """Return what begins a PID 1 that never is a Python; None where this host cannot."""
+    if successor is None:
+        return None
+    steps = Steps()
+    # Without a supervisor it ends at once.
+    confinement.execute(steps, successor, (f"control={MESSAGE_BYTES}", "oom_score=0", "seat=0 0"))
+    try:
+        first = FirstProcess(successor)
+        first.begin(steps)
+    except OSError:
+        return None
+    return first

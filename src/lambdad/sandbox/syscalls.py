@@ -24,7 +24,7 @@ MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 MOUNT_ATTR_IDMAP = 0x0010_0000
 READ_ONLY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
-_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH = 1, 4
+_OPEN_TREE_CLONE, MOVE_MOUNT_F_EMPTY_PATH = 1, 4
 _FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC = 1, 1
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -34,9 +34,11 @@ _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429
 
 # linux/prctl.h
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME = 1, 4, 15
-_PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 22, 24, 38, 47
-_SECCOMP_MODE_FILTER, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
-_CAPABILITY_VERSION_3 = 0x2008_0522
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
+_PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 24, 47
+SECCOMP_MODE_FILTER, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
+# Version 3, the calling process.
+CAPABILITY_HEADER = struct.pack("=Ii", 0x2008_0522, 0)
 _CAPABILITIES_MAX = 64
 
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
@@ -48,12 +50,6 @@ _fork = ctypes.PyDLL(None, use_errno=True).fork
 
 # Limits of the memory that holds this process's arguments, once they are known.
 _arguments: list[int] = []
-
-
-class _Program(ctypes.Structure):
-    """`struct sock_fprog` of linux/filter.h."""
-
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def _checked(result: int, task: str) -> int:
@@ -118,7 +114,7 @@ def read_only_tree(path: str) -> int:
 
 def move_mount(fd: int, target: str) -> None:
     """Attach the detached mount of `fd` at `target`."""
-    flags = ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH)
+    flags = ctypes.c_uint(MOVE_MOUNT_F_EMPTY_PATH)
     _syscall(_MOVE_MOUNT, f"mount on {target}", fd, b"", _AT_FDCWD, os.fsencode(target), flags)
 
 
@@ -177,12 +173,6 @@ def set_name(name: str) -> None:
     _checked(_libc.prctl(ctypes.c_int(PR_SET_NAME), text, 0, 0, 0), "name the process")
 
 
-def sethostname(name: str) -> None:
-    """Set the host name of the UTS namespace."""
-    encoded = name.encode()
-    _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "set the host name")
-
-
 def drop_bounding_set() -> None:
     """Give up every capability for this process's programs, for good."""
     zero = ctypes.c_ulong(0)
@@ -193,25 +183,6 @@ def drop_bounding_set() -> None:
             break
     clear = ctypes.c_ulong(_PR_CAP_AMBIENT_CLEAR_ALL)
     _checked(_libc.prctl(ctypes.c_int(_PR_CAP_AMBIENT), clear, zero, zero, zero), "clear ambient")
-
-
-def drop_capabilities() -> None:
-    """Empty the effective, permitted and inheritable sets."""
-    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    _checked(_libc.capset(header, bytes(24)), "drop capabilities")
-
-
-def no_new_privileges() -> None:
-    """Make set-uid programs and file capabilities without effect, for good."""
-    prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-
-def install_seccomp(program: bytes) -> None:
-    """Filter this process's system calls by an array of `struct sock_filter`."""
-    request = _Program(len(program) // 8, program)
-    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
-    result = _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), mode, ctypes.byref(request), 0, 0)
-    _checked(result, "install the seccomp filter")
 
 
 def loopback_up() -> None:

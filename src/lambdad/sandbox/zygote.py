@@ -27,6 +27,7 @@ import threading
 import time
 import types
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from lambdad.sandbox import dense_heap, syscalls
 from lambdad.sandbox.launcher import MESSAGE_BYTES, UP, Forked, Launcher, Task
@@ -103,7 +104,13 @@ def _prepare(task: Task, control: socket.socket) -> Launcher:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return Launcher(
-        control, task["pid_namespace"], init, seccomp, fork=_fork_in, successor=successor
+        control,
+        task["pid_namespace"],
+        init,
+        seccomp,
+        fork=_fork_in,
+        seat=lambda private, seat: _take_seat(init, (control, private, seat)),
+        successor=successor,
     )
 
 
@@ -119,14 +126,41 @@ def _fork_in(control: socket.socket, private: socket.socket) -> object:
         pid = syscalls.fork()
         if pid != 0:
             return pid
-        # They are closed later on, and their objects may close nothing then.
-        control.detach()
-        private.detach()
-        # What was received is closed on the way down.
-        kept = [(fcntl.fcntl(fd, fcntl.F_DUPFD, _ASIDE_FD), place) for fd, place in places]
-        raise Forked(argv, environment, kept, directory)
+        _leave(control, private)
+        raise _forked(argv, environment, places, directory)
 
     return fork
+
+
+def _take_seat(
+    init: types.ModuleType, sockets: tuple[socket.socket, socket.socket, socket.socket]
+) -> NoReturn:
+    """Wait until PID 1 says over the last socket which program this process is."""
+    message, descriptors = init.receive(sockets[-1])
+    if not message:
+        # PID 1 needs a program no more, and this is not one.
+        os._exit(0)
+    _leave(*sockets)
+    spawn = init.Spawn(message)
+    places = init.places_of(descriptors, spawn.flags)
+    raise _forked(spawn.argv, spawn.environment, places, spawn.directory)
+
+
+def _leave(*sockets: socket.socket) -> None:
+    # They are closed later on, and their objects may close nothing then.
+    for each in sockets:
+        each.detach()
+
+
+def _forked(
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    places: Sequence[tuple[int, int]],
+    directory: str,
+) -> Forked:
+    # What was received is closed on the way down.
+    kept = [(fcntl.fcntl(fd, fcntl.F_DUPFD, _ASIDE_FD), place) for fd, place in places]
+    return Forked(argv, environment, kept, directory)
 
 
 def _be_executed(fork: Forked) -> None:

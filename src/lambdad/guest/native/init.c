@@ -1,44 +1,21 @@
 /*
  * PID 1 of a sandbox, as small as it can be: the messages of `lambdad/guest/init.py`, without an
- * interpreter. The Python PID 1 becomes this program once nothing is left to be forked from it.
+ * interpreter. PID 1 is this program from the start (`launch.c`), or a Python PID 1 becomes
+ * it once nothing is left to be forked from that.
  *
  * It stands alone: no C library, no writable data, no relocations. All state is on the stack, so
  * that an idle sandbox pays for two pages. Its environment says what its predecessor knew, as
- * NAME=value in this order: the number of the control socket, that of `oom_score_adj`, and
- * "pid token" of every program that runs.
+ * NAME=value in this order: the number of the control socket, that of `oom_score_adj`, that of a
+ * socket to the process that waits to be the first forked program (0: there is none) and its pid,
+ * and "pid token" of every program that runs.
  *
  * It is built and checked in by `scripts/build_init.py`.
  */
 
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long u64;
-typedef long i64;
+#include "calls.h"
 
+/* Where the program begins, and 32 bytes behind that where the launcher calls `launch.c`. */
 #if defined(__x86_64__)
-enum {
-    SYS_WRITE = 1, SYS_READ = 0, SYS_CLOSE = 3, SYS_MMAP = 9, SYS_MUNMAP = 11,
-    SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_PWRITE64 = 18, SYS_GETPID = 39,
-    SYS_SOCKET = 41, SYS_CONNECT = 42, SYS_RECVFROM = 45, SYS_SENDMSG = 46, SYS_RECVMSG = 47,
-    SYS_CLONE = 56, SYS_EXECVE = 59, SYS_WAIT4 = 61, SYS_KILL = 62, SYS_FCNTL = 72,
-    SYS_CHDIR = 80, SYS_SETSID = 112, SYS_PRCTL = 157, SYS_EXIT_GROUP = 231, SYS_PPOLL = 271,
-    SYS_SIGNALFD4 = 289, SYS_DUP3 = 292, SYS_PIPE2 = 293,
-};
-
-static i64 call(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
-{
-    i64 result;
-    register i64 r10 __asm__("r10") = d;
-    register i64 r8 __asm__("r8") = e;
-    register i64 r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-
 __asm__(".pushsection .text.start, \"ax\"\n"
         ".globl _start\n"
         "_start:\n"
@@ -47,33 +24,12 @@ __asm__(".pushsection .text.start, \"ax\"\n"
         "and $-16, %rsp\n"
         "call begin\n"
         "hlt\n"
+        ".balign 32\n"
+        ".globl _launch\n"
+        "_launch:\n"
+        "jmp launch\n"
         ".popsection\n");
-#elif defined(__aarch64__)
-enum {
-    SYS_WRITE = 64, SYS_READ = 63, SYS_CLOSE = 57, SYS_MMAP = 222, SYS_MUNMAP = 215,
-    SYS_RT_SIGACTION = 134, SYS_RT_SIGPROCMASK = 135, SYS_PWRITE64 = 68, SYS_GETPID = 172,
-    SYS_SOCKET = 198, SYS_CONNECT = 203, SYS_RECVFROM = 207, SYS_SENDMSG = 211, SYS_RECVMSG = 212,
-    SYS_CLONE = 220, SYS_EXECVE = 221, SYS_WAIT4 = 260, SYS_KILL = 129, SYS_FCNTL = 25,
-    SYS_CHDIR = 49, SYS_SETSID = 157, SYS_PRCTL = 167, SYS_EXIT_GROUP = 94, SYS_PPOLL = 73,
-    SYS_SIGNALFD4 = 74, SYS_DUP3 = 24, SYS_PIPE2 = 59,
-};
-
-static i64 call(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
-{
-    register i64 x8 __asm__("x8") = number;
-    register i64 x0 __asm__("x0") = a;
-    register i64 x1 __asm__("x1") = b;
-    register i64 x2 __asm__("x2") = c;
-    register i64 x3 __asm__("x3") = d;
-    register i64 x4 __asm__("x4") = e;
-    register i64 x5 __asm__("x5") = f;
-    __asm__ volatile("svc #0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory");
-    return x0;
-}
-
+#else
 __asm__(".pushsection .text.start, \"ax\"\n"
         ".globl _start\n"
         "_start:\n"
@@ -81,9 +37,11 @@ __asm__(".pushsection .text.start, \"ax\"\n"
         "mov x30, #0\n"
         "mov x0, sp\n"
         "b begin\n"
+        ".balign 32\n"
+        ".globl _launch\n"
+        "_launch:\n"
+        "b launch\n"
         ".popsection\n");
-#else
-#error "There is no PID 1 for this processor: the Python one stays."
 #endif
 
 #define call1(n, a) call(n, (i64)(a), 0, 0, 0, 0, 0)
@@ -105,7 +63,7 @@ enum { PROT_READ_WRITE = 3, MAP_PRIVATE_ANONYMOUS = 0x22 };
 enum { PR_SET_PDEATHSIG_ = 1, PR_SET_DUMPABLE_ = 4, PR_SET_NAME_ = 15, POLLIN_ = 1 };
 
 /* As in guest/init.py. */
-enum { TELEMETRY = 1, TELEMETRY_FD = 3, FIRST_INHERITED_FD = 4, DESCRIPTORS = 6, ASIDE_FD = 64 };
+enum { TELEMETRY = 1, FORKED = 2, TELEMETRY_FD = 3, FIRST_INHERITED_FD = 4, DESCRIPTORS = 6, ASIDE_FD = 64 };
 enum { SPAWN_HEAD_BYTES = 10, SIGNAL_BYTES = 6, KILL_BYTES = 5, CONNECT_BYTES = 7 };
 enum { STATUS_NOT_FOUND = 127 << 8, STATUS_NOT_EXECUTABLE = 126 << 8 };
 
@@ -120,7 +78,7 @@ struct header {
 struct rights { u64 size; int level, kind; int descriptors[DESCRIPTORS]; };
 struct program { int pid; u32 token; };
 struct init {
-    int control, oom_score, children;
+    int control, oom_score, seat, seated, children;
     struct program programs[PROGRAMS];
 };
 /* What a spawn says; the texts lie in a mapping of their own. */
@@ -128,6 +86,7 @@ struct request {
     u32 token; u8 flags;
     char *directory; char **argv; char **variables;
     int *descriptors; int count;
+    void *message; u64 size;
 };
 
 /* The compiler may call these whatever it is told. */
@@ -282,6 +241,27 @@ static i64 execute(struct init *self, const struct request *request)
     return pid;
 }
 
+/* Have the process that waits become the program; 0 if there is none any more. */
+static int seat(struct init *self, const struct request *request)
+{
+    struct vector vector = {request->message, request->size};
+    struct rights rights = {16 + (u64)request->count * sizeof(int), SOL_SOCKET_, SCM_RIGHTS_, {0}};
+    struct header header = {0, 0, &vector, 1, &rights, 16 + 8 * (((u32)request->count + 1) / 2), 0};
+    i64 sent;
+    if (!(request->flags & FORKED) || self->seat == 0) {
+        return 0;
+    }
+    for (int at = 0; at < request->count; at++) {
+        rights.descriptors[at] = request->descriptors[at];
+    }
+    do {
+        sent = call3(SYS_SENDMSG, self->seat, &header, MSG_NOSIGNAL_);
+    } while (sent == -EINTR_);
+    call1(SYS_CLOSE, self->seat);
+    self->seat = 0;
+    return sent < 0 ? 0 : self->seated;
+}
+
 static void spawn(struct init *self, const struct request *request)
 {
     struct program *place = 0;
@@ -295,7 +275,10 @@ static void spawn(struct init *self, const struct request *request)
         report(self, 'N', request->token, (int)-pid);
         return;
     }
-    pid = place ? execute(self, request) : -EAGAIN_;
+    pid = place ? seat(self, request) : -EAGAIN_;
+    if (pid == 0) {
+        pid = execute(self, request);
+    }
     call1(SYS_CHDIR, "/");
     if (pid > 0) {
         place->pid = (int)pid;
@@ -346,7 +329,7 @@ static i64 receive(struct init *self, void *to, u64 size, struct rights *rights,
 static void serve_spawn(struct init *self, const u8 *head, u64 size)
 {
     struct rights rights = {0};
-    struct request request = {number32(head + 1), head[5], 0, 0, 0, rights.descriptors, 0};
+    struct request request = {number32(head + 1), head[5], 0, 0, 0, rights.descriptors, 0, 0, 0};
     u32 arguments = number16(head + 6), variables = number16(head + 8);
     u64 pointers = (arguments + variables + 2ul) * sizeof(char *);
     u64 mapped = pointers + size + 1;
@@ -359,6 +342,8 @@ static void serve_spawn(struct init *self, const u8 *head, u64 size)
     } else {
         char *text = (char *)at + pointers;
         receive(self, text, size, &rights, &request.count);
+        request.message = text;
+        request.size = size;
         request.directory = text + SPAWN_HEAD_BYTES;
         request.argv = (char **)at;
         request.variables = request.argv + arguments + 1;
@@ -465,7 +450,9 @@ static void inherit(struct init *self, const char **variables)
     int index = 0;
     self->control = (int)parse(&variables[0]);
     self->oom_score = (int)parse(&variables[1]);
-    for (const char **next = variables + 2; *next && index < PROGRAMS; next++, index++) {
+    self->seat = (int)parse(&variables[2]);
+    self->seated = (int)parse(&variables[2]);
+    for (const char **next = variables + 3; *next && index < PROGRAMS; next++, index++) {
         self->programs[index].pid = (int)parse(next);
         self->programs[index].token = parse(next);
     }
@@ -487,6 +474,9 @@ void begin(u64 *stack)
     inherit(&self, (const char **)(stack + 1 + stack[0] + 1));
     call3(SYS_FCNTL, self.control, F_SETFD_, FD_CLOEXEC_);
     call3(SYS_FCNTL, self.oom_score, F_SETFD_, FD_CLOEXEC_);
+    if (self.seat) {
+        call3(SYS_FCNTL, self.seat, F_SETFD_, FD_CLOEXEC_);
+    }
     call4(SYS_RT_SIGPROCMASK, SIG_BLOCK_, &child, 0, SIGNAL_SET_BYTES);
     self.children = (int)call4(SYS_SIGNALFD4, -1, &child, SIGNAL_SET_BYTES, NONBLOCK | CLOEXEC);
     if (self.children < 0) {
