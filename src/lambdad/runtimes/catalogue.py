@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -15,6 +12,7 @@ from typing import Protocol
 from lambdad.config.sections import RuntimesConfig
 from lambdad.domain.errors import HostUnfit
 from lambdad.domain.runtimes import SUPPORTED_RUNTIMES
+from lambdad.runtimes.background import Background
 from lambdad.runtimes.base import Runtime, RuntimeProvider, RuntimeReport
 from lambdad.runtimes.dotnet import DotnetProvider
 from lambdad.runtimes.go1x import Go1xProvider
@@ -59,12 +57,11 @@ class Catalogue:
         pulled: PulledRuntimes | None = None,
     ) -> None:
         self._found: dict[str, Runtime] = {}
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="runtimes")
-        self._closing = threading.Event()
+        self._background = Background("runtimes")
         # Sandboxes are given absolute paths.
         cache_dir = cache_dir.absolute()
         versions = VersionCache(cache_dir / "interpreters.json")
-        python = PythonProvider(config, cache_dir, versions, variables, self._later)
+        python = PythonProvider(config, cache_dir, versions, variables, self._background)
         providers: Sequence[Provider] = (
             python,
             Python2Provider(config, cache_dir, versions, variables),
@@ -122,21 +119,14 @@ class Catalogue:
         Ends early when the catalogue is closed meanwhile.
         """
         for identifier in self.supported_identifiers():
-            if self._closing.is_set():
+            if self._background.closing:
                 return
             if self.unavailable(identifier) is None:
                 self.find(identifier)
 
     def close(self) -> None:
-        """End the background work, waiting for the step that runs."""
-        self._closing.set()
-        self._background.shutdown(wait=True, cancel_futures=True)
-
-    def _later(self, work: Callable[[], None]) -> None:
-        """Do work in the background; what comes too late is left for the next start."""
-        if not self._closing.is_set():
-            with contextlib.suppress(RuntimeError):  # closed since
-                self._background.submit(work)
+        """End the background work, whatever it is at."""
+        self._background.close()
 
     def _provider(self, identifier: str) -> Provider:
         try:

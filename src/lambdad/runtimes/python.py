@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lambdad.config.sections import RuntimesConfig
@@ -18,6 +18,7 @@ from lambdad.domain.environments import (
     Zygote,
 )
 from lambdad.domain.errors import HostUnfit
+from lambdad.runtimes.background import Background
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import at_start
 from lambdad.runtimes.guest_files import python_runtime_dir
@@ -64,7 +65,7 @@ class PythonProvider:
         cache_dir: Path,
         versions: VersionCache,
         variables: Mapping[str, str],
-        background: Callable[[Callable[[], None]], object],
+        background: Background,
     ) -> None:
         self._roots = (*config.search, *usual_roots(variables))
         self._fallback = config.fallback
@@ -152,7 +153,7 @@ class PythonProvider:
         packages = f"lib/python3.{minor}/site-packages"
         if installation.visible or (installation.prefix / packages).is_dir():
             mounts.append(Mount(source=site_packages, target=f"{LANGUAGE_DIR}/{packages}"))
-        self._background(lambda: self._compile(installation, site_packages))
+        self._background.later(lambda: self._compile(installation, site_packages))
         return Runtime(
             identifier=identifier,
             version=installation.text,
@@ -170,7 +171,7 @@ class PythonProvider:
 
     def _compile(self, installation: Installation, site_packages: Path) -> None:
         try:
-            self._sdk.compile(installation, site_packages)
+            self._sdk.compile(installation, site_packages, self._background.run)
         except (OSError, subprocess.SubprocessError) as error:
             _LOGGER.warning("boto3 starts slowly on Python %s: %s", installation.text, error)
 
