@@ -30,7 +30,6 @@ _OPERATION = "Invoke"
 _ACTION = "InvokeFunction"
 _BEGINNING, _END = "/2015-03-31/functions/", "/invocations"
 _KIND, _PLAIN_KIND = "x-amz-invocation-type", "RequestResponse"
-_TRACE = "X-Amzn-Trace-Id"
 _TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 
 
@@ -170,7 +169,7 @@ class _Asked:
         if result.function_error is not None:
             self._reply(_response(self._door, self.request_id, result))
             return
-        texts = (self.request_id, result.executed_version, result.headers[_TRACE])
+        texts = (self.request_id, result.executed_version, result.trace_header)
         head = self._door.layout % (*texts, len(result.payload))
         self._reply(head.encode("latin-1") + result.payload)
 
@@ -200,7 +199,7 @@ def _response(door: QuickInvocations, request_id: str, result: InvocationResult)
 def _layout(door: QuickInvocations) -> str:
     """Return the head of a plain answer, as the general way makes it, to be filled in."""
     names = ("request-id", "version", "trace")
-    sample = InvocationResult(payload=b"", executed_version="version", headers={_TRACE: "trace"})
+    sample = InvocationResult(payload=b"", executed_version="version", trace_header="trace")
     response = _response(door, "request-id", sample)
     head = encode_response(response, keep_alive=True).decode("latin-1").replace("%", "%%")
     places = [head.index(f": {name}\r\n") for name in names]

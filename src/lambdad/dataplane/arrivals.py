@@ -5,6 +5,7 @@ Nothing is kept here: an invocation that is refused leaves no trace but in the m
 
 from __future__ import annotations
 
+from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.lineage import DROPPED_METRIC, arrive, first, received_lineage
 from lambdad.dataplane.provisioned import ConfigReader
@@ -20,6 +21,22 @@ from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation
 from lambdad.domain.recursion import ALLOW, recursion_config_key, recursive_loop
 from lambdad.domain.tenancy import check_tenant, isolates_tenants
+
+
+class Route:
+    """What runs an invocation that names a function so. Mutable: its fleet, once looked up.
+
+    Attributes:
+        function: the version.
+        lineage: of a chain that begins with it, as it is in the trace header.
+    """
+
+    __slots__ = ("fleet", "function", "lineage")
+
+    def __init__(self, function: Function, lineage: str) -> None:
+        self.function = function
+        self.lineage = lineage
+        self.fleet: Fleet | None = None
 
 
 class Arrivals:
@@ -40,12 +57,14 @@ class Arrivals:
         self._host = host
         self._draw = draw
         self._changes = -1
-        self._known: dict[tuple[FunctionKey, str | None], Function] = {}
+        # By account, region, name and qualifier, whose hashes are known.
+        self._known: dict[tuple[str, str, str, str | None], Route] = {}
+        self._time = host.clock.time
 
     def route(
         self, key: FunctionKey, qualifier: str | None, invocation: Invocation
-    ) -> tuple[Function, str]:
-        """Return the version that runs an invocation, and its trace header.
+    ) -> tuple[Route, str]:
+        """Return what runs an invocation, and its trace header.
 
         Raises:
             ResourceNotFoundException, ResourceConflictException: see `routing.route`.
@@ -56,15 +75,16 @@ class Arrivals:
         if self._changes != self._functions.changes:
             self._changes = self._functions.changes
             self._known.clear()
-        name = (key, qualifier)
-        function = self._known.get(name)
-        if function is None or invocation.tenant_id is not None:
+        name = (key.account_id, key.region, key.name, qualifier)
+        route = self._known.get(name)
+        if route is None or invocation.tenant_id is not None:
             function = self._route(key, qualifier, invocation.tenant_id)
+            route = Route(function, first(key.arn()))
             if self._always(function, key, qualifier):
-                self._known[name] = function
+                self._known[name] = route
         received = invocation.trace_header
-        lineage = self._lineage(key, received) if received else first(key.arn())
-        return function, trace_header(received, self._host.clock.time(), lineage=lineage)
+        lineage = self._lineage(key, received) if received else route.lineage
+        return route, trace_header(received, self._time(), lineage=lineage)
 
     def _route(self, key: FunctionKey, qualifier: str | None, tenant_id: str | None) -> Function:
         function = route(self._functions, self._resources, key, qualifier, draw=self._draw)

@@ -45,19 +45,28 @@ class Usage:
 
 
 class VersionMemory:
-    """What environments of one function version need. Mutable: the most that one had."""
+    """What environments of one function version need. Mutable: the most that one had.
 
-    __slots__ = ("peak", "promised", "share")
+    Attributes:
+        expected: bytes that one more would need.
+    """
+
+    __slots__ = ("_peak", "_share", "expected", "promised")
 
     def __init__(self, memory_mb: int, overcommit: float) -> None:
         self.promised = memory_mb * _MIB
-        self.share = int(self.promised / overcommit)
+        self._share = int(self.promised / overcommit)
         self.peak = 0
 
     @property
-    def expected(self) -> int:
-        """Bytes that one more would need."""
-        return min(max(self.share, self.peak), self.promised)
+    def peak(self) -> int:
+        """The most bytes that one had."""
+        return self._peak
+
+    @peak.setter
+    def peak(self, peak: int) -> None:
+        self._peak = peak
+        self.expected = min(max(self._share, peak), self.promised)
 
 
 class Claim:
@@ -96,8 +105,9 @@ class Claim:
         """It gets work."""
         if not self._working:
             self._working = True
-            if self.weight < self._memory.expected:
-                self._capacity.weigh(self, self._memory.expected)
+            expected = self._memory.expected
+            if self.weight < expected:
+                self._capacity.weigh(self, expected)
 
     def rest(self) -> None:
         """It has none any more; its weight stays until it is measured."""

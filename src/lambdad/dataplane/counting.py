@@ -76,7 +76,7 @@ class FunctionConcurrency:
         self.excess = 0
         self.peak = 0
 
-    def admit(self, *, beyond: bool) -> None:
+    def admit(self, beyond: bool) -> None:
         """Count one more, or refuse it; `beyond` its version's allotment or within."""
         account = self.account
         if self.reserved is not None:
@@ -90,25 +90,25 @@ class FunctionConcurrency:
         account.running += 1
         self.running += 1
         if beyond:
-            self._add_excess(1)
-            if account.excess > account.excess_peak:  # noqa: PLR1730 - twice as quick as `max`
-                account.excess_peak = account.excess
+            self.excess += 1
+            if self.reserved is None:
+                account.excess = excess = account.excess + 1
+                if excess > account.excess_peak:  # noqa: PLR1730 - twice as quick as `max`
+                    account.excess_peak = excess
         if self.running > self.peak:  # noqa: PLR1730
             self.peak = self.running
         if account.running > account.peak:  # noqa: PLR1730
             account.peak = account.running
 
-    def dismiss(self, *, beyond: bool) -> None:
+    def dismiss(self, beyond: bool) -> None:
         """Count one less."""
-        self.account.running -= 1
+        account = self.account
+        account.running -= 1
         self.running -= 1
         if beyond:
-            self._add_excess(-1)
-
-    def _add_excess(self, number: int) -> None:
-        self.excess += number
-        if self.reserved is None:
-            self.account.excess += number
+            self.excess -= 1
+            if self.reserved is None:
+                account.excess -= 1
 
     def change(self, *, reserved: int | None, allotted: int, excess: int) -> None:
         """Set all figures at once and tell the account what that means for it."""
@@ -150,7 +150,7 @@ class VersionConcurrency:
         Raises:
             TooManyRequestsException: its share of the concurrency is used up.
         """
-        self.function.admit(beyond=self.running >= self.allotted)
+        self.function.admit(self.running >= self.allotted)
         self.running += 1
         if self.allotted:
             self.peak = max(self.peak, min(self.running, self.allotted))
@@ -183,7 +183,7 @@ class VersionConcurrency:
 
     def release(self) -> None:
         """Count one less; every acquire is released exactly once."""
-        self.function.dismiss(beyond=self.running > self.allotted)
+        self.function.dismiss(self.running > self.allotted)
         self.running -= 1
 
     @property

@@ -12,20 +12,18 @@ from collections.abc import Callable
 
 from lambdad.authz.role_credentials import RENEWAL_S
 from lambdad.dataplane import failures
+from lambdad.dataplane.answering import Answering
 from lambdad.dataplane.conclusion import Conclusion
 from lambdad.dataplane.entrypoints import NoEntrypoint
 from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.environment_owner import EnvironmentOwner
-from lambdad.dataplane.environment_state import EnvironmentState, follow
+from lambdad.dataplane.environment_state import FREED, TAKEN, EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.freezing import GRACE_S
 from lambdad.dataplane.host import EnvironmentHost
-from lambdad.dataplane.occupant import Occupant
 from lambdad.dataplane.processes import Processes
 from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
-from lambdad.dataplane.runtime_api.session import RuntimeEvent
 from lambdad.dataplane.shutdown import TICK_S, ShutdownReason, reason_of
-from lambdad.dataplane.streaming import Flow
 from lambdad.dataplane.timing import Due
 from lambdad.dataplane.work import Work
 from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
@@ -33,10 +31,11 @@ from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.functions import Function
 from lambdad.sandbox.base import ExitStatus
 
+_INVOKING = EnvironmentState.INVOKING
 _LOGGER = logging.getLogger(__name__)
 
 
-class ExecutionEnvironment(Occupant):
+class ExecutionEnvironment(Answering):
     """One environment of one function version, and of one tenant where there are tenants.
 
     Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand,
@@ -58,6 +57,7 @@ class ExecutionEnvironment(Occupant):
         self.idle_since = 0.0
         self.renew_at = host.clock.monotonic() + RENEWAL_S
         self._owner = owner
+        self._time = host.clock.time
         self._environment_id = host.new_environment_id()
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
         self._conclusion = Conclusion(self._log, host.timing, host.metrics)
@@ -65,7 +65,6 @@ class ExecutionEnvironment(Occupant):
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
         self._processes = Processes(function, host, self._log, self)
-        self._work: Work | None = None
         self._due: Due | None = None
         self._init_s: float | None = None
         self._end_reason = ShutdownReason.SPINDOWN
@@ -79,15 +78,19 @@ class ExecutionEnvironment(Occupant):
     def run(self, work: Work) -> None:
         """Give the waiting runtime an event. `work` gets the outcome."""
         assert self._sandbox is not None  # noqa: S101 - IDLE has a sandbox
-        self._conclude_now()
-        self._enter(EnvironmentState.INVOKING)
+        if self._conclusion.waits:
+            self._conclude_now()
+        self.state = TAKEN
         self._work = work
-        self._begin(work, self.function.timeout_s)
-        self._busy = (work.begun or 0.0) - self.idle_since < GRACE_S
+        work.begun = now = self._monotonic()
+        timeout_s = self.function.timeout_s
+        self._log.start(work.invocation, work.trace_header)
+        self._due = self._deadlines.arm(self, timeout_s + TICK_S)
+        self._busy = now - self.idle_since < GRACE_S
         if not self._freezer.keep(self._sandbox):
             self._sandbox.thaw()
-        self._processes.telemetry.resume()
-        self._deliver(work)
+        work.deadline_ms = int((self._time() + timeout_s) * 1000)
+        self._processes.deliver(work)
 
     async def run_cold(self, work: Work) -> None:
         """Initialise, then run. Never raises: the outcome, good or bad, is in `work`."""
@@ -194,9 +197,9 @@ class ExecutionEnvironment(Occupant):
         self._enter(EnvironmentState.IDLE)
         assert self._sandbox is not None  # noqa: S101 - initialised before
         self._sandbox.set_limits(self._host.limits(self.function))
-        self._processes.telemetry.pause()
+        self._processes.pause()
         self._sandbox.freeze()
-        self.idle_since = self._host.clock.monotonic()
+        self.idle_since = self._monotonic()
 
     async def _open_sandbox(self) -> None:
         self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
@@ -219,7 +222,7 @@ class ExecutionEnvironment(Occupant):
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
             return failures.invalid_entrypoint(self._request_id, missing.reason, missing.error_type)
-        self._init_s = self._host.clock.monotonic() - self._processes.begun
+        self._init_s = self._monotonic() - self._processes.begun
         return outcome
 
     def _start_invoking(self, work: Work) -> None:
@@ -232,17 +235,11 @@ class ExecutionEnvironment(Occupant):
     # -- the invoke phase -------------------------------------------------------------------
 
     def _begin(self, work: Work, timeout_s: float | None) -> None:
-        work.begun = self._host.clock.monotonic()
-        self._log.start(work.invocation, initialised=timeout_s is not None)
+        work.begun = self._monotonic()
+        initialised = timeout_s is not None
+        self._log.start(work.invocation, work.trace_header, initialised=initialised)
         if timeout_s is not None:
             self._due = self._deadlines.arm(self, timeout_s + TICK_S)
-
-    @property
-    def _request_id(self) -> str:
-        return self._work.invocation.request_id if self._work is not None else ""
-
-    def _elapsed(self, work: Work) -> float:
-        return 0.0 if work.begun is None else self._host.clock.monotonic() - work.begun
 
     def _be_on_time(self) -> None:
         if self._due is not None:
@@ -251,26 +248,29 @@ class ExecutionEnvironment(Occupant):
 
     def _deliver(self, work: Work) -> None:
         remaining_s = self.function.timeout_s - self._elapsed(work)
-        deadline_ms = int((self._host.clock.time() + remaining_s) * 1000)
-        self._processes.deliver(RuntimeEvent.of(work.invocation, deadline_ms))
+        work.deadline_ms = int((self._time() + remaining_s) * 1000)
+        self._processes.deliver(work)
 
-    def _settle(self) -> None:
+    def _settle(self, work: Work) -> None:
         """The runtime asks for more: the phase is over, freeze until the next event."""
-        work, self._work = self._work, None
-        if work is None or self._sandbox is None:
-            return
-        self._be_on_time()
-        self.idle_since = now = self._host.clock.monotonic()
+        assert self._sandbox is not None  # noqa: S101 - INVOKING has a sandbox
+        self._work = None
+        if self._due is not None:
+            self._due.pop(self, None)
+            self._due = None
+        self.idle_since = now = self._monotonic()
+        init_s, self._init_s = self._init_s, None
         if work.told and not self._processes.extended:
-            self._conclusion.later(work, now, self._took_init(), self._sandbox)
+            self._conclusion.later(work, now, init_s, self._sandbox)
         else:
             self._processes.drain()
-            init_s = self._took_init()
             work.tell(self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox))
-        self._enter(EnvironmentState.IDLE)
-        self._processes.telemetry.pause()
-        freeze = self._freezer.later if self._busy else self._freezer.at_once
-        freeze(self._sandbox)
+        self.state = FREED
+        self._processes.pause()
+        if self._busy:
+            self._freezer.later(self._sandbox)
+        else:
+            self._freezer.at_once(self._sandbox)
         self._owner.environment_free(self)
 
     def _conclude_now(self) -> None:
@@ -278,11 +278,6 @@ class ExecutionEnvironment(Occupant):
         if self._conclusion.waits:
             self._processes.drain()
             self._conclusion.conclude()
-
-    def _took_init(self) -> float | None:
-        """Return how long the init took that belongs to this invocation, once."""
-        init_s, self._init_s = self._init_s, None
-        return init_s
 
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
@@ -299,14 +294,14 @@ class ExecutionEnvironment(Occupant):
 
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
-        work = self._work if self.state is EnvironmentState.INVOKING else None
-        if work is not None and not self._processes.extended:
-            self._settle()  # there is nobody else to wait for
-            return
+        work = self._work if self.state is _INVOKING else None
         if work is not None:
+            if not self._processes.extended:
+                self._settle(work)  # there is nobody else to wait for
+                return
             # Its part of the invocation is over, and extensions may wait to be told so.
             self._processes.drain()
-            course = work.course(self._host.clock.monotonic())
+            course = work.course(self._monotonic())
             self._log.runtime_done(self._request_id, self._elapsed(work), work.error, course)
         self._processes.runtime_ready()
 
@@ -316,33 +311,8 @@ class ExecutionEnvironment(Occupant):
 
     def all_waiting(self) -> None:
         """See `ProcessesObserver`."""
-        if self.state is EnvironmentState.INVOKING:
-            self._settle()
-
-    def invocation_responded(self, payload: bytes) -> None:
-        """See `RuntimeObserver`."""
-        if self._work is not None:
-            self._work.respond(payload, self._host.clock.monotonic())
-
-    def invocation_failed(self, error_type: str, payload: bytes) -> None:
-        """See `RuntimeObserver`."""
-        if self._work is not None:
-            self._work.respond_error(error_type, payload, self._host.clock.monotonic())
-
-    def response_began(self, content_type: str, flow: Flow) -> None:
-        """See `RuntimeObserver`."""
-        if self._work is not None:
-            self._work.begin_stream(content_type, flow, self._host.clock.monotonic())
-
-    def response_piece(self, piece: bytes) -> None:
-        """See `RuntimeObserver`."""
-        if self._work is not None:
-            self._work.add_piece(piece)
-
-    def response_ended(self, error: tuple[str, bytes] | None) -> None:
-        """See `RuntimeObserver`."""
-        if self._work is not None:
-            self._work.end_stream(error, self._host.clock.monotonic())
+        if self.state is EnvironmentState.INVOKING and self._work is not None:
+            self._settle(self._work)
 
     def failed(self, failure: Failure) -> None:
         """See `ProcessesObserver`."""
@@ -368,13 +338,10 @@ class ExecutionEnvironment(Occupant):
         self._be_on_time()
         work.fail(error)
         self._processes.drain()
-        tail = self._conclusion.write(
-            work,
-            self._host.clock.monotonic(),
-            init_s=self._took_init(),
-            sandbox=self._sandbox,
-            fatal=error,
-        )
+        now = self._monotonic()
+        # How long the init took belongs to this invocation, once.
+        init_s, self._init_s = self._init_s, None
+        tail = self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox, fatal=error)
         if self.state is EnvironmentState.DEAD:
             work.tell(tail)
         self._enter(EnvironmentState.RESETTING)
@@ -386,7 +353,7 @@ class ExecutionEnvironment(Occupant):
             await self._kill_processes(reason)
             if self.state is EnvironmentState.RESETTING:
                 self._enter(EnvironmentState.RESET)
-                self.idle_since = self._host.clock.monotonic()
+                self.idle_since = self._monotonic()
                 self._owner.environment_free(self)
         except PlatformError as error:
             _LOGGER.error("environment %s: %s", self._environment_id, error)

@@ -154,15 +154,17 @@ class EnvironmentLog(FunctionLog):
         """An extension printed a line."""
         self._application(line, "extension")
 
-    def start(self, invocation: Invocation, *, initialised: bool = True) -> None:
-        """An invocation begins; `initialised` is false when the init before it failed."""
+    def start(
+        self, invocation: Invocation, trace: str | None = None, *, initialised: bool = True
+    ) -> None:
+        """An invocation begins, with this trace header; not `initialised`: the init failed."""
         # Of an init that an invocation reports the format Text has no line.
         if self._init_begun is not None:
             self._init_ended(None if initialised else Outcome(status="failure"))
         self._tail = LogTail() if invocation.wants_log_tail else None
         self.plain = not self._structured and self._tail is None and self._told is None
         self._runtime_done = False
-        self._trace_header = trace = invocation.trace_header
+        self._trace_header = trace
         self._begun_ms = int(self._clock.time() * 1000)
         version = self._function.version
         line = report.start_line(invocation.request_id, version)

@@ -78,3 +78,11 @@ def follow(before: EnvironmentState, after: EnvironmentState) -> EnvironmentStat
     if after not in _FOLLOWERS[before]:
         raise PlatformError(f"environment {before} -> {after}")
     return after
+
+
+# The changes of an invocation without any trouble, looked up once for all.
+TAKEN = follow(EnvironmentState.IDLE, EnvironmentState.INVOKING)
+"""What an idle environment becomes with an event."""
+
+FREED = follow(EnvironmentState.INVOKING, EnvironmentState.IDLE)
+"""What it becomes behind it."""

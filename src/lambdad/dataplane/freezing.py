@@ -19,28 +19,33 @@ class Freezer:
     """Freezes what stays idle. Mutable: what is to be frozen and when, oldest first; one timer."""
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._due: dict[Sandbox, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def later(self, sandbox: Sandbox) -> None:
         """Freeze a sandbox in a moment, unless :meth:`keep` is called before."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._running_loop()
         self._due[sandbox] = loop.time() + GRACE_S
         if self._timer is None:
             self._timer = loop.call_later(GRACE_S, self._freeze_due)
 
     def at_once(self, sandbox: Sandbox) -> None:
         """Freeze a sandbox behind what the event loop has to do already, answering above all."""
-        loop = asyncio.get_running_loop()
         self._due[sandbox] = 0.0
-        loop.call_soon(self._freeze, sandbox)
+        (self._loop or self._running_loop()).call_soon(self._freeze, sandbox)
 
     def keep(self, sandbox: Sandbox) -> bool:
         """Do not freeze it; False when it is frozen already, or was not to be."""
         return self._due.pop(sandbox, None) is not None
 
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        # Asked once: that costs a system call.
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
     def _freeze_due(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._running_loop()
         now = loop.time()
         self._timer = None
         for sandbox, due in list(self._due.items()):

@@ -12,6 +12,7 @@ from lambdad.dataplane.arrivals import Arrivals
 from lambdad.dataplane.capacity import Claim, HostCapacity
 from lambdad.dataplane.counting import ConcurrencyLedger
 from lambdad.dataplane.environment import ExecutionEnvironment
+from lambdad.dataplane.environment_state import EnvironmentState
 from lambdad.dataplane.fleet import Fleet
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.provisioned import ConfigReader, ProvisionedConcurrency
@@ -26,6 +27,7 @@ from lambdad.domain.errors import TooManyRequestsException
 from lambdad.domain.functions import Function
 from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
 
+_IDLE = EnvironmentState.IDLE
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -60,6 +62,7 @@ class Invoker:
         self._resources = resources
         self._arrivals = Arrivals(functions, resources, host, draw)
         self._host = host
+        self._monotonic = host.clock.monotonic
         self._idle_timeout_s = config.idle_timeout_s
         self.metrics = host.metrics
         rates = Rates(environments=config.scaling_rate, requests=config.request_rate)
@@ -117,22 +120,29 @@ class Invoker:
         stream: ResponseStream | None = None,
     ) -> Work:
         """Begin to run a function; `waiter` is told the outcome. Raises like :meth:`invoke`."""
-        function, trace = self._arrivals.route(key, qualifier, invocation)
-        invocation = invocation.traced(trace)
-        fleet = self.fleet_of(function)
+        route, trace = self._arrivals.route(key, qualifier, invocation)
+        fleet = route.fleet
+        if fleet is None or not fleet.serving or fleet.function is not route.function:
+            fleet = route.fleet = self.fleet_of(route.function)
         try:
             environment = self._admit(fleet, invocation)
         except TooManyRequestsException:
             self.metrics.throttled(invocation.invoked_arn, self._host.clock.time())
             raise
+        work = Work(
+            invocation=invocation,
+            trace_header=trace,
+            version=route.function.version,
+            waiter=waiter,
+            stream=stream,
+        )
         if not self._busy:
             self._quiet.clear()
-        work = Work(invocation=invocation, version=function.version, waiter=waiter, stream=stream)
         self._busy[environment] = fleet
         fleet.busy.add(environment)
         if environment.claim is not None:
             environment.claim.work()
-        if environment.warm:
+        if environment.state is _IDLE:
             environment.run(work)
         else:
             self._host.spawn_task(self._run_cold(environment, work))
@@ -144,7 +154,7 @@ class Invoker:
 
     def _admit(self, fleet: Fleet, invocation: Invocation) -> ExecutionEnvironment:
         """Count an invocation and choose its environment."""
-        now = self._host.clock.monotonic()
+        now = self._monotonic()
         fleet.concurrency.acquire()
         try:
             if not invocation.is_event:

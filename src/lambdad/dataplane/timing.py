@@ -51,7 +51,7 @@ class Deadlines:
     def arm(self, timed: Timed, seconds: float) -> Due:
         """Call in so many seconds, unless taken out of the result before."""
         loop = self._loop
-        if loop is None:
+        if loop is None:  # asked once: that costs a system call
             loop = self._loop = asyncio.get_running_loop()
         due = self._due.get(seconds)
         if due is None:

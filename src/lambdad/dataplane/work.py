@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambdad.dataplane import failures
+from lambdad.dataplane.runtime_api.session import RuntimeEvent
 from lambdad.dataplane.streaming import Flow, ResponseStream
 from lambdad.domain import limits
 from lambdad.domain.errors import FunctionError, LambdadError
-from lambdad.domain.invocations import Invocation, InvocationResult, Waiter
+from lambdad.domain.invocations import InvocationResult, Waiter, trace_headers
 from lambdad.observability.platform_events import Course
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Work:
-    """An invocation with what is known of its outcome so far.
+class Work(RuntimeEvent):
+    """An event with what is known of its outcome so far.
 
     Attributes:
         waiter: is told the outcome.
+        told: whether the caller waits for nothing more.
         begun: monotonic seconds when the invoke phase began; None before.
         response_began: monotonic seconds when the first byte of the answer was there; None before.
         response_ended: monotonic seconds when the last one was; None before.
@@ -30,9 +32,9 @@ class Work:
         collected: pieces of a streamed answer for a caller that wants it whole.
     """
 
-    invocation: Invocation
     version: str
     waiter: Waiter
+    told: bool = False
     begun: float | None = None
     response_began: float | None = None
     response_ended: float | None = None
@@ -45,12 +47,7 @@ class Work:
     @property
     def headers(self) -> Mapping[str, str]:
         """Of the HTTP response."""
-        return {"X-Amzn-Trace-Id": self.invocation.trace_header or ""}
-
-    @property
-    def told(self) -> bool:
-        """Whether the caller waits for nothing more."""
-        return self.waiter.done()
+        return trace_headers(self.trace_header)
 
     @property
     def answered(self) -> bool:
@@ -71,7 +68,7 @@ class Work:
 
     def respond(self, payload: bytes, now: float) -> None:
         """The answer is here as a whole."""
-        if not self.answered:
+        if self.payload is None:
             self.response_began = self.response_ended = now
             self.payload = payload
             self._tell_early()
@@ -135,7 +132,10 @@ class Work:
 
     def tell(self, log_tail: bytes | None) -> None:
         """Give the caller the outcome, once; nobody may be waiting any more."""
-        if self.payload is None or self.waiter.done():
+        if self.payload is None or self.told:
+            return
+        self.told = True
+        if self.waiter.done():
             return
         if self.stream is not None:
             self._close_stream(self.stream)
@@ -145,7 +145,7 @@ class Work:
                 executed_version=self.version,
                 function_error="Unhandled" if self.error is not None else None,
                 log_tail=log_tail,
-                headers=self.headers,
+                trace_header=self.trace_header,
             )
         )
 

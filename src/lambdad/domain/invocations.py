@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from lambdad.domain.errors import LambdadError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Neither is frozen: nobody changes one, but to make it would take three times as long.
+@dataclass(slots=True, kw_only=True)
 class Invocation:
     """A request to run a function once.
 
@@ -17,6 +18,7 @@ class Invocation:
         payload: the event, JSON bytes that are carried and never parsed on the way.
         invoked_arn: exactly as the caller qualified it.
         client_context: decoded JSON text, or None.
+        trace_header: as the caller sent it, or None.
         wants_log_tail: whether the answer carries the last 4 KiB of the log.
         tenant_id: whose environments may run it, where the function isolates tenants; else None.
         is_event: whether it comes from a queue, whose rate is not limited.
@@ -31,21 +33,8 @@ class Invocation:
     tenant_id: str | None = None
     is_event: bool = False
 
-    def traced(self, trace_header: str) -> Invocation:
-        """Return the same with another trace header; cheaper than `replace`."""
-        return Invocation(
-            request_id=self.request_id,
-            payload=self.payload,
-            invoked_arn=self.invoked_arn,
-            client_context=self.client_context,
-            trace_header=trace_header,
-            wants_log_tail=self.wants_log_tail,
-            tenant_id=self.tenant_id,
-            is_event=self.is_event,
-        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class InvocationResult:
     """What the caller of an invocation receives.
 
@@ -53,13 +42,24 @@ class InvocationResult:
         payload: the handler's answer or the error document.
         function_error: `Unhandled` when the function failed, else None.
         log_tail: the last 4 KiB of the log when asked for.
+        trace_header: of this invocation; None where it did not come to one.
     """
 
     payload: bytes
     executed_version: str
     function_error: str | None = None
     log_tail: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    trace_header: str | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the HTTP response."""
+        return trace_headers(self.trace_header)
+
+
+def trace_headers(trace_header: str | None) -> Mapping[str, str]:
+    """Return the headers of the answer to an invocation with such a trace header."""
+    return {} if trace_header is None else {"X-Amzn-Trace-Id": trace_header}
 
 
 class Waiter(Protocol):

@@ -27,7 +27,7 @@ async def test_an_invocation_carries_payload_and_circumstances_and_brings_back_t
         payload=b'{"ok":true}',
         executed_version="$LATEST",
         log_tail=b"START\nEND\n",
-        headers={"X-Amzn-Trace-Id": "Root=1-2-3"},
+        trace_header="Root=1-2-3",
     )
     aws = deployed.client()
     answer = await aws.invoke(

@@ -15,16 +15,18 @@ from lambdad.dataplane.runtime_api.channel import RuntimeChannel
 from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession, RuntimeState
 from lambdad.dataplane.streaming import Flow
 from lambdad.domain import limits
+from lambdad.domain.invocations import Invocation
 
 HEAD = struct.Struct("!IB")
-EVENT = RuntimeEvent(
+INVOCATION = Invocation(
     request_id="id-1",
     payload=b'{"a": 1}',
-    deadline_ms=1_700_000_000_123,
     invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
-    trace_header="Root=1-0-0",
     client_context='{"custom": {"k": "ü"}}',
     tenant_id="blue",
+)
+EVENT = RuntimeEvent(
+    invocation=INVOCATION, trace_header="Root=1-0-0", deadline_ms=1_700_000_000_123
 )
 NEXT = HEAD.pack(0, ord("N"))
 
@@ -149,13 +151,13 @@ async def test_an_event_carries_what_the_headers_carry_over_http(running: Guest)
         position += size
     assert deadline_ms == EVENT.deadline_ms
     assert texts == [
-        EVENT.request_id,
-        EVENT.invoked_arn,
+        INVOCATION.request_id,
+        INVOCATION.invoked_arn,
         EVENT.trace_header,
-        EVENT.client_context,
-        EVENT.tenant_id,
+        INVOCATION.client_context,
+        INVOCATION.tenant_id,
     ]
-    assert running.event[position:] == EVENT.payload
+    assert running.event[position:] == INVOCATION.payload
 
 
 async def test_an_answer_and_the_question_for_more_come_in_one_piece(running: Guest) -> None:
@@ -209,7 +211,9 @@ async def test_the_largest_event_waits_for_a_guest_that_reads_slowly(guest: Gues
     await guest.observer.until("ready")
     guest.session.deliver(
         RuntimeEvent(
-            request_id="id-2", payload=payload, deadline_ms=1, invoked_arn="a", trace_header=""
+            invocation=Invocation(request_id="id-2", payload=payload, invoked_arn="a"),
+            trace_header="",
+            deadline_ms=1,
         )
     )
     head = HEAD.size + 19 + len("id-2") + len("a")

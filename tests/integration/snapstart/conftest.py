@@ -23,6 +23,7 @@ from lambdad.dataplane.snapstart.image import Capture, Restore, Snapshot
 from lambdad.domain.clock import SystemClock
 from lambdad.domain.environments import Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
+from lambdad.domain.invocations import Invocation
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.catalogue import Catalogue
 from lambdad.runtimes.environment import environment_of
@@ -70,11 +71,13 @@ class Environment:
         """Give it an event."""
         self._session.deliver(
             RuntimeEvent(
-                request_id=f"id-{next(self._ids)}",
-                payload=json.dumps(event).encode(),
-                deadline_ms=2_000_000_000_000,
-                invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+                invocation=Invocation(
+                    request_id=f"id-{next(self._ids)}",
+                    payload=json.dumps(event).encode(),
+                    invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+                ),
                 trace_header="",
+                deadline_ms=2_000_000_000_000,
             )
         )
 

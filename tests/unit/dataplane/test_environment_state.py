@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lambdad.dataplane import environment
-from lambdad.dataplane.environment_state import TRANSITIONS, EnvironmentState, follow
+from lambdad.dataplane.environment_state import FREED, TAKEN, TRANSITIONS, EnvironmentState, follow
 from lambdad.domain.errors import PlatformError
 
 ALLOWED = {(each.before, each.after) for each in TRANSITIONS}
@@ -28,6 +28,10 @@ def test_a_state_follows_another_only_by_the_table(
             follow(before, after)
 
 
+def test_what_an_invocation_changes_is_in_the_table() -> None:
+    assert {(EnvironmentState.IDLE, TAKEN), (EnvironmentState.INVOKING, FREED)} <= ALLOWED
+
+
 def test_every_state_is_reached_and_all_end() -> None:
     reached = {EnvironmentState.NEW} | {after for _, after in ALLOWED}
     assert reached == set(EnvironmentState)
@@ -42,10 +46,12 @@ def test_a_change_is_in_the_table_once() -> None:
     assert len(ALLOWED) == len(TRANSITIONS)
 
 
-def test_an_environment_changes_its_state_in_one_place() -> None:
+def test_an_environment_changes_its_state_by_the_table_alone() -> None:
     source = Path(environment.__file__).read_text(encoding="utf-8")
     assignments = re.findall(r"\.state = .*", source)
     assert assignments == [
         ".state = EnvironmentState.NEW",
+        ".state = TAKEN",
+        ".state = FREED",
         ".state = follow(self.state, state)",
     ]

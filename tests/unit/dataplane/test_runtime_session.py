@@ -14,15 +14,18 @@ from lambdad.dataplane.runtime_api.session import (
     RuntimeSession,
     RuntimeState,
 )
+from lambdad.domain.invocations import Invocation
 from lambdad.protocol.http import HttpRequest, HttpResponse
 
 NEXT = HttpRequest(method="GET", path="/2018-06-01/runtime/invocation/next")
 EVENT = RuntimeEvent(
-    request_id="id-1",
-    payload=b"{}",
-    deadline_ms=1,
-    invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+    invocation=Invocation(
+        request_id="id-1",
+        payload=b"{}",
+        invoked_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+    ),
     trace_header="Root=1-0-0",
+    deadline_ms=1,
 )
 
 
@@ -150,14 +153,9 @@ def test_a_response_mode_that_does_not_exist_is_refused(running: Client) -> None
 def test_the_client_context_is_one_ascii_line() -> None:
     client = Client()
     client.send(NEXT)
-    event = RuntimeEvent(
-        request_id="i",
-        payload=b"",
-        deadline_ms=1,
-        invoked_arn="a",
-        trace_header="",
-        client_context='{"custom":\n {"k": "ü\u2028"}}',
-    )
+    context = '{"custom":\n {"k": "ü\u2028"}}'
+    invocation = Invocation(request_id="i", payload=b"", invoked_arn="a", client_context=context)
+    event = RuntimeEvent(invocation=invocation, trace_header="", deadline_ms=1)
     client.session.deliver(event)
     header = client.answers[0].headers["Lambda-Runtime-Client-Context"]
     assert header.isascii()

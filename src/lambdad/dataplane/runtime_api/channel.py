@@ -36,9 +36,12 @@ _HEAD = struct.Struct("!IB")
 # Behind the head of the frame: deadline in epoch milliseconds, then the lengths of id, ARN, trace
 # header, client context and tenant.
 _EVENT = struct.Struct("!IBQBHHIH")
+_EVENT_REST = _EVENT.size - _HEAD.size
+_event_head = _EVENT.pack
 _NEXT, _RESPONSE, _FAILURE, _INIT_FAILURE = b"NRFI"
 _STREAM, _PIECE, _STREAM_END = b"SPZ"
 _EVENT_KIND = ord("E")
+_HEAD_BYTES, _head_of = _HEAD.size, _HEAD.unpack_from
 
 _TEXTS_MAX = 2 + 255 + 255
 _OUTCOME_MAX = limits.INVOKE_RESPONSE_BYTES_MAX + _TEXTS_MAX
@@ -68,6 +71,19 @@ def with_channel(process: ProcessSpec, theirs: socket.socket) -> ProcessSpec:
         inherited=(*process.inherited, theirs.fileno()),
         environment={**process.environment, CHANNEL_VARIABLE: str(number)},
     )
+
+
+def _frame(event: RuntimeEvent) -> bytes:
+    invocation = event.invocation
+    name, arn = invocation.request_id.encode(), invocation.invoked_arn.encode()
+    trace, payload = event.trace_header.encode(), invocation.payload
+    client = invocation.client_context.encode() if invocation.client_context else b""
+    tenant = invocation.tenant_id.encode() if invocation.tenant_id else b""
+    texts = b"%b%b%b%b%b" % (name, arn, trace, client, tenant)
+    length = _EVENT_REST + len(texts) + len(payload)
+    lengths = (len(name), len(arn), len(trace), len(client), len(tenant))
+    head = _event_head(length, _EVENT_KIND, event.deadline_ms, *lengths)
+    return b"%b%b%b" % (head, texts, payload)
 
 
 class BadFrame(Exception):
@@ -128,14 +144,7 @@ class RuntimeChannel:
     # -- to the guest -------------------------------------------------------------------------
 
     def _deliver(self, event: RuntimeEvent) -> None:
-        name, arn = event.request_id.encode(), event.invoked_arn.encode()
-        trace = event.trace_header.encode()
-        client = event.client_context.encode() if event.client_context else b""
-        tenant = event.tenant_id.encode() if event.tenant_id else b""
-        lengths = (len(name), len(arn), len(trace), len(client), len(tenant))
-        texts = b"".join((name, arn, trace, client, tenant, event.payload))
-        length = _EVENT.size - _HEAD.size + len(texts)
-        self._send(_EVENT.pack(length, _EVENT_KIND, event.deadline_ms, *lengths) + texts)
+        self._send(_frame(event))
 
     def _send(self, data: bytes) -> None:
         if not self._open:
@@ -197,16 +206,16 @@ class RuntimeChannel:
         """Serve whole frames; returns where the rest begins."""
         position, end = 0, len(data)
         for _ in range(_FRAMES_PER_WAKE):
-            if end - position < _HEAD.size:
-                self._wanted = _HEAD.size
+            start = position + _HEAD_BYTES
+            if start > end:
+                self._wanted = _HEAD_BYTES
                 return position
-            length, kind = _HEAD.unpack_from(data, position)
-            start = position + _HEAD.size
+            length, kind = _head_of(data, position)
             if length > _LENGTH_MAX.get(kind, -1):
                 return self._too_long(kind, length, end - start, end)
             stop = start + length
             if stop > end:
-                self._wanted = _HEAD.size + length
+                self._wanted = _HEAD_BYTES + length
                 return position
             self._serve(kind, data, start, stop)
             if not self._open:

@@ -80,18 +80,19 @@ def response_mode(headers: Mapping[str, str]) -> str | None:
 
 def event(event: RuntimeEvent) -> HttpResponse:
     """The answer to `/invocation/next`."""
+    invocation = event.invocation
     headers = {
         "Content-Type": "application/json",
-        "Lambda-Runtime-Aws-Request-Id": event.request_id,
+        "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
         "Lambda-Runtime-Deadline-Ms": str(event.deadline_ms),
-        "Lambda-Runtime-Invoked-Function-Arn": event.invoked_arn,
+        "Lambda-Runtime-Invoked-Function-Arn": invocation.invoked_arn,
         "Lambda-Runtime-Trace-Id": event.trace_header,
     }
-    if event.client_context:
-        headers["Lambda-Runtime-Client-Context"] = _header_text(event.client_context)
-    if event.tenant_id is not None:
-        headers["Lambda-Runtime-Aws-Tenant-Id"] = event.tenant_id
-    return HttpResponse(status=200, headers=headers, body=event.payload)
+    if invocation.client_context:
+        headers["Lambda-Runtime-Client-Context"] = _header_text(invocation.client_context)
+    if invocation.tenant_id is not None:
+        headers["Lambda-Runtime-Aws-Tenant-Id"] = invocation.tenant_id
+    return HttpResponse(status=200, headers=headers, body=invocation.payload)
 
 
 def _header_text(document: str) -> str:

@@ -44,33 +44,24 @@ TRANSITIONS: Mapping[RuntimeState, frozenset[RuntimeState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class RuntimeEvent:
-    """What `/invocation/next` answers with."""
+    """What `/invocation/next` answers with.
 
-    request_id: str
-    payload: bytes
-    deadline_ms: int
-    invoked_arn: str
+    Attributes:
+        trace_header: of this invocation, made of what the caller sent.
+        deadline_ms: epoch milliseconds; known when it is delivered.
+    """
+
+    invocation: Invocation
     trace_header: str
-    client_context: str | None = None
-    tenant_id: str | None = None
-
-    @staticmethod
-    def of(invocation: Invocation, deadline_ms: int) -> RuntimeEvent:
-        """The event of an invocation that has time until `deadline_ms`, epoch milliseconds."""
-        return RuntimeEvent(
-            request_id=invocation.request_id,
-            payload=invocation.payload,
-            deadline_ms=deadline_ms,
-            invoked_arn=invocation.invoked_arn,
-            trace_header=invocation.trace_header or "",
-            client_context=invocation.client_context,
-            tenant_id=invocation.tenant_id,
-        )
+    deadline_ms: int = 0
 
 
 Take = Callable[[RuntimeEvent], None]
+
+_READY, _RUNNING, _RESPONDED = RuntimeState.READY, RuntimeState.RUNNING, RuntimeState.RESPONDED
+_BEFORE_READY = frozenset(before for before, after in TRANSITIONS.items() if _READY in after)
 
 
 class RuntimeObserver(Protocol):
@@ -126,9 +117,9 @@ class RuntimeSession:
 
     def next(self, caller: object, take: Take) -> HttpResponse | None:
         """`caller` waits for the next event, which `take` gets; returns a refusal, if any."""
-        if RuntimeState.READY not in TRANSITIONS[self.state]:
-            return messages.invalid_transition(self.state, RuntimeState.READY)
-        self.state = RuntimeState.READY
+        if self.state not in _BEFORE_READY:
+            return messages.invalid_transition(self.state, _READY)
+        self.state = _READY
         self._request_id = self._too_large = None
         self._caller, self._take = caller, take
         self._observer.runtime_ready()
@@ -139,7 +130,7 @@ class RuntimeSession:
         refusal = self._refusal(request_id, payload)
         if refusal is not None:
             return refusal
-        self.state = RuntimeState.RESPONDED
+        self.state = _RESPONDED
         self._observer.invocation_responded(payload)
         return messages.ACCEPTED
 
@@ -214,10 +205,10 @@ class RuntimeSession:
 
     def deliver(self, event: RuntimeEvent) -> None:
         """Hand an event to who waits for it. The state must be READY."""
-        if self.state is not RuntimeState.READY:
-            raise InvalidTransition(self.state, RuntimeState.RUNNING)
-        self.state = RuntimeState.RUNNING
-        self._request_id = event.request_id
+        if self.state is not _READY:
+            raise InvalidTransition(self.state, _RUNNING)
+        self.state = _RUNNING
+        self._request_id = event.invocation.request_id
         take, self._take = self._take, None
         self._caller = None
         if take is not None:
@@ -277,8 +268,8 @@ class RuntimeSession:
 
     def _refusal(self, request_id: str, payload: bytes) -> HttpResponse | None:
         """Why an outcome is not taken; None when it is."""
-        if self.state is not RuntimeState.RUNNING:
-            return messages.invalid_transition(self.state, RuntimeState.RESPONDED)
+        if self.state is not _RUNNING:
+            return messages.invalid_transition(self.state, _RESPONDED)
         if request_id != self._request_id:
             return messages.INVALID_REQUEST_ID
         if len(payload) > limits.INVOKE_RESPONSE_BYTES_MAX:
