@@ -24,6 +24,8 @@ _LOGGER = logging.getLogger(__name__)
 _EVENT_OVERHEAD_BYTES = 128
 # One transaction: large enough to share its fsync, small enough not to hold the writer's thread.
 _BATCH_BYTES = 1024 * 1024
+# What a stream has before it is cut: what is not cut is not counted.
+_PIECE_BYTES = 64 * 1024
 _RETRY_S = 1.0
 # Characters of a message that needs not be cut.
 _SURELY_WHOLE = 4_096
@@ -70,7 +72,7 @@ class LogStreamWriter:
     Mutable: those that are not on their way to the store.
     """
 
-    __slots__ = ("_group", "_messages", "_name", "_times_ms", "_writer")
+    __slots__ = ("_group", "_messages", "_name", "_size", "_times_ms", "_writer")
 
     def __init__(self, writer: LogWriter, group: LogGroupKey, name: str) -> None:
         self._writer = writer
@@ -78,52 +80,54 @@ class LogStreamWriter:
         self._name = name
         self._times_ms: list[int] = []
         self._messages: list[str] = []
+        self._size = 0
 
     def write(self, timestamp_ms: int, message: str) -> None:
-        """Take an event. Never blocks, never raises; costs less than a microsecond."""
-        size = len(message)
+        """Take an event. Never blocks, never raises; costs a fraction of a microsecond."""
+        size = len(message) + _EVENT_OVERHEAD_BYTES
         if size > _SURELY_WHOLE or not message.isascii():
-            for piece in split_event(message.encode("utf-8", "replace").decode()):
-                self._take(timestamp_ms, piece, _size(piece))
-        elif size:
-            self._take(timestamp_ms, message, size + _EVENT_OVERHEAD_BYTES)
-
-    def _take(self, timestamp_ms: int, message: str, size: int) -> None:
-        writer, messages = self._writer, self._messages
-        if messages or writer.opened(self):
-            messages.append(message)
+            self._write_any(timestamp_ms, message)
+            return
+        if message and (self._messages or self._writer.opened(self)):
+            self._messages.append(message)
             self._times_ms.append(timestamp_ms)
-            writer.taken_bytes += size
-            if writer.taken_bytes >= _BATCH_BYTES:
-                writer.gather()
+            self._size += size
+            if self._size >= _PIECE_BYTES:
+                self._writer.grown(self)
+
+    def _write_any(self, timestamp_ms: int, message: str) -> None:
+        """Take an event that is long, or not plain."""
+        for piece in split_event(message.encode("utf-8", "replace").decode()):
+            if self._messages or self._writer.opened(self):
+                self._messages.append(piece)
+                self._times_ms.append(timestamp_ms)
+                self._size += _size(piece)
+                if self._size >= _PIECE_BYTES:
+                    self._writer.grown(self)
 
     def cut(self) -> Pending:
         """Give away what was taken."""
-        messages = self._messages
-        segment = LogSegment(self._name, self._times_ms, messages)
-        self._times_ms, self._messages = [], []
-        return Pending(self._group, segment, sum(map(_size, messages)))
+        segment = LogSegment(self._name, self._times_ms, self._messages)
+        pending = Pending(self._group, segment, self._size)
+        self._times_ms, self._messages, self._size = [], [], 0
+        return pending
 
 
 class LogWriter:
     """Takes events at once and stores them in batches.
 
-    Mutable: the streams that have taken events; the segments that are not stored yet, oldest
-    first, with their size; how many segments there ever were and how many of these are settled
-    (stored or dropped); whether the store fails, and what was dropped.
-
-    Attributes:
-        taken_bytes: what streams have taken counts for.
+    Mutable: the streams that have taken events; the segments that were cut of them and are not
+    stored yet, oldest first, with their size; how many segments there ever were and how many of
+    these are settled (stored or dropped); whether the store fails, and what was dropped.
     """
 
     def __init__(self, store: LogAppender, clock: Clock, config: LogsConfig) -> None:
         self.dropped_events = 0
-        self.taken_bytes = 0
         self._store = store
         self._clock = clock
         self._interval_s = config.flush_interval_s
         self._buffer_bytes = config.buffer_bytes
-        self._open: list[LogStreamWriter] = []
+        self._open: dict[LogStreamWriter, None] = {}
         self._pending: deque[Pending] = deque()
         self._bytes = 0
         self._cut = 0
@@ -138,26 +142,38 @@ class LogWriter:
         self._room.set()
 
     def stream(self, group: LogGroupKey, name: str) -> LogStreamWriter:
-        """Return who takes the events of a stream; of one stream one after the other."""
+        """Return who takes the events of a stream; each keeps the order of its own."""
         return LogStreamWriter(self, group, name)
 
     def opened(self, stream: LogStreamWriter) -> bool:
         """A stream has its first event since it was cut; False if it may have none."""
         if self._closed:
             return False
-        self._open.append(stream)
+        self._open[stream] = None
         self._some.set()
         return True
 
-    def gather(self) -> None:
-        """Take what streams have, and see how much it is."""
-        for stream in self._open:
-            pending = stream.cut()
-            self._pending.append(pending)
-            self._bytes += pending.size
-        self._cut += len(self._open)
-        self._open.clear()
-        self.taken_bytes = 0
+    def grown(self, stream: LogStreamWriter) -> None:
+        """A stream has taken much."""
+        del self._open[stream]
+        self._cut_off(stream)
+        self._bound()
+
+    def _gather(self) -> None:
+        """Cut all streams."""
+        opened, self._open = self._open, {}
+        for stream in opened:
+            self._cut_off(stream)
+        self._bound()
+
+    def _cut_off(self, stream: LogStreamWriter) -> None:
+        pending = stream.cut()
+        self._pending.append(pending)
+        self._bytes += pending.size
+        self._cut += 1
+
+    def _bound(self) -> None:
+        """See how much there is."""
         if self._bytes >= _BATCH_BYTES:
             self._due.set()
         if self._bytes > self._buffer_bytes:
@@ -182,10 +198,11 @@ class LogWriter:
         while not self._closed:
             await self._some.wait()
             await self._pause(self._interval_s)
-            self.gather()
+            self._gather()
             while self._pending and not self._closed:
                 if not await self._store_batch():
                     await self._pause(_RETRY_S)
+                    self._gather()
 
     async def flush(self) -> None:
         """Return when everything written so far is stored.
@@ -193,7 +210,7 @@ class LogWriter:
         Raises:
             LogsNotStored: the store fails; the events are still waiting.
         """
-        self.gather()
+        self._gather()
         target = self._cut
         while self._settled < target:
             if not await self._store_batch():

@@ -74,8 +74,9 @@ async def test_events_reach_the_store_in_order_without_being_asked_for():
 async def test_flush_returns_when_all_is_stored_even_if_nobody_runs_the_writer():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), LogsConfig(flush_interval_s=3_600))
+    stream = writer.stream(GROUP, "a")
     for number in range(5_000):
-        writer.stream(GROUP, "a").write(number, f"{number}\n")
+        stream.write(number, f"{number}\n")
     await writer.flush()
     assert store.messages == [f"{number}\n" for number in range(5_000)]
 
@@ -98,9 +99,10 @@ async def test_a_flush_waits_for_the_batch_under_way():
 async def test_many_bytes_are_stored_before_the_interval_ends():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), LogsConfig(flush_interval_s=3_600))
+    stream = writer.stream(GROUP, "a")
     async with running(writer):
         for number in range(8):
-            writer.stream(GROUP, "a").write(number, "x" * 200_000)
+            stream.write(number, "x" * 200_000)
         await store.stored.wait()
         assert store.events
 
@@ -109,12 +111,13 @@ async def test_writers_are_asked_to_wait_while_the_store_is_slow():
     store = ScriptedStore()
     store.gate.clear()
     writer = LogWriter(store, FakeClock(), SMALL)
+    stream = writer.stream(GROUP, "a")
     async with running(writer):
         written = 0
         while not writer.congested:
-            writer.stream(GROUP, "a").write(1, "x" * 100_000)
+            stream.write(1, "x" * 100_000)
             written += 100_000
-        assert 2_000_000 < written <= 3_200_000
+        assert 2_000_000 < written <= 2_200_000
         store.gate.set()
         await writer.uncongested()
         assert not writer.congested
@@ -125,9 +128,10 @@ async def test_a_store_that_hangs_cannot_make_the_buffer_grow_without_end():
     store = ScriptedStore()
     store.gate.clear()
     writer = LogWriter(store, FakeClock(), SMALL)
+    stream = writer.stream(GROUP, "a")
     async with running(writer):
         for number in range(200):
-            writer.stream(GROUP, "a").write(number, "x" * 100_000)
+            stream.write(number, "x" * 100_000)
         assert writer._bytes <= 2 * SMALL.buffer_bytes
         assert writer.dropped_events > 100
         store.gate.set()
@@ -138,8 +142,9 @@ async def test_a_full_disk_costs_the_oldest_events_and_says_so(caplog):
     store = ScriptedStore()
     store.fault = OSError(28, "No space left on device")
     writer = LogWriter(store, FakeClock(), SMALL)
+    stream = writer.stream(GROUP, "a")
     for number in range(100):
-        writer.stream(GROUP, "a").write(number, "x" * 100_000)
+        stream.write(number, "x" * 100_000)
     with pytest.raises(LogsNotStored):
         await writer.flush()
     assert writer._bytes <= SMALL.buffer_bytes
@@ -160,11 +165,12 @@ async def test_functions_do_not_wait_for_a_store_that_fails():
     store = ScriptedStore()
     store.fault = OSError("gone")
     writer = LogWriter(store, FakeClock(), SMALL)
-    writer.stream(GROUP, "a").write(1, "x")
+    stream = writer.stream(GROUP, "a")
+    stream.write(1, "x")
     with pytest.raises(LogsNotStored):
         await writer.flush()
     for number in range(1_000):
-        writer.stream(GROUP, "a").write(number, "x" * 100_000)
+        stream.write(number, "x" * 100_000)
     assert not writer.congested
     assert writer._bytes <= SMALL.buffer_bytes
 
@@ -209,11 +215,27 @@ async def test_cancelling_the_writer_loses_nothing():
 async def test_text_that_is_no_unicode_or_too_long_is_made_storable():
     store = ScriptedStore()
     writer = LogWriter(store, FakeClock(), AT_ONCE)
-    writer.stream(GROUP, "a").write(1, "lone \ud800\n")
-    writer.stream(GROUP, "a").write(2, "y" * (LOG_EVENT_BYTES_MAX + 1))
-    writer.stream(GROUP, "a").write(3, "")
+    stream = writer.stream(GROUP, "a")
+    stream.write(1, "lone \ud800\n")
+    stream.write(2, "y" * (LOG_EVENT_BYTES_MAX + 1))
+    stream.write(3, "")
     await writer.flush()
     assert store.messages == ["lone ?\n", "y" * LOG_EVENT_BYTES_MAX, "y"]
+
+
+async def test_what_ended_streams_have_left_is_bounded_while_the_store_fails():
+    store = ScriptedStore()
+    store.fault = OSError("gone")
+    writer = LogWriter(store, FakeClock(), SMALL)
+    for number in range(100):
+        writer.stream(GROUP, f"{number}").write(number, "x" * 60_000)
+    with pytest.raises(LogsNotStored):
+        await writer.flush()
+    assert writer.dropped_events > 60
+    store.fault = None
+    await writer.flush()
+    kept = [event for _, event in store.events if event.message.startswith("x")]
+    assert [event.timestamp_ms for event in kept] == list(range(writer.dropped_events, 100))
 
 
 async def test_an_idle_writer_sleeps():
@@ -227,7 +249,8 @@ async def test_an_idle_writer_sleeps():
 
 async def test_a_write_costs_microseconds():
     writer = LogWriter(ScriptedStore(), FakeClock(), LogsConfig())
-    spent_s = timeit.timeit(lambda: writer.stream(GROUP, "a").write(1, "hello\n"), number=3_000)
+    stream = writer.stream(GROUP, "a")
+    spent_s = timeit.timeit(lambda: stream.write(1, "hello\n"), number=3_000)
     assert spent_s / 3_000 < 20e-6
 
 
