@@ -6,8 +6,8 @@ It is learnt from a request that was checked in full, and holds until anything s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from lambdad.authz.callers import Caller
 from lambdad.controlplane.references import Target
@@ -32,23 +32,31 @@ class Prepared:
     settled: bool
 
 
+class Changing(Protocol):
+    """What the entries are about."""
+
+    @property
+    def changes(self) -> int:
+        """How often functions, aliases and policies changed."""
+        ...
+
+
 class PreparedInvocations:
     """What was learnt. Mutable: the entries, and at which count of changes they were."""
 
-    def __init__(self, changes: Callable[[], int]) -> None:
-        """`changes` counts what changes in functions, aliases and policies."""
-        self._changes = changes
+    def __init__(self, stored: Changing) -> None:
+        self._stored = stored
         self._entries: dict[Key, Prepared] = {}
         self._claims: dict[tuple[str, str], tuple[Caller, Prepared]] = {}
-        self._at = changes()
+        self._at = stored.changes
 
     def now(self) -> int:
         """Return the mark to begin with that :meth:`learn` wants."""
-        return self._changes()
+        return self._stored.changes
 
     def learn(self, mark: int, name: str, caller: Caller, region: str, found: Prepared) -> None:
         """Keep what was found since the mark, unless something changed meanwhile."""
-        if mark != self._changes():
+        if mark != self._stored.changes:
             return
         if mark != self._at or len(self._entries) >= _ENTRIES_MAX:
             self._entries.clear()
@@ -67,12 +75,12 @@ class PreparedInvocations:
 
     def recall(self, path: str, claim: str) -> tuple[Caller, Prepared] | None:
         """Return what was kept, as long as it holds."""
-        if self._at != self._changes():
+        if self._at != self._stored.changes:
             return None
         return self._claims.get((path, claim))
 
     def find(self, name: str, caller: Caller, region: str) -> Prepared | None:
         """Return what is known of a function, as it was named, and a caller; None is nothing."""
-        if self._at != self._changes():
+        if self._at != self._stored.changes:
             return None
         return self._entries.get((name, region, caller.arn, caller.role_arn))

@@ -217,7 +217,7 @@ class Daemon:
             clock=self._clock,
             sessions=self._auth.sessions,
             code_location_key=lasting_key(data_dir / "code-location.key"),
-            prepared=PreparedInvocations(lambda: store.functions.changes),
+            prepared=PreparedInvocations(store.functions),
             function_url_scheme=urls.scheme,
             function_url_domain=urls.domain or f"localhost:{port}",
         )

@@ -11,17 +11,14 @@ from collections.abc import Sequence
 
 from lambdad.domain.arns import LATEST, FunctionKey
 from lambdad.domain.functions import Function, State, UpdateStatus
+from lambdad.storage.changes import Changes
 
 
 class FunctionIndex:
-    """Versions by key, names by account and region in order.
+    """Versions by key, names by account and region in order."""
 
-    Attributes:
-        changes: how many there were.
-    """
-
-    def __init__(self) -> None:
-        self.changes = 0
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._versions: dict[FunctionKey, dict[str, Function]] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
 
@@ -90,7 +87,7 @@ class FunctionIndex:
 
     def put(self, function: Function) -> None:
         """Add or replace a version."""
-        self.changes += 1
+        self._changes.count += 1
         key = function.key
         versions = self._versions.get(key)
         if versions is None:
@@ -100,7 +97,7 @@ class FunctionIndex:
 
     def remove_version(self, key: FunctionKey, version: str) -> bool:
         """Drop one version; False when there was none."""
-        self.changes += 1
+        self._changes.count += 1
         versions = self._versions.get(key, {})
         if versions.pop(version, None) is None:
             return False
@@ -110,7 +107,7 @@ class FunctionIndex:
 
     def remove(self, key: FunctionKey) -> bool:
         """Drop all versions; False when there was none."""
-        self.changes += 1
+        self._changes.count += 1
         if self._versions.pop(key, None) is None:
             return False
         names = self._names[key.account_id, key.region]

@@ -23,11 +23,12 @@ class FunctionRecords:
     def __init__(self, records: Records, apply: Apply) -> None:
         self._records = records
         self._apply = apply
+        self._changes = records.changes
 
     @property
     def changes(self) -> int:
         """See `FunctionStore`."""
-        return self._records.changes
+        return self._changes.count
 
     def get(self, key: FunctionKey, version: str = LATEST) -> Function | None:
         """Return the stored version, or None."""

@@ -21,22 +21,23 @@ from lambdad.storage.base import (
     ReplaceFunction,
     RevisionMismatch,
 )
+from lambdad.storage.changes import Changes
 from lambdad.storage.documents import json_values
 from lambdad.storage.function_index import FunctionIndex
 from lambdad.storage.resource_index import ResourceIndex
 
 
 class Records:
-    """Both indexes. Used from the event loop alone."""
+    """Both indexes. Used from the event loop alone.
 
-    def __init__(self) -> None:
-        self.functions = FunctionIndex()
-        self.resources = ResourceIndex()
+    Attributes:
+        changes: counts those of both, and of the indexes that take their places.
+    """
 
-    @property
-    def changes(self) -> int:
-        """How many changes there were: as long as it stays, every read has the same answer."""
-        return self.functions.changes + self.resources.changes
+    def __init__(self, changes: Changes | None = None) -> None:
+        self.changes = changes or Changes()
+        self.functions = FunctionIndex(self.changes)
+        self.resources = ResourceIndex(self.changes)
 
     def check(self, change: Change) -> None:
         """Refuse a change that cannot be made.

@@ -11,19 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lambdad.domain.arns import FunctionKey
 from lambdad.domain.resources import Resource, ResourceKey
+from lambdad.storage.changes import Changes
 
 _Scope = tuple[str, str, str]
 
 
 class ResourceIndex:
-    """Resources by key, their names by kind, account and region in order, and by function.
+    """Resources by key, their names by kind, account and region in order, and by function."""
 
-    Attributes:
-        changes: how many there were.
-    """
-
-    def __init__(self) -> None:
-        self.changes = 0
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._resources: dict[ResourceKey, Resource] = {}
         self._names: dict[_Scope, list[str]] = {}
         self._of_function: dict[FunctionKey, set[ResourceKey]] = {}
@@ -74,7 +71,7 @@ class ResourceIndex:
 
     def put(self, resource: Resource) -> None:
         """Add or replace a resource."""
-        self.changes += 1
+        self._changes.count += 1
         key = resource.key
         if key in self._resources:
             self._disown(key)
@@ -84,7 +81,7 @@ class ResourceIndex:
 
     def remove(self, key: ResourceKey) -> bool:
         """Drop a resource; False when there was none."""
-        self.changes += 1
+        self._changes.count += 1
         if key not in self._resources:
             return False
         self._disown(key)

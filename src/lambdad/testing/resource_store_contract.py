@@ -195,6 +195,27 @@ class ResourceStoreContract:
         assert list(engine.functions.versions(FUNCTION_KEY)) == [latest, changed]
         assert self._names(engine) == ["f:live"]
 
+    async def test_every_change_is_counted(self, engine: Engine) -> None:
+        """Whoever remembers what was read looks at nothing but the count."""
+        counted = [engine.functions.changes]
+        for change in (
+            InsertFunction(function=a_function()),
+            ReplaceFunction(function=a_function(revision_id="r2"), expected_revision="r1"),
+            InsertFunction(function=a_function(version="1")),
+            DeleteVersion(key=FUNCTION_KEY, version="1"),
+            PutResource(resource=a_resource(), expected_revision=""),
+            DeleteResource(key=a_resource().key),
+        ):
+            await engine.apply(change)
+            counted.append(engine.functions.changes)
+        await engine.resources.put(a_resource())
+        counted.append(engine.functions.changes)
+        await engine.resources.delete(a_resource().key)
+        counted.append(engine.functions.changes)
+        await engine.functions.delete(FUNCTION_KEY)
+        counted.append(engine.functions.changes)
+        assert counted == sorted(set(counted))
+
     async def test_deleting_what_is_not_there_is_no_error(self, engine: Engine) -> None:
         await engine.apply(
             DeleteVersion(key=FUNCTION_KEY, version="1"), DeleteResource(key=a_resource().key)

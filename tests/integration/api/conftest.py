@@ -93,7 +93,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
             clock=clock,
             sessions=(sessions := Sessions(SECRET)),
             code_location_key=SECRET,
-            prepared=PreparedInvocations(lambda: storage.functions.changes),
+            prepared=PreparedInvocations(storage.functions),
         )
         offered = (LAMBDA, STS)
         app = App(

@@ -22,6 +22,7 @@ from lambdad.storage.base import (
     ReplaceFunction,
     RevisionMismatch,
 )
+from lambdad.storage.changes import Changes
 from lambdad.storage.documents import decode, encode
 from lambdad.storage.records import Records, describe_function, describe_resource
 
@@ -59,9 +60,9 @@ _DELETE_RESOURCES = "DELETE FROM resource WHERE account_id = ? AND region = ? AN
 _ALL_RESOURCES = "SELECT kind, account_id, region, name, function, revision, document FROM resource"
 
 
-def load(connection: sqlite3.Connection) -> Records:
-    """Read everything there is."""
-    records = Records()
+def load(connection: sqlite3.Connection, changes: Changes) -> Records:
+    """Read everything there is; `changes` is to count what is changed in it."""
+    records = Records(changes)
     for (document,) in connection.execute(_ALL_FUNCTIONS):
         records.functions.put(decode(Function, document))
     records.resources.fill(map(_resource, connection.execute(_ALL_RESOURCES)))

@@ -10,6 +10,7 @@ from lambdad.domain.arns import FunctionKey
 from lambdad.domain.errors import HostUnfit
 from lambdad.domain.resources import ResourceKey
 from lambdad.storage.base import Apply, Change
+from lambdad.storage.changes import Changes
 from lambdad.storage.engines.sqlite import changes as sql
 from lambdad.storage.engines.sqlite.database import SqliteDb
 from lambdad.storage.record_stores import FunctionRecords, ResourceRecords
@@ -32,7 +33,7 @@ class SqliteRecords:
             HostUnfit: a row is not what lambdad wrote.
         """
         try:
-            loaded = await self._db.read(_load)
+            loaded = await self._db.read(partial(_load, changes=self._records.changes))
         except (ValueError, TypeError, KeyError) as error:
             raise HostUnfit(
                 f"{self._db.path} holds a row that cannot be read ({error}).",
@@ -85,12 +86,12 @@ class SqliteResourceStore(ResourceRecords):
         self._records.resources.remove(key)
 
 
-def _load(connection: sqlite3.Connection) -> Records:
+def _load(connection: sqlite3.Connection, changes: Changes) -> Records:
     """Read everything while no garbage is looked for: there is none, and looking takes as long."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return sql.load(connection)
+        return sql.load(connection, changes)
     finally:
         if collecting:
             gc.enable()
