@@ -13,13 +13,20 @@ from .client import Disconnected, receive_rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+    from typing import Optional, Tuple
+
+    from .client import Event
+
+    # Head, texts, body.
+    Frame = Tuple[bytes, bytes, bytes]
 
 _VARIABLE = "_LAMBDAD_CHANNEL"
 _HEAD = Struct("!IB")
-_EVENT = Struct("!QBHHIH")
-_EVENT_START = _HEAD.size + _EVENT.size
+# Length and kind; deadline, then the lengths of ID, ARN, trace header, client context and tenant.
+_EVENT = Struct("!IBQBHHIH")
 _EVENT_KIND = 69
+# Length and kind; lengths of the ID, and of the type of an error.
+_ANSWER, _ERROR = Struct("!IBB"), Struct("!IBBB")
 _NEXT = _HEAD.pack(0, 78)
 _RESPONSE, _FAILURE, _INIT_FAILURE = 82, 70, 73
 _ACCEPTED = 202
@@ -31,14 +38,22 @@ _REHEARSED_TEXTS = (
     b"",
     b"",
 )
-_REHEARSED_BODY = (
-    _EVENT.pack(0, *map(len, _REHEARSED_TEXTS)) + b"".join(_REHEARSED_TEXTS) + b'{"key": 1}'
+_REHEARSED_BODY = b"".join(_REHEARSED_TEXTS) + b'{"key": 1}'
+REHEARSED = (
+    _EVENT.pack(
+        _EVENT.size - _HEAD.size + len(_REHEARSED_BODY),
+        _EVENT_KIND,
+        0,
+        *map(len, _REHEARSED_TEXTS),
+    )
+    + _REHEARSED_BODY
 )
-REHEARSED = _HEAD.pack(len(_REHEARSED_BODY), _EVENT_KIND) + _REHEARSED_BODY
 # Beyond this an answer is sent at once: keeping it would cost a copy.
 _KEPT_BYTES_MAX = 1 << 16
 _TYPE_CHARACTERS_MAX = 255
 _PATIENCE_S = 2_000_000.0
+# An event of usual size comes in one piece, without much memory being taken for it.
+_PIECE_BYTES = 1 << 13
 
 
 def open_channel() -> "Optional[Channel]":
@@ -63,74 +78,78 @@ class Channel:
         # Who waits in poll() sleeps on when the other end only reads what was sent; in recv() it
         # is woken in vain each time. No environment lives as long as this.
         connection.settimeout(_PATIENCE_S)
-        self._kept = b""
+        # Written past that object, which would ask poll() first whether there is room.
+        self._descriptor = connection.fileno()
+        os.set_blocking(self._descriptor, True)
+        self._kept = _NEXT
         self._rest = b""
 
-    def next(self) -> "Tuple[Dict[bytes, bytes], bytes]":
-        """Wait for the next event; return its headers, as over HTTP, and its bytes."""
+    def next(self) -> "Event":
+        """Wait for the next event."""
         kept = self._kept
-        self._kept = b""
-        self._send(kept + _NEXT)
+        self._kept = _NEXT
+        self._send(kept)
         data = self._rest
-        while len(data) < _EVENT_START:
+        while len(data) < _EVENT.size:
             data += self._receive()
-        length, kind = _HEAD.unpack_from(data)
+        length, kind, deadline_ms, name, arn, trace, client, tenant = _EVENT.unpack_from(data)
         if kind != _EVENT_KIND:
             raise Disconnected("the Runtime API sent no event")
         end = _HEAD.size + length
-        if len(data) < end:
+        have = len(data)
+        if have < end:
             data = receive_rest(self._socket, data, end)
-        self._rest = data[end:]
-        deadline, *lengths = _EVENT.unpack_from(data, _HEAD.size)
-        texts, start = _texts(data, lengths)
-        headers = {
-            b"lambda-runtime-deadline-ms": deadline,
-            b"lambda-runtime-aws-request-id": texts[0],
-            b"lambda-runtime-invoked-function-arn": texts[1],
-            b"lambda-runtime-trace-id": texts[2],
-        }
-        if texts[3]:
-            headers[b"lambda-runtime-client-context"] = texts[3]
-        if texts[4]:
-            headers[b"lambda-runtime-aws-tenant-id"] = texts[4]
-        return headers, data[start:end]
+        self._rest = data[end:] if have > end else b""
+        name += _EVENT.size
+        arn += name
+        trace += arn
+        client += trace
+        tenant += client
+        return (
+            data[_EVENT.size : name],
+            deadline_ms,
+            data[name:arn],
+            data[arn:trace],
+            data[trace:client],
+            b"",
+            data[client:tenant],
+            data[tenant:end],
+        )
 
     def respond(self, request_id: bytes, body: bytes, content_type: bytes) -> int:
         """Send the handler's answer; what is too large the platform says itself."""
-        self._put(_RESPONSE, bytes((len(request_id),)) + request_id, body)
+        length = 1 + len(request_id) + len(body)
+        self._put(_ANSWER.pack(length, _RESPONSE, len(request_id)), request_id, body)
         return _ACCEPTED
 
     def fail(self, request_id: bytes, body: bytes, error_type: str) -> int:
         """Send the error of an invocation."""
-        name = _name(error_type)
-        self._put(_FAILURE, bytes((len(request_id), len(name))) + request_id + name, body)
+        self._put(*_failure(_FAILURE, request_id, body, error_type))
         return _ACCEPTED
 
     def fail_init(self, body: bytes, error_type: str) -> int:
         """Send the error that kept the function from initialising."""
-        name = _name(error_type)
-        self._put(_INIT_FAILURE, bytes((0, len(name))) + name, body)
-        self._send(self._kept)
+        self._send(b"".join(_failure(_INIT_FAILURE, b"", body, error_type)))
         return _ACCEPTED
 
-    def _put(self, kind: int, head: bytes, body: bytes) -> None:
-        self._kept = _HEAD.pack(len(head) + len(body), kind) + head
+    def _put(self, head: bytes, texts: bytes, body: bytes) -> None:
         if len(body) <= _KEPT_BYTES_MAX:
-            self._kept += body
+            self._kept = b"".join((head, texts, body, _NEXT))
         else:
-            self._send(self._kept)
+            self._send(head + texts)
             self._send(body)
-            self._kept = b""
 
     def _send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            sent = os.write(self._descriptor, data)
         except OSError as error:
             raise Disconnected("the channel to the Runtime API broke") from error
+        if sent < len(data):
+            self._send(data[sent:])
 
     def _receive(self) -> bytes:
         try:
-            data = self._socket.recv(65536)
+            data = self._socket.recv(_PIECE_BYTES)
         except OSError as error:
             raise Disconnected("the channel to the Runtime API broke") from error
         if not data:
@@ -138,14 +157,7 @@ class Channel:
         return data
 
 
-def _texts(data: bytes, lengths: "List[int]") -> "Tuple[List[bytes], int]":
-    texts = []
-    start = _EVENT_START
-    for length in lengths:
-        texts.append(data[start : start + length])
-        start += length
-    return texts, start
-
-
-def _name(error_type: str) -> bytes:
-    return error_type[:_TYPE_CHARACTERS_MAX].encode("ascii", "replace")
+def _failure(kind: int, request_id: bytes, body: bytes, error_type: str) -> "Frame":
+    name = error_type[:_TYPE_CHARACTERS_MAX].encode("ascii", "replace")
+    length = 2 + len(request_id) + len(name) + len(body)
+    return _ERROR.pack(length, kind, len(request_id), len(name)), request_id + name, body

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from typing import Dict, Optional, Tuple
 
     Answer = Tuple[int, Dict[bytes, bytes], bytes]
+    # What the platform says of an event: ID of the request, deadline in epoch milliseconds, ARN,
+    # trace header, client context, identity, tenant; and the event itself. b"" is not there.
+    Event = Tuple[bytes, int, bytes, bytes, bytes, bytes, bytes, bytes]
 
 _PREFIX = b"/2018-06-01/runtime/"
 _HEAD_BYTES_MAX = 1 << 20
@@ -33,12 +36,22 @@ class RuntimeApi:
         self._socket: "Optional[_socket.socket]" = None
         self._rest = b""
 
-    def next(self) -> "Tuple[Dict[bytes, bytes], bytes]":
-        """Wait for the next event; return its headers, names in lower case, and its bytes."""
+    def next(self) -> "Event":
+        """Wait for the next event."""
         status, headers, body = self._exchange(self._next, b"")
         if status != 200:
             raise Disconnected("GET invocation/next was answered %d" % status)
-        return headers, body
+        find = headers.get
+        return (
+            headers[b"lambda-runtime-aws-request-id"],
+            int(find(b"lambda-runtime-deadline-ms", 0)),
+            find(b"lambda-runtime-invoked-function-arn", b""),
+            find(b"lambda-runtime-trace-id", b""),
+            find(b"lambda-runtime-client-context", b""),
+            find(b"lambda-runtime-cognito-identity", b""),
+            find(b"lambda-runtime-aws-tenant-id", b""),
+            body,
+        )
 
     def respond(self, request_id: bytes, body: bytes, content_type: bytes) -> int:
         """Post the handler's answer; return the HTTP status (202, or 413: too large)."""

@@ -82,12 +82,14 @@ def encode(result: object) -> "Tuple[bytes, bytes]":
 def dumps(value: object) -> str:
     """Return a value as JSON text."""
     try:
-        done = _encoder(_default, _escape)(value, 0)
-        if not _has_named_tuples():
-            return "".join(done)
-    except (_BeyondJson, TypeError):
+        text = "".join(_Encoder.plain(value, 0))
+        if "[" not in text or not _has_named_tuples():
+            return text
+    except Exception as error:
+        _Encoder.plain = _encoder(_default, _escape)
         # Decimals and bytes, as values or keys; what is really wrong fails again.
-        pass
+        if not isinstance(error, (_BeyondJson, TypeError)):
+            raise
     return "".join(_encoder(_default, _escape_all_but_numbers)(_plain(value), 0))
 
 
@@ -95,10 +97,19 @@ def _encoder(default: "Callable[[Any], Any]", escape: "Callable[[str], str]") ->
     return make_encoder({}, default, escape, None, ": ", ", ", False, False, True)
 
 
+class _Encoder:
+    """The encoder of most answers. Mutable: made anew when it failed, for it keeps where it was."""
+
+    plain: "Callable[[object, int], Tuple[str, ...]]"
+
+
 def _default(value: "Any") -> "Any":
     if isinstance(value, bytes) or _is_decimal(value):
         raise _BeyondJson
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
+
+
+_Encoder.plain = _encoder(_default, _escape)
 
 
 def _is_decimal(value: object) -> bool:

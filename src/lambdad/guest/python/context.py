@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
+    from .client import Event
     from .logs import Sink
 
 _CLIENT = (
@@ -28,6 +29,7 @@ _VARIABLES = (
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_VERSION",
 )
+_NOBODY: "Dict[str, Any]" = {}
 
 
 def _describe(item: "Any") -> str:
@@ -103,7 +105,9 @@ class LambdaContext:
     )
     __repr__ = _describe
 
-    def __init__(self, request_id: str, headers: "Dict[bytes, bytes]", sink: "Sink") -> None:
+    def __init__(
+        self, request_id: str, tenant_id: "Optional[str]", event: "Event", sink: "Sink"
+    ) -> None:
         self.aws_request_id = request_id
         (
             self.log_group_name,
@@ -112,13 +116,13 @@ class LambdaContext:
             self.memory_limit_in_mb,
             self.function_version,
         ) = _Known.texts or _know()
-        self.invoked_function_arn = text(headers, b"lambda-runtime-invoked-function-arn")
-        self.tenant_id = text(headers, b"lambda-runtime-aws-tenant-id")
-        client = _members(headers, b"lambda-runtime-client-context", "Client Context")
-        self.client_context = None if client is None else ClientContext(client)
-        identity = _members(headers, b"lambda-runtime-cognito-identity", "Cognito Identity")
-        self.identity = CognitoIdentity(identity or {})
-        self._deadline_ms = int(headers.get(b"lambda-runtime-deadline-ms", 0))
+        _, self._deadline_ms, arn, _, client, identity, _, _ = event
+        self.invoked_function_arn = arn.decode("utf-8", "replace") if arn else None
+        self.tenant_id = tenant_id
+        members = _members(client, "Client Context") if client else None
+        self.client_context = None if members is None else ClientContext(members)
+        members = _members(identity, "Cognito Identity") if identity else None
+        self.identity = CognitoIdentity(members or _NOBODY)
         self._sink = sink
 
     def get_remaining_time_in_millis(self) -> int:
@@ -130,16 +134,7 @@ class LambdaContext:
         self._sink.write(str(msg))
 
 
-def text(headers: "Dict[bytes, bytes]", name: bytes) -> "Optional[str]":
-    """Return a header as text, or None when it is missing."""
-    value = headers.get(name)
-    return None if value is None else value.decode("utf-8", "replace")
-
-
-def _members(headers: "Dict[bytes, bytes]", name: bytes, title: str) -> "Optional[Dict[str, Any]]":
-    value = headers.get(name)
-    if not value:
-        return None
+def _members(value: bytes, title: str) -> "Optional[Dict[str, Any]]":
     import json
 
     try:

@@ -28,8 +28,14 @@ _INIT_WARNING = (
 class Current:
     """The invocation that log records belong to. Mutable: set by the loop for each event."""
 
-    request_id: "Optional[str]" = None
-    tenant_id: "Optional[str]" = None
+    __slots__ = ("request_id", "tenant_id")
+
+    def __init__(self) -> None:
+        self.request_id: "Optional[str]" = None
+        self.tenant_id: "Optional[str]" = None
+
+
+CURRENT = Current()
 
 
 class Sink:
@@ -91,6 +97,14 @@ def prepare_streams() -> None:
 
 def flush_streams() -> None:
     """Write what the handler printed without ending its line."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        _flush_what_is_left()
+
+
+def _flush_what_is_left() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -5,15 +5,16 @@ import _socket
 import os
 import sys
 
-from . import ahead, codec, faults, handlers, logs, paths, snapshot_hooks
+from . import ahead, codec, faults, handlers, logs, paths, snapshot_hooks, trace
 from .channel import REHEARSED, Channel, open_channel
 from .client import Disconnected, RuntimeApi
-from .context import LambdaContext, forget, text
+from .context import LambdaContext, forget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Union
+    from typing import Union
 
+    from .client import Event
     from .handlers import Handler
 
     Api = Union[RuntimeApi, Channel]
@@ -40,8 +41,7 @@ def run() -> None:
         template.settle(api, sink)
     try:
         while True:
-            headers, body = api.next()
-            _serve(api, sink, handler, headers, body)
+            _serve(api, sink, handler, api.next())
     except Disconnected:
         # The platform has given this environment up: nobody is left to be told more.
         sys.exit(1)
@@ -53,13 +53,12 @@ def _rehearse() -> None:
     try:
         theirs.send(REHEARSED)
         channel = Channel(ours)
-        headers, body = channel.next()
-        _serve(channel, logs.Sink(), lambda event, context: event, headers, body)
+        _serve(channel, logs.Sink(), lambda event, context: event, channel.next())
     finally:
         ours.close()
         theirs.close()
-        logs.Current.request_id = logs.Current.tenant_id = None
-        _set_trace(None)
+        logs.CURRENT.request_id = logs.CURRENT.tenant_id = None
+        trace.show(b"")
 
 
 def _load(api: "Api", sink: logs.Sink, name: str) -> "Handler":
@@ -74,20 +73,14 @@ def _load(api: "Api", sink: logs.Sink, name: str) -> "Handler":
     sys.exit(1)
 
 
-def _serve(
-    api: "Api",
-    sink: logs.Sink,
-    handler: "Handler",
-    headers: "Dict[bytes, bytes]",
-    body: bytes,
-) -> None:
-    request = headers[b"lambda-runtime-aws-request-id"]
-    request_id = request.decode("ascii")
-    logs.Current.request_id = request_id
-    logs.Current.tenant_id = text(headers, b"lambda-runtime-aws-tenant-id")
-    _set_trace(text(headers, b"lambda-runtime-trace-id"))
+def _serve(api: "Api", sink: logs.Sink, handler: "Handler", event: "Event") -> None:
+    request, _, _, trace_header, _, _, tenant, body = event
+    current = logs.CURRENT
+    current.request_id = request_id = request.decode("ascii")
+    current.tenant_id = tenant_id = tenant.decode("utf-8", "replace") if tenant else None
+    trace.show(trace_header)
     try:
-        context = LambdaContext(request_id, headers, sink)
+        context = LambdaContext(request_id, tenant_id, event, sink)
         result, content_type = codec.encode(handler(codec.decode(body), context))
     except Exception as error:  # noqa: BLE001 - a handler may raise anything
         failure = faults.document(error, request_id)
@@ -99,13 +92,6 @@ def _serve(
     if api.respond(request, result, content_type) == _TOO_LARGE:
         failure = faults.too_large()
         api.fail(request, _bytes(failure), failure["errorType"])
-
-
-def _set_trace(header: "str | None") -> None:
-    if header:
-        os.environ["_X_AMZN_TRACE_ID"] = header
-    else:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 def _bytes(failure: "faults.Document") -> bytes:

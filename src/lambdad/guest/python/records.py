@@ -10,7 +10,7 @@ import os
 import traceback
 from time import gmtime
 
-from .logs import JSON_FRAME, TEXT_FRAME, Current, Sink, wants_json
+from .logs import CURRENT, JSON_FRAME, TEXT_FRAME, Sink, wants_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def configure(sink: Sink) -> None:
 
 
 def _identify(record: logging.LogRecord) -> bool:
-    record.aws_request_id = Current.request_id or ""
-    record.tenant_id = Current.tenant_id
+    record.aws_request_id = CURRENT.request_id or ""
+    record.tenant_id = CURRENT.tenant_id
     return True
 
 

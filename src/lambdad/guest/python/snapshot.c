@@ -1,8 +1,8 @@
 /* What of a snapshot cannot be done in Python: a process writes its memory out, and takes on memory
  * that another fork of the same interpreter wrote.
  *
- * Decides nothing: Python says which regions are stored and which system calls restore them. Needs
- * no C library, so that none of what it replaces is in use: from `perform` on, code runs that lies
+ * Decides nothing: Python says which regions are stored and which system calls restore them. For that
+ * it needs no C library, so that none of what it replaces is in use: from `perform` on, code runs that lies
  * in a read-only mapping of this file, on a stack outside of everything that is replaced.
  *
  * Made into a library by `scripts/build_snapshot_library.py`. The few declarations of Python's are those of its stable ABI.
@@ -283,6 +283,7 @@ struct definition {
 };
 /* The one that takes lengths as Py_ssize_t. */
 extern int _PyArg_ParseTuple_SizeT(PyObject *, const char *, ...);
+extern char *PyBytes_AsString(PyObject *);
 extern PyObject *PyLong_FromLong(long);
 extern PyObject *PyModule_Create2(struct definition *, int);
 
@@ -336,12 +337,41 @@ static PyObject *do_resume(PyObject *self, PyObject *arguments)
     resume(area, stack);
 }
 
+/* Of the environment variable that changes with each event. `putenv` keeps the address, so that a
+ * change of the text is one of the variable; `setenv` would keep every text that it ever had. */
+static char variable[1024];
+/* The C library's, which is there before this file. */
+extern int putenv(char *);
+
+static PyObject *do_change_variable(PyObject *self, PyObject *argument)
+{
+    const char *text = PyBytes_AsString(argument);
+    (void)self;
+    if (!text)
+        return 0;
+    i64 i = 0;
+    for (; text[i] && i < (i64)sizeof variable - 1; i++)
+        variable[i] = text[i];
+    variable[i] = 0;
+    return PyLong_FromLong(i);
+}
+
+static PyObject *do_place_variable(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    (void)arguments;
+    return PyLong_FromLong(putenv(variable));
+}
+
 static struct method methods[] = {
     {"call", do_call, 1, "Make a system call; return its result, -errno for an error."},
     {"put", do_put, 1, "Copy bytes to an address."},
     {"capture", do_capture, 1,
      "(area, maps, descriptor, steps): write this process out. 0: done, 1: this is a copy, 2: the "
      "mappings have changed, -errno."},
+    {"change_variable", do_change_variable, 8,
+     "(text): change the text of the variable that has its place here, NAME=VALUE."},
+    {"place_variable", do_place_variable, 4, "Give the variable that place."},
     {"resume", do_resume, 1, "(area, stack): become the process that an area describes."},
     {0, 0, 0, 0},
 };
