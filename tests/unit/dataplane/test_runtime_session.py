@@ -102,6 +102,41 @@ def test_an_answer_that_is_too_large_fails_the_invocation_and_the_runtime_may_go
     assert ready == ("ready",)
 
 
+CALLS = [
+    ("GET", "invocation/next"),
+    ("POST", "invocation/id-1/response"),
+    ("POST", "invocation/id-1/error"),
+    ("POST", "invocation/other/response"),
+    ("POST", "init/error"),
+    ("GET", "restore/next"),
+    ("POST", "restore/error"),
+    ("GET", "nowhere"),
+    ("PUT", "invocation/next"),
+]
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+@pytest.mark.parametrize("call", CALLS, ids=" ".join)
+def test_every_answer_says_what_its_body_is(
+    client: Client, before: int, call: tuple[str, str]
+) -> None:
+    """AWS's client for Java ends with a null pointer where one does not, whatever the status."""
+    so_far = (
+        lambda: client.send(NEXT),
+        lambda: client.session.deliver(EVENT),
+        lambda: client.post("invocation/id-1/response", b"1"),
+    )
+    for step in so_far[:before]:
+        step()
+    method, tail = call
+    path = f"/2018-06-01/runtime/{tail}"
+    client.send(HttpRequest(method=method, path=path))
+    client.send(HttpRequest(method="GET", path="/2018-06-01/ping"))
+    assert client.answers
+    for answer in client.answers:
+        assert answer.headers.get("Content-Type") in ("application/json", "text/plain"), answer
+
+
 def test_a_response_is_accepted_once(running: Client) -> None:
     first = running.post("invocation/id-1/response", b'"a"')
     second = running.post("invocation/id-1/response", b'"b"')
