@@ -256,7 +256,6 @@ class EnvironmentLog(FunctionLog):
         init_ms = None if init_s is None else init_s * 1000
         restore, self._restore = self._restore, None
         return UsageRecord(
-            function=self._function.key,
             version=self._function.version,
             request_id=invocation.request_id,
             timestamp_ms=self._begun_ms,

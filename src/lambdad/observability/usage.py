@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdad.domain.arns import FunctionKey
-
 GRANULARITY_MS = 1
 # AWS billed in these steps until December 2020.
 LEGACY_GRANULARITY_MS = 100
@@ -23,9 +21,11 @@ def billed_duration_ms(
     count as they are shown, to a hundredth of a millisecond, so that a reader of the line
     computes the same sum and noise of floating point is never billed.
     """
-    hundredths = round(duration_ms * 100) + round((init_duration_ms or 0.0) * 100)
+    hundredths = round(duration_ms * 100)
+    if init_duration_ms is not None:
+        hundredths += round(init_duration_ms * 100)
     steps = -(-hundredths // (granularity_ms * 100))
-    return max(1, steps) * granularity_ms
+    return (steps if steps > 1 else 1) * granularity_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,6 @@ class UsageRecord:
         max_memory_used_mb: peak of the environment, MiB.
     """
 
-    function: FunctionKey
     version: str
     request_id: str
     timestamp_ms: int

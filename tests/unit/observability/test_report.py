@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdad.domain.arns import FunctionKey
 from lambdad.observability import report
 from lambdad.observability.report import Outcome, TraceSegment
 from lambdad.observability.usage import (
@@ -20,7 +19,6 @@ REQUEST = "1c8df7d3-0000-4000-8000-aaaaaaaaaaaa"
 
 def a_usage(**changes: object) -> UsageRecord:
     values = {
-        "function": FunctionKey(account_id="000000000000", region="us-east-1", name="hello"),
         "version": "$LATEST",
         "request_id": REQUEST,
         "timestamp_ms": 1_764_000_000_000,
