@@ -30,6 +30,7 @@ _OPERATION = "Invoke"
 _ACTION = "InvokeFunction"
 _BEGINNING, _END = "/2015-03-31/functions/", "/invocations"
 _KIND, _PLAIN_KIND = "x-amz-invocation-type", "RequestResponse"
+_HASH = "x-amz-content-sha256"
 _TOKEN = "x-amz-security-token"  # noqa: S105 - the name of a header
 
 
@@ -68,9 +69,11 @@ class QuickInvocations:
         has to take the general way.
         """
         headers = request.headers
-        if not self._special.isdisjoint(headers) or is_chunked(request):
+        if not self._special.isdisjoint(headers):
             return False
-        if headers.get(_KIND, _PLAIN_KIND) != _PLAIN_KIND:
+        if _HASH in headers and is_chunked(request):
+            return False
+        if _KIND in headers and headers[_KIND] != _PLAIN_KIND:
             return False
         claim = None if _TOKEN in headers else claim_of(headers.get("authorization", ""))
         found = None if claim is None else self._prepared.recall(request.path, claim)
@@ -81,11 +84,7 @@ class QuickInvocations:
             if claim is not None and not found[0].proven:
                 self._prepared.keep(request.path, claim, *found)
         caller, prepared = found
-        asked = _Asked(self, request, reply, caller, next(self._request_ids))
-        try:
-            self._begin(request, prepared, asked)
-        except Exception as error:  # noqa: BLE001 - told and logged
-            asked.fail(error)
+        self._begin(request, reply, caller, prepared)
         return True
 
     def _find(self, request: HttpRequest) -> tuple[Caller, Prepared] | None:
@@ -125,18 +124,25 @@ class QuickInvocations:
         except Exception:  # noqa: BLE001 - the general way comes to the same, and tells
             return None
 
-    def _begin(self, request: HttpRequest, prepared: Prepared, asked: _Asked) -> None:
-        check_size(request)
+    def _begin(
+        self, request: HttpRequest, reply: Reply, caller: Caller, prepared: Prepared
+    ) -> None:
+        request_id = next(self._request_ids)
+        asked = _Asked(self, request, reply, caller, request_id)
         target = prepared.target
-        if not prepared.settled:
-            self._permissions.require(target, asked.caller.principal, _ACTION)
-        invocation = Invocation(
-            request_id=asked.request_id,
-            payload=event_of(request.body),
-            invoked_arn=prepared.invoked_arn,
-            trace_header=request.headers.get("x-amzn-trace-id"),
-        )
-        self._begin_work(target.key, target.qualifier, invocation, asked)
+        try:
+            check_size(request)
+            if not prepared.settled:
+                self._permissions.require(target, caller.principal, _ACTION)
+            invocation = Invocation(
+                request_id=request_id,
+                payload=event_of(request.body),
+                invoked_arn=prepared.invoked_arn,
+                trace_header=request.headers.get("x-amzn-trace-id"),
+            )
+            self._begin_work(target.key, target.qualifier, invocation, asked)
+        except Exception as error:  # noqa: BLE001 - told and logged
+            asked.fail(error)
 
 
 class _Asked:

@@ -20,19 +20,20 @@ class Reader(Protocol):
 class Budget:
     """Bytes of requests that may be in memory at once.
 
-    A request counts from its first byte until it is answered. Mutable: who waits for some to be
-    given back, and what every `Holding` counts here:
+    A request counts from its first byte until it is answered. Mutable: what every `Holding`
+    counts here.
 
     Attributes:
         used: the bytes counted.
         answering: how many of them are of requests being answered.
+        waiting: for some to be given back.
     """
 
     def __init__(self, most: int) -> None:
         self.used = 0
         self.answering = 0
+        self.waiting: set[Reader] = set()
         self._most = most
-        self._waiting: set[Reader] = set()
 
     @property
     def exceeded(self) -> bool:
@@ -44,20 +45,10 @@ class Budget:
         """Whether bytes will be given back by answers, not only by who sends the rest."""
         return self.answering > 0
 
-    def wait(self, reader: Reader) -> None:
-        """Tell the reader when to read on."""
-        self._waiting.add(reader)
-
-    def forget(self, reader: Reader) -> None:
-        """It waits no more."""
-        self._waiting.discard(reader)
-
-    def end_answer(self, size: int) -> None:
-        """A request is answered, and its bytes are free."""
-        self.answering -= size
-        self.used -= size
-        if self._waiting and not (self.exceeded and self.wait_helps):
-            waiting, self._waiting = self._waiting, set()
+    def given_back(self) -> None:
+        """Tell who waits to read on, if there is room or nothing to wait for."""
+        if not self.exceeded or not self.wait_helps:
+            waiting, self.waiting = self.waiting, set()
             for reader in waiting:
                 reader.read_on()
 
@@ -98,7 +89,10 @@ class Holding:
         """They are answered."""
         held, self._held = self._held, 0
         for budget in self._budgets:
-            budget.end_answer(held)
+            budget.answering -= held
+            budget.used -= held
+            if budget.waiting:
+                budget.given_back()
 
     def drop(self) -> None:
         """What has come of a request that is not whole is not in memory any more."""
@@ -111,4 +105,4 @@ class Holding:
     def forget(self, reader: Reader) -> None:
         """It waits for no budget any more."""
         for budget in self._budgets:
-            budget.forget(reader)
+            budget.waiting.discard(reader)

@@ -123,7 +123,10 @@ class ClientConnection(asyncio.Protocol):
                 self.abort()
         elif (request := self._parser.whole(data)) is not None:
             self._holding.receive_whole(len(data))
-            self._serve_one(request, None)
+            self._busy = True
+            quick = self._door.quick
+            if quick is None or self._closing or not quick(request, self._reply):
+                self._door.spawn_task(self._answer(request, None))
         else:
             self._holding.receive(len(data))
             self._parse(data)
@@ -198,7 +201,7 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         else:
             self._pause()
-            budget.wait(self)
+            budget.waiting.add(self)
         return True
 
     def _limits_for(self, method: str, path: str, headers: Mapping[str, str]) -> Http1Limits | None:
@@ -218,18 +221,21 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._queue:
             request, spool = self._queue.pop(0)
-            # A call answers what the connection outlives and no other waits for behind it.
-            alone = self._parser.keep_alive and not self._queue and self._refusal is None
-            self._serve_one(request, spool, alone=alone and spool is None)
+            self._busy = True
+            if spool is not None or not self._quick(request):
+                self._door.spawn_task(self._answer(request, spool))
         elif self._refusal is not None:
             self._holding.release()
             self._refuse(self._refusal)
 
-    def _serve_one(self, request: HttpRequest, spool: Spool | None, *, alone: bool = True) -> None:
-        self._busy = True
+    def _quick(self, request: HttpRequest) -> bool:
+        """Have a request answered by a call; whether it will be.
+
+        Only one that the connection outlives and that no other waits for behind it.
+        """
         quick = self._door.quick
-        if not alone or quick is None or self._closing or not quick(request, self._reply):
-            self._door.spawn_task(self._answer(request, spool))
+        alone = self._parser.keep_alive and not self._queue and self._refusal is None
+        return alone and quick is not None and not self._closing and quick(request, self._reply)
 
     def _reply(self, response: HttpResponse | bytes) -> None:
         """Send an answer that nobody awaited."""

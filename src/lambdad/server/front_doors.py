@@ -104,7 +104,11 @@ class FrontDoors:
         host = request.headers.get("host", "")
         if request.path.startswith(_PLACES) or ".lambda-url." in host or ".execute-api." in host:
             return self._handler(request) is not None
-        return self._mapped(request) is not None
+        # No other door has a place here. Mostly there are no domain names either.
+        for each in self._domains:
+            if each.parts is not None:
+                return self._mapped(request) is not None
+        return False
 
     def _handler(self, request: HttpRequest) -> Callable[..., Awaitable[HttpResponse]] | None:
         url = function_url.address_of(request)
