@@ -19,16 +19,20 @@ class Background:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._lock = threading.Lock()
         self._program: subprocess.Popen[bytes] | None = None
-        self._closing = False
+        self._close = threading.Event()
 
     @property
     def closing(self) -> bool:
         """Whether what goes on should come to its end."""
-        return self._closing
+        return self._close.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Leave the processors to others, for so long unless it is closing."""
+        self._close.wait(seconds)
 
     def later(self, work: Callable[[], None]) -> None:
         """Do this when what was asked for before is done."""
-        if not self._closing:
+        if not self.closing:
             with contextlib.suppress(RuntimeError):  # closed since
                 self._executor.submit(work)
 
@@ -42,7 +46,7 @@ class Background:
             subprocess.SubprocessError: it failed, or was not done in time.
         """
         with self._lock:
-            if self._closing:
+            if self.closing:
                 return False
             program = self._program = subprocess.Popen(  # noqa: S603 - the operator's own
                 command,
@@ -57,7 +61,7 @@ class Background:
                 self._program = None
                 program.kill()
             program.wait()
-        if self._closing:
+        if self._close.is_set():
             return False
         if status:
             raise subprocess.CalledProcessError(status, command)
@@ -66,7 +70,7 @@ class Background:
     def close(self) -> None:
         """End the work: its program at once, what else it does when that is done."""
         with self._lock:
-            self._closing = True
+            self._close.set()
             if self._program is not None:
                 self._program.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,8 @@ from lambdad.runtimes.ruby import RubyProvider
 _LOGGER = logging.getLogger(__name__)
 # `3.12` of python3.12, `17` of java17.al2023, `20` of nodejs20.x.
 _VERSION = re.compile(r"\d+(?:\.\d+)?(?!\d)")
+# A host is left alone for so long after something was asked for that it has to get ready.
+_QUIET_S = 1.0
 
 
 class Provider(RuntimeProvider, Protocol):
@@ -57,6 +60,7 @@ class Catalogue:
         pulled: PulledRuntimes | None = None,
     ) -> None:
         self._found: dict[str, Runtime] = {}
+        self._asked = 0
         self._background = Background("runtimes")
         # Sandboxes are given absolute paths.
         cache_dir = cache_dir.absolute()
@@ -98,6 +102,10 @@ class Catalogue:
         Raises:
             HostUnfit: this host has nothing that does.
         """
+        self._asked += 1
+        return self._find(identifier)
+
+    def _find(self, identifier: str) -> Runtime:
         runtime = self._provider(identifier).find(identifier)
         if identifier not in self._found:
             self._found[identifier] = runtime
@@ -116,13 +124,24 @@ class Catalogue:
     def prepare(self) -> None:
         """Do now what the first `find` of each runtime would do. Takes seconds; for a thread.
 
-        Ends early when the catalogue is closed meanwhile.
+        One after the other, and not while somebody is in a hurry. Ends early when the catalogue
+        is closed meanwhile.
         """
-        for identifier in self.supported_identifiers():
+        own = "python{}.{}".format(*sys.version_info[:2])
+        # The likeliest first: the host has that version, and all of them share the AWS SDK.
+        for identifier in sorted(self.supported_identifiers(), key=lambda it: it != own):
             if self._background.closing:
                 return
             if self.unavailable(identifier) is None:
-                self.find(identifier)
+                self._find(identifier)
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait until nobody has asked for a runtime for a while."""
+        asked = None
+        while asked != self._asked and not self._background.closing:
+            asked = self._asked
+            self._background.pause(_QUIET_S)
 
     def close(self) -> None:
         """End the background work, whatever it is at."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,7 +55,10 @@ _IMPORTED_AHEAD = (
 
 
 class PythonProvider:
-    """Finds and prepares Python. Mutable: what was found, guarded by a lock.
+    """Finds and prepares Python.
+
+    Mutable: what was found, guarded by a lock; and one lock for each identifier, held while that
+    is prepared, so that who needs one version does not wait for another.
 
     `background` runs slow work that nothing waits for.
     """
@@ -73,9 +77,10 @@ class PythonProvider:
         self._versions = versions
         self._sdk = PythonSdk(cache_dir)
         self._background = background
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._installed: dict[int, Installation] | None = None
         self._runtimes: dict[str, Runtime] = {}
+        self._preparing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def identifiers(self) -> Sequence[str]:
         """Every identifier of the family."""
@@ -98,10 +103,13 @@ class PythonProvider:
         """
         runtime = self._runtimes.get(identifier)
         if runtime is None:
+            installation = self._installation(identifier)
             with self._lock:
+                preparing = self._preparing[identifier]
+            with preparing:
                 runtime = self._runtimes.get(identifier)
                 if runtime is None:
-                    runtime = self._prepare(identifier, self._installation(identifier))
+                    runtime = self._prepare(identifier, installation)
                     self._runtimes[identifier] = runtime
         return runtime
 

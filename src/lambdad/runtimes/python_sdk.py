@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -24,19 +25,24 @@ _COMPILE_TIMEOUT_S = 300.0
 
 
 class PythonSdk:
-    """The SDK's files, and whether they serve an interpreter."""
+    """The SDK's files, and whether they serve an interpreter. One thread at a time makes them."""
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir / "python-sdk"
+        self._lock = threading.Lock()
 
     def site_packages(self, installation: Installation) -> Path:
         """Return the directory to mount over the interpreter's `site-packages`.
 
-        It is empty when the SDK needs a newer Python. Slow once (some 0.2 s), then cheap.
+        It is empty when the SDK needs a newer Python. Slow once (some 0.1 s), then cheap.
 
         Raises:
             HostUnfit: the directory cannot be made.
         """
+        with self._lock:
+            return self._assembled(installation)
+
+    def _assembled(self, installation: Installation) -> Path:
         distributions = _closure(_ROOT)
         if not distributions or installation.version[1] < _minor_needed(distributions):
             return assemble(self._cache_dir / "none", lambda _: None)
