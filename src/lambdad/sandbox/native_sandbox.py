@@ -285,7 +285,8 @@ class NativeSandbox:
 
     def freeze(self) -> None:
         """See `Sandbox`."""
-        if self._destruction is None:
+        # What was killed would not die: cgroup v1 keeps it until it is thawed.
+        if self._destruction is None and not self._init.lost:
             self._cgroup.freeze()
 
     def thaw(self) -> None:

@@ -36,6 +36,8 @@ from lambdad.testing.sandbox_contract import (
 
 pytestmark = pytest.mark.root
 
+GONE_S = 30.0
+
 # A daemon that makes two sandboxes, freezes one, says so and waits to be killed.
 DAEMON = """
 import asyncio, sys
@@ -298,6 +300,35 @@ class TestNativeOnCgroupV2WithoutControllers(_OnOtherHierarchies):
         if here.v2 is None:
             pytest.skip("this host has no cgroup v2 tree")
         return Hierarchies({}, here.v2, frozenset())
+
+
+@pytest.mark.parametrize("freezer", ["v1", "v2"])
+async def test_a_sandbox_that_is_given_up_is_not_frozen_before_it_has_died(
+    tmp_path: Path, freezer: str
+) -> None:
+    """Its environment may not know of it yet. v1 keeps what is frozen alive, killed or not."""
+    here = Hierarchies.of_this_process()
+    if (freezer == "v1" and "freezer" not in here.v1) or (freezer == "v2" and here.v2 is None):
+        pytest.skip(f"this host has no cgroup {freezer} freezer")
+    if freezer == "v1":
+        here = Hierarchies(here.v1, None, frozenset())
+    native = entry_points(group=GROUP)["native"].load()
+    config = SandboxConfig(egress=False)
+    backend = native(config, tmp_path / "state", SystemClock(), hierarchies=here)
+    await backend.open()
+    try:
+        sandbox = await backend.create(SandboxContract.spec("given-up"))
+        process = await spawn(sandbox, "/bin/sleep", "1000")
+        for pid in sandbox.holdings.cgroup.pids():
+            # It reads nothing from here on, until its socket takes no more.
+            os.kill(pid, signal.SIGSTOP)
+        while not sandbox._init.lost:
+            process.signal(signal.SIGCONT)
+        sandbox.freeze()
+        async with asyncio.timeout(GONE_S):
+            await sandbox.destroy()
+    finally:
+        await backend.close()
 
 
 class TestNativeWithEgress:
