@@ -40,6 +40,10 @@ class ExecutionEnvironment(Answering):
 
     Mutable: state, sandbox (from the first init on), the processes of the last init, work in hand,
     and whether one event followed right after the other.
+
+    Attributes:
+        provisioned: whether it is kept initialised.
+        conclusion: what is to be written of its last invocation.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class ExecutionEnvironment(Answering):
         super().__init__(host)
         self.function = function
         self.initialization = initialization
+        self.provisioned = initialization.provisioned
         self.tenant_id: str | None = None
         self.state = EnvironmentState.NEW
         self.idle_since = 0.0
@@ -60,7 +65,7 @@ class ExecutionEnvironment(Answering):
         self._time = host.clock.time
         self._environment_id = host.new_environment_id()
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
-        self._conclusion = Conclusion(self._log, host.timing, host.metrics)
+        self.conclusion = Conclusion(self._log, host.timing, host.metrics)
         self._freezer, self._deadlines = host.timing.freezer, host.timing.deadlines
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
@@ -78,7 +83,7 @@ class ExecutionEnvironment(Answering):
     def run(self, work: Work) -> None:
         """Give the waiting runtime an event. `work` gets the outcome."""
         assert self._sandbox is not None  # noqa: S101 - IDLE has a sandbox
-        if self._conclusion.waits:
+        if self.conclusion.waits:
             self._conclude_now()
         self.state = TAKEN
         self._work = work
@@ -261,12 +266,12 @@ class ExecutionEnvironment(Answering):
         self.idle_since = now = self._monotonic()
         init_s, self._init_s = self._init_s, None
         if work.told and not self._processes.extended:
-            self._conclusion.later(work, now, init_s, self._sandbox)
+            self.conclusion.later(work, now, init_s, self._sandbox)
         else:
             self._processes.drain()
-            work.tell(self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox))
+            work.tell(self.conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox))
+            self._processes.pause()
         self.state = FREED
-        self._processes.pause()
         if self._busy:
             self._freezer.later(self._sandbox)
         else:
@@ -275,9 +280,9 @@ class ExecutionEnvironment(Answering):
 
     def _conclude_now(self) -> None:
         """Write the end of what is answered before anything else is logged."""
-        if self._conclusion.waits:
+        if self.conclusion.waits:
             self._processes.drain()
-            self._conclusion.conclude()
+            self.conclusion.conclude()
 
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
@@ -341,7 +346,7 @@ class ExecutionEnvironment(Answering):
         now = self._monotonic()
         # How long the init took belongs to this invocation, once.
         init_s, self._init_s = self._init_s, None
-        tail = self._conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox, fatal=error)
+        tail = self.conclusion.write(work, now, init_s=init_s, sandbox=self._sandbox, fatal=error)
         if self.state is EnvironmentState.DEAD:
             work.tell(tail)
         self._enter(EnvironmentState.RESETTING)

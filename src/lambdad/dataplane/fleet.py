@@ -10,7 +10,6 @@ from lambdad.dataplane.capacity import HostCapacity, VersionMemory
 from lambdad.dataplane.counting import VersionConcurrency
 from lambdad.dataplane.environment import ExecutionEnvironment
 from lambdad.domain.arns import FunctionKey
-from lambdad.domain.environments import InitializationType
 from lambdad.domain.functions import Function, State, Status
 
 # Initialised at once of one version: more would slow down what is being invoked. Every version
@@ -115,15 +114,21 @@ class Fleet:
         return (self.function.key, self.function.version)
 
     def take(self, tenant_id: str | None = None) -> ExecutionEnvironment | None:
-        """An idle environment or None: a provisioned one first, then the most recently used.
+        """An idle environment or None: a provisioned one first, then one of the last used.
 
         So the others can age. With a tenant, only one that no other tenant has used.
         """
         if tenant_id is not None:
             return self._take_of(tenant_id)
-        if self.provisioned.idle:
-            return self.provisioned.idle.pop()
-        return self.idle.pop() if self.idle else None
+        idle = self.provisioned.idle or self.idle
+        if not idle:
+            return None
+        # To give work to one whose last invocation is not written down yet costs a look at what
+        # it has printed: rather take one that was free before.
+        position = len(idle) - 1
+        while position and idle[position].conclusion.waits:
+            position -= 1
+        return idle.pop() if idle[position].conclusion.waits else idle.pop(position)
 
     def _take_of(self, tenant_id: str) -> ExecutionEnvironment | None:
         for position in reversed(range(len(self.idle))):
@@ -139,7 +144,7 @@ class Fleet:
         if environment.function is not self.function or environment.renew_at <= now:
             self.provisioned.drop(environment)
             return False
-        if environment.initialization is InitializationType.PROVISIONED:
+        if environment.provisioned:
             return self.provisioned.put(environment)
         self.idle.append(environment)
         return True

@@ -181,7 +181,7 @@ class Invoker:
             fleet.memory,
             environment.memory,
             name=fleet.function.arn,
-            kept=environment.initialization.provisioned,
+            kept=environment.provisioned,
         )
 
     async def _admit_template(self, environment: ExecutionEnvironment) -> None:
@@ -216,9 +216,10 @@ class Invoker:
             self.discard(environment)
         elif environment.claim is not None:
             environment.claim.rest()
-        if fleet is not None and current and environment.initialization.provisioned:
+        if environment.provisioned and fleet is not None and current:
             self._provisioned.reconcile(fleet)
-        self._note_quiet()
+        if not self._busy:
+            self._note_quiet()
 
     def environment_lost(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
@@ -227,7 +228,7 @@ class Invoker:
             fleet = self.find_fleet(environment.function.key, environment.function.version)
         if fleet is not None:
             fleet.lose(environment)
-            if environment.initialization.provisioned:
+            if environment.provisioned:
                 self._provisioned.reconcile(fleet)
         self._note_quiet()
 

@@ -81,7 +81,6 @@ class Work(RuntimeEvent):
             self._tell_early()
 
     def _tell_early(self) -> None:
-        # Who wants the log waits for the REPORT line; everybody else is answered at once.
         if not self.invocation.wants_log_tail:
             self.tell(None)
 

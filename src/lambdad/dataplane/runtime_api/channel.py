@@ -184,6 +184,7 @@ class RuntimeChannel:
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bool:
+        """Serve what has come; always True, but when it ends the channel."""
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
@@ -217,13 +218,20 @@ class RuntimeChannel:
             if stop > end:
                 self._wanted = _HEAD_BYTES + length
                 return position
-            self._serve(kind, data, start, stop)
+            if kind == _RESPONSE:
+                self._respond(data, start, stop)
+            elif kind == _NEXT:
+                self._next()
+            else:
+                self._serve(kind, data, start, stop)
             if not self._open:
                 return end
             position = stop
-        if position < end:
-            self._wanted = 0
-            self._rest()
+            if position == end:
+                self._wanted = _HEAD_BYTES
+                return end
+        self._wanted = 0
+        self._rest()
         return position
 
     def _too_long(self, kind: int, length: int, there: int, end: int) -> int:
@@ -257,27 +265,25 @@ class RuntimeChannel:
         else:
             self._loop.add_reader(self._socket.fileno(), self._read)
 
+    def _respond(self, data: bytes, start: int, stop: int) -> None:
+        begin = start + 1 + data[start] if start < stop else stop + 1
+        if begin > stop:
+            raise BadFrame
+        request_id = data[start + 1 : begin].decode("ascii")
+        # A refusal changes nothing, as over HTTP, and the guest does not ask for it.
+        self._session.respond(request_id, data[begin:stop])
+
+    def _next(self) -> None:
+        # Once is enough: a second one is not from a client that waits.
+        if self._session.listening or self._session.next(self, self._deliver) is not None:
+            raise BadFrame
+
     def _serve(self, kind: int, data: bytes, start: int, stop: int) -> None:
-        session = self._session
-        if kind == _RESPONSE:
-            begin = start + 1 + data[start] if start < stop else stop + 1
-            if begin > stop:
-                raise BadFrame
-            request_id = data[start + 1 : begin].decode("ascii")
-            # A refusal changes nothing, as over HTTP, and the guest does not ask for it.
-            session.respond(request_id, data[begin:stop])
-        elif kind == _NEXT:
-            # Once is enough: a second one is not from a client that waits.
-            if session.listening or session.next(self, self._deliver) is not None:
-                raise BadFrame
-        elif kind == _PIECE:
+        if kind == _PIECE:
             if self._put is None or start == stop:
                 raise BadFrame
             self._put(data[start:stop])
-        else:
-            self._serve_texts(kind, data, start, stop)
-
-    def _serve_texts(self, kind: int, data: bytes, start: int, stop: int) -> None:
+            return
         if stop - start < 2:
             raise BadFrame
         middle = start + 2 + data[start]
