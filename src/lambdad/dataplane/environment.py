@@ -20,13 +20,13 @@ from lambdad.dataplane.environment_owner import EnvironmentOwner
 from lambdad.dataplane.environment_state import FREED, TAKEN, EnvironmentState, follow
 from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.freezing import GRACE_S
+from lambdad.dataplane.guest_doors import GuestDoors
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.processes import Processes
-from lambdad.dataplane.runtime_api.connection import RuntimeApiServer
 from lambdad.dataplane.shutdown import TICK_S, ShutdownReason, reason_of
 from lambdad.dataplane.timing import Due
 from lambdad.dataplane.work import Work
-from lambdad.domain.environments import RUNTIME_API_PORT, InitializationType
+from lambdad.domain.environments import InitializationType
 from lambdad.domain.errors import FunctionError, PlatformError
 from lambdad.domain.functions import Function
 from lambdad.sandbox.base import ExitStatus
@@ -54,6 +54,7 @@ class ExecutionEnvironment(Answering):
         initialization: InitializationType = InitializationType.ON_DEMAND,
     ) -> None:
         super().__init__(host)
+        self._doors = GuestDoors(host, lambda: self._processes.apis)
         self.function = function
         self.initialization = initialization
         self.provisioned = initialization.provisioned
@@ -67,9 +68,8 @@ class ExecutionEnvironment(Answering):
         self._log = EnvironmentLog(function, host.clock, host.logs, initialization)
         self.conclusion = Conclusion(self._log, host.timing, host.metrics)
         self._freezer, self._deadlines = host.timing.freezer, host.timing.deadlines
-        self._server: RuntimeApiServer | None = None
-        self._endpoint_close: Callable[[], None] | None = None
         self._processes = Processes(function, host, self._log, self)
+        self._announce: Callable[[], None] | None = None
         self._due: Due | None = None
         self._init_s: float | None = None
         self._end_reason = ShutdownReason.SPINDOWN
@@ -120,8 +120,7 @@ class ExecutionEnvironment(Answering):
         """
         try:
             await self._open_sandbox()
-            self._log.init_start()
-            outcome = await self._initialise(limit_s)
+            outcome = await self._initialise(limit_s, self._log.init_start)
             self._finish_init(None if outcome is None else failures.of_init(outcome, "", limit_s))
         except Exception:
             await self.close()
@@ -140,10 +139,7 @@ class ExecutionEnvironment(Answering):
             self._sandbox.thaw()
             await self._processes.shut_down(self._end_reason)
         self._processes.close()
-        if self._server is not None:
-            self._server.close()
-        if self._endpoint_close is not None:
-            self._endpoint_close()
+        self._doors.close()
         await self._vacate()
 
     # -- initialisation ---------------------------------------------------------------------
@@ -151,8 +147,8 @@ class ExecutionEnvironment(Answering):
     async def _run_cold(self, work: Work) -> None:
         if self._sandbox is None:
             await self._open_sandbox()
-            self._log.init_start()
-            await self._go_on(work, await self._initialise(self._host.init_timeout_s))
+            limit_s = self._host.init_timeout_s
+            await self._go_on(work, await self._initialise(limit_s, self._log.init_start))
         else:
             await self._initialise_suppressed(work)
 
@@ -162,23 +158,21 @@ class ExecutionEnvironment(Answering):
             self._log.init_report(self._init_s or 0.0, outcome)
             self._begin(work, None)
             self._fail(outcome)
-        elif outcome is None:
-            self._begin(work, self.function.timeout_s)
-            self._start_invoking(work)
-        else:
+        elif outcome is not None:
             # AWS: it runs again inside the invoke ("suppressed init"), on the function's timeout.
             error = failures.of_init(outcome, "", self._host.init_timeout_s)
             self._log.init_report(self._init_s or 0.0, error)
             self._enter(EnvironmentState.RESETTING)
             await self._kill_processes(reason_of(error))
             await self._initialise_suppressed(work)
+        elif self.state is EnvironmentState.INITIALISING:  # and not given work by `initialised`
+            self._go(work)
 
     async def _initialise_suppressed(self, work: Work) -> None:
         self._renew_processes()
         self._begin(work, None)
-        self._log.init_start(again=True)
         timeout_s = self.function.timeout_s
-        outcome = await self._initialise(timeout_s)
+        outcome = await self._initialise(timeout_s, lambda: self._log.init_start(again=True))
         self._init_s = None
         if outcome is None:
             self._log.init_repeated(None)
@@ -208,34 +202,38 @@ class ExecutionEnvironment(Answering):
 
     async def _open_sandbox(self) -> None:
         self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
-        self._server = RuntimeApiServer(
-            self._sandbox.listeners[RUNTIME_API_PORT].socket, lambda: self._processes.apis
-        )
-        await self._server.open()
-        self._endpoint_close = await self._host.serve_endpoint(self._sandbox)
         self._renew_processes()
 
     def _renew_processes(self) -> None:
         """Make the processes of the next init."""
         self._processes = Processes(self.function, self._host, self._log, self)
 
-    async def _initialise(self, limit_s: float) -> Failure | None:
+    async def _initialise(
+        self, limit_s: float, announce: Callable[[], None] | None = None
+    ) -> Failure | None:
         """Start the processes and wait until they are ready; returns as `Processes.start`."""
+        self._announce = announce
         assert self._sandbox is not None  # noqa: S101 - opened before
         self._enter(EnvironmentState.INITIALISING)
         try:
             outcome = await self._processes.start(self._sandbox, self.initialization, limit_s)
         except NoEntrypoint as missing:
             return failures.invalid_entrypoint(self._request_id, missing.reason, missing.error_type)
-        self._init_s = self._monotonic() - self._processes.begun
+        if outcome is not None or self.state is EnvironmentState.INITIALISING:
+            self._init_s = self._monotonic() - self._processes.begun
         return outcome
 
+    def _go(self, work: Work) -> None:
+        """The first init has succeeded, just now: run."""
+        self._init_s = self._monotonic() - self._processes.begun
+        # The event first: what is written of it is written while the runtime reads that.
+        self._start_invoking(work)
+        self._begin(work, self.function.timeout_s)
+
     def _start_invoking(self, work: Work) -> None:
-        assert self._sandbox is not None  # noqa: S101 - initialised before
         self._enter(EnvironmentState.INVOKING)
         self._deliver(work)
-        # Behind the event: it takes as long as the runtime does to read that.
-        self._sandbox.set_limits(self._host.limits(self.function))
+        self._limit_soon(self._host.limits(self.function))
 
     # -- the invoke phase -------------------------------------------------------------------
 
@@ -286,8 +284,7 @@ class ExecutionEnvironment(Answering):
 
     async def _kill_processes(self, reason: ShutdownReason) -> None:
         await self._processes.shut_down(reason)
-        if self._server is not None:
-            self._server.disconnect()
+        self._doors.disconnect()
         if self._sandbox is not None:
             await self._processes.kill(self._sandbox)
 
@@ -313,6 +310,23 @@ class ExecutionEnvironment(Answering):
     def init_failed(self, error_type: str, payload: bytes) -> None:
         """See `RuntimeObserver`."""
         self._processes.settle_init(FunctionError(error_type, payload))
+
+    async def started(self) -> None:
+        """See `ProcessesObserver`."""
+        assert self._sandbox is not None  # noqa: S101 - opened before
+        if self._announce is not None:
+            self._announce()
+            self._log.init_began(self._processes.begun)
+        if self.state is not EnvironmentState.DEAD:
+            await self._doors.open(self._sandbox)
+
+    def initialised(self) -> bool:
+        """See `ProcessesObserver`."""
+        ahead = self.initialization is not InitializationType.ON_DEMAND
+        if self._work is None or self._work.begun is not None or ahead:
+            return False
+        self._go(self._work)
+        return True
 
     def all_waiting(self) -> None:
         """See `ProcessesObserver`."""

@@ -199,14 +199,11 @@ class EnvironmentHost:
         limits = replace(self.limits(function), vcpus=None)
         waiting = await self._take_waiting(runtime, function)
         if waiting is not None:
-            try:
-                await waiting.adopt(brought, limits)
-            except HostUnfit as error:
-                _LOGGER.warning("an environment that waited is of no use: %s", error)
-                await waiting.dispose()
-            else:
+            if waiting.adopt(brought, limits):
                 self._waiting[waiting.sandbox] = waiting
                 return waiting.sandbox
+            _LOGGER.warning("an environment has ended while it waited for a function")
+            await waiting.dispose()
         return await self._backend.create(
             SandboxSpec(
                 environment_id=environment_id,
@@ -306,7 +303,7 @@ class EnvironmentHost:
             waiting = self._waiting.pop(sandbox, None)
             if (
                 waiting is not None
-                and (assigned := waiting.assign(environment, packs, image)) is not None
+                and (assigned := await waiting.assign(environment, packs, image)) is not None
             ):
                 process, connection = assigned
                 channel = RuntimeChannel(connection, session) if connection is not None else None
@@ -364,6 +361,8 @@ class EnvironmentHost:
         Raises:
             HostUnfit: the sandbox is gone.
         """
+        if (waiting := self._waiting.get(sandbox)) is not None:
+            await waiting.furnish()
         process = await sandbox.spawn(
             ProcessSpec(
                 argv=(f"{LAYER_ROOT}/extensions/{name}",),

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 from lambdad.dataplane.capacity import Claim, Usage
 from lambdad.dataplane.host import EnvironmentHost
+from lambdad.domain.environments import ResourceLimits
+from lambdad.domain.errors import HostUnfit
 from lambdad.sandbox.base import Sandbox
+
+_LOGGER = logging.getLogger(__name__)
+# For so long a function may have more of the processors than its share, when it was initialised.
+_LIMIT_AFTER_S = 0.002
 
 
 class Occupant:
@@ -21,6 +30,17 @@ class Occupant:
             return Usage(now=0, peak=0)
         charge, peak = self._sandbox.memory_charge_bytes(), self._sandbox.memory_peak_bytes()
         return Usage(now=charge, peak=peak)
+
+    def _limit_soon(self, limits: ResourceLimits) -> None:
+        """Put limits in force behind most answers: the kernel takes longer than most functions."""
+        asyncio.get_running_loop().call_later(_LIMIT_AFTER_S, self._limit, limits)
+
+    def _limit(self, limits: ResourceLimits) -> None:
+        if self._sandbox is not None:
+            try:
+                self._sandbox.set_limits(limits)
+            except HostUnfit as error:
+                _LOGGER.error("environment %s: %s", self._sandbox.environment_id, error)
 
     async def _vacate(self) -> None:
         """Free what it holds, the claim last; never raises, may be called twice."""

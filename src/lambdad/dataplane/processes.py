@@ -37,7 +37,18 @@ from lambdad.sandbox.base import ExitStatus, Sandbox
 
 
 class ProcessesObserver(RuntimeObserver, Protocol):
-    """Who is told what the processes do, once they are initialised."""
+    """Who is told what the processes do, above all once they are initialised."""
+
+    async def started(self) -> None:
+        """The first program was asked for: what it need not wait for is done while it starts."""
+        ...
+
+    def initialised(self) -> bool:
+        """The runtime has become ready, now, and there is nobody else to wait for.
+
+        Whether it was given an event at once.
+        """
+        ...
 
     def all_waiting(self) -> None:
         """The runtime and every extension ask for the next event."""
@@ -147,6 +158,7 @@ class Processes:
             sandbox, self._function, initialization, self._log.stream, self.apis.credentials
         )
         if self._programs:
+            await self._observer.started()
             if (problem := self._launch_problem()) is not None:
                 return problem
             for extension in self._extensions.extensions:
@@ -155,17 +167,21 @@ class Processes:
             if not await reached(self._registered.wait(), self._deadline):
                 return ExitStatus()
         if not outcome.done():
-            self._process = await self._host.start_runtime(
-                sandbox,
-                self._function,
-                variables,
-                self._log,
-                self._runtime_ended,
-                session=self._runtime,
-                image=self._image,
-            )
+            try:
+                self._process = await self._host.start_runtime(
+                    sandbox,
+                    self._function,
+                    variables,
+                    self._log,
+                    self._runtime_ended,
+                    session=self._runtime,
+                    image=self._image,
+                )
+            finally:
+                if not self._programs:
+                    await self._observer.started()
             self._begin(sandbox)
-            if not await reached(asyncio.shield(outcome), self._deadline):
+            if not await reached(asyncio.shield(outcome), self._deadline) and not outcome.done():
                 return ExitStatus()
         return outcome.result()
 
@@ -257,8 +273,14 @@ class Processes:
     def runtime_ready(self) -> None:
         """See `RuntimeObserver`."""
         self._extensions.close_registration()
-        if self._outcome is not None:
+        outcome = self._outcome
+        if outcome is not None:
             self.drain()
+            if not self.extended and not outcome.done() and self._observer.initialised():
+                # What happens from now on happens to an invocation.
+                self._outcome = None
+                outcome.set_result(None)
+                return
             self._log.init_runtime_done()
         self._progress()
 

@@ -154,6 +154,7 @@ class Sandbox(Protocol):
     mount, network device, cgroup or file of the sandbox is left on the host.
 
     Attributes:
+        alive: whether its PID 1 runs, as far as is known.
         stood: when it first stood, in monotonic seconds of the backend's clock; infinity as long
             as it does not. No program of it has run before.
     """
@@ -161,6 +162,11 @@ class Sandbox(Protocol):
     environment_id: str
     listeners: Mapping[int, Listener]
     stood: float
+
+    @property
+    def alive(self) -> bool:
+        """See above."""
+        ...
 
     async def spawn(self, process: ProcessSpec) -> GuestProcess:
         """Start a program.

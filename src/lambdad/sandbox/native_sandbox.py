@@ -160,6 +160,11 @@ class NativeSandbox:
         self._destruction: asyncio.Task[None] | None = None
         self._oom_kills_before = 0
 
+    @property
+    def alive(self) -> bool:
+        """See `Sandbox`."""
+        return self._destruction is None and not self._dead.is_set()
+
     async def ready(self) -> None:
         """Wait until it stands.
 

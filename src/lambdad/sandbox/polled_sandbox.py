@@ -114,6 +114,11 @@ class PolledSandbox:
         """
         return 0 if self._pidfd is None else _pid_of(self._pidfd)
 
+    @property
+    def alive(self) -> bool:
+        """See `Sandbox`."""
+        return self._pidfd is not None and self._gone is None
+
     async def ready(self, ports: Sequence[int]) -> None:
         """Wait until it stands, with a listener inside for each port.
 

@@ -221,6 +221,11 @@ class FakeSandbox:
         self._processes: list[FakeProcess] = []
         self.listeners = {port: _listener() for port in spec.ports}
 
+    @property
+    def alive(self) -> bool:
+        """See `Sandbox`."""
+        return not self.destroyed
+
     async def spawn(self, process: ProcessSpec) -> FakeProcess:
         """See `Sandbox.spawn`."""
         if self.standing is not None:
@@ -287,6 +292,8 @@ class FakeSandbox:
     async def destroy(self) -> None:
         """See `Sandbox.destroy`."""
         await self.kill_processes()
+        for listener in self.listeners.values():
+            listener.socket.close()
         self.destroyed = True
 
 

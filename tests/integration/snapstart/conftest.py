@@ -49,8 +49,8 @@ class Environment:
         self._said: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self._ids = itertools.count()
 
-    def begin(self, variables: dict[str, str], image: Capture | Restore | None) -> None:
-        assigned = self._waiting.assign(variables, image=image)
+    async def begin(self, variables: dict[str, str], image: Capture | Restore | None) -> None:
+        assigned = await self._waiting.assign(variables, image=image)
         assert assigned is not None
         self._process, connection = assigned
         assert connection is not None
@@ -169,8 +169,8 @@ class Host:
         self._stack.push_async_callback(environment.close)
         limits = ResourceLimits(memory_mb=memory_mb, vcpus=None, ephemeral_storage_mb=_STORAGE_MB)
         mount = Mount(source=code, target="/var/task")
-        await environment._waiting.adopt([mount], limits)
-        environment.begin({**self._variables(), **variables}, image)
+        assert environment._waiting.adopt([mount], limits)
+        await environment.begin({**self._variables(), **variables}, image)
         return environment
 
     async def snapshot(

@@ -30,25 +30,41 @@ class WaitingRuntime:
         process: GuestProcess | None = None,
         assignment: socket.socket | None = None,
         channel: socket.socket | None = None,
+        *,
+        frozen: bool = False,
     ) -> None:
         self.sandbox = sandbox
+        self._frozen = frozen
+        self._lacks: tuple[Sequence[Mount], ResourceLimits] | None = None
         self._process = process
         self._assignment = assignment
         self._channel = channel
 
-    async def adopt(self, mounts: Sequence[Mount], limits: ResourceLimits) -> None:
-        """Give the sandbox what makes it a function's, and let it go on.
+    def adopt(self, mounts: Sequence[Mount], limits: ResourceLimits) -> bool:
+        """Let it go on, for a function that brings these, which :meth:`furnish` gives it.
+
+        False where it has ended while it waited; :meth:`dispose` of it.
+        """
+        if not self.sandbox.alive:
+            return False
+        if self._frozen:
+            # First, because that takes its time on another processor.
+            self.sandbox.thaw()
+        self._lacks = (mounts, limits)
+        return True
+
+    async def furnish(self) -> None:
+        """Give the sandbox what makes it a function's, once.
 
         Raises:
-            HostUnfit: it cannot be used; :meth:`dispose` of it.
+            HostUnfit: that cannot be.
         """
-        # First, because that takes its time on another processor. It reads nothing of what is
-        # mounted before it is told its function.
-        self.sandbox.thaw()
-        self.sandbox.set_limits(limits)
-        await self.sandbox.mount(mounts)
+        if self._lacks is not None:
+            (mounts, limits), self._lacks = self._lacks, None
+            await self.sandbox.mount(mounts)
+            self.sandbox.set_limits(limits)
 
-    def assign(
+    async def assign(
         self,
         variables: Mapping[str, str],
         descriptors: Sequence[int] = (),
@@ -60,7 +76,12 @@ class WaitingRuntime:
 
         Returns:
             The process and the channel to it, the caller's from now on; None if there is none.
+
+        Raises:
+            HostUnfit: the sandbox cannot be given the function.
         """
+        if self._process is None or self._assignment is None or image is not None:
+            await self.furnish()
         if self._process is None or self._assignment is None:
             self.sandbox.reset_memory_peak()
             return None
@@ -83,14 +104,24 @@ class WaitingRuntime:
             sent = 0
         if sent != len(block):
             self.let_go()
+            await self.furnish()
             return None
         if image is not None:
             image.accept(self._assignment)
         else:
-            self._assignment.close()
+            await self._finish(self._assignment)
         # Now that it is busy: what it had while it waited was not the function's.
         self.sandbox.reset_memory_peak()
         return self._process, self._channel
+
+    async def _finish(self, assignment: socket.socket) -> None:
+        """It wakes up and takes its variables meanwhile, and looks at no file before the end."""
+        try:
+            await self.furnish()
+        except BaseException:
+            self.let_go()
+            raise
+        assignment.close()
 
     def let_go(self) -> None:
         """Close our ends: the process ends by itself."""
@@ -112,15 +143,16 @@ class WaitingRuntime:
 async def start_waiting(
     sandbox: Sandbox, runtime: Runtime, memory_mb: int | None
 ) -> WaitingRuntime:
-    """Start the runtime in a sandbox without a function, and freeze it once it waits for one.
+    """Start the runtime in a sandbox without a function, which then waits for one.
 
-    `memory_mb` is the size of the functions it will be for, where it must know that.
+    It is frozen, unless all that there is sleeps in one system call until it is told: PID 1, and
+    what was forked from a zygote. `memory_mb` is the size of the functions it will be for, where
+    it must know that.
 
     Raises:
         HostUnfit: it does not start; the sandbox is to be destroyed.
     """
     if not runtime.argv:
-        sandbox.freeze()
         return WaitingRuntime(sandbox)
     ours, theirs = socket.socketpair()
     channel, guests_channel = socket.socketpair() if runtime.channel else (None, None)
@@ -150,7 +182,8 @@ async def start_waiting(
         theirs.close()
         if guests_channel is not None:
             guests_channel.close()
-    waiting = WaitingRuntime(sandbox, process, ours, channel)
+    frozen = runtime.zygote is None
+    waiting = WaitingRuntime(sandbox, process, ours, channel, frozen=frozen)
     try:
         async with asyncio.timeout(_BOOT_TIMEOUT_S):
             ready = await asyncio.get_running_loop().sock_recv(ours, 1)
@@ -162,7 +195,8 @@ async def start_waiting(
     except BaseException:
         waiting.let_go()
         raise
-    sandbox.freeze()
+    if frozen:
+        sandbox.freeze()
     return waiting
 
 
