@@ -36,7 +36,8 @@ class HttpRequest:
         query: raw query string, without `?`.
         headers: names in lower case; of repeated headers the values joined by `,`.
         upload: the body, where it came into a file; `body` is empty then.
-        head: request line and headers as they came; empty where there was no connection.
+        head: request line and headers as they came, without the line end and the empty line at
+            their end; empty where there was no connection.
     """
 
     method: str

@@ -13,7 +13,7 @@ import httptools
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.http1_limits import BadHttp, Http1Limits, OnHead
 from lambdad.protocol.http1_responses import CONTINUE, encode_response
-from lambdad.protocol.http1_whole import NAMES, read_whole
+from lambdad.protocol.http1_whole import read_whole
 from lambdad.protocol.request_target import split_target
 
 __all__ = ["CONTINUE", "BadHttp", "Http1Limits", "OnHead", "RequestParser", "encode_response"]
@@ -22,7 +22,16 @@ _HEAD_END = b"\r\n\r\n"
 _MAX_HEADERS = 1_000
 # How a runtime says that a streamed response failed half way (Runtime API, response streaming).
 _TRAILERS = b"lambda-runtime-function-error-"
-_METHODS = {method.encode(): method for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH")}
+# The names that AWS clients and runtime clients send: a look-up is cheaper than lower().decode().
+_COMMON_NAMES = """
+    Accept Accept-Encoding Amz-Sdk-Invocation-Id Amz-Sdk-Request Authorization Connection
+    Content-Length Content-Type Expect Host Lambda-Runtime-Function-Error-Type Transfer-Encoding
+    User-Agent X-Amz-Client-Context X-Amz-Content-SHA256 X-Amz-Date X-Amz-Invocation-Type
+    X-Amz-Log-Type X-Amz-Security-Token X-Amz-Target X-Amz-User-Agent X-Amzn-Trace-Id
+"""
+_NAMES = {
+    form.encode(): name.lower() for name in _COMMON_NAMES.split() for form in (name, name.lower())
+}
 
 
 class RequestParser:
@@ -219,7 +228,7 @@ class RequestParser:
         except httptools.HttpParserError as error:
             raise self._refusal(error) from error
         self._reading_head = False
-        self._head_lines = head
+        self._head_lines = head[:-4]
         self._method = self._parse_method(head)
         target = split_target(self._target)
         if target is None:
@@ -234,8 +243,7 @@ class RequestParser:
 
     @staticmethod
     def _parse_method(head: bytes) -> str:
-        name = head[: head.find(b" ")]
-        method = _METHODS.get(name) or name.decode("ascii")
+        method = head[: head.find(b" ")].decode("ascii")
         if method == "CONNECT":
             raise BadHttp(405, "CONNECT is not served: this is no proxy.")
         return method
@@ -353,7 +361,7 @@ class RequestParser:
         self._header_count += 1
         if self._header_count > _MAX_HEADERS:
             raise ValueError
-        key = NAMES.get(name) or name.decode("latin-1").lower()
+        key = _NAMES.get(name) or name.decode("latin-1").lower()
         text = value.decode("latin-1").rstrip(" \t")
         if key in self._headers:
             text = f"{self._headers[key]},{text}"
