@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambdad.dataplane.image_runtimes import Images
+from lambdad.domain.environments import LAYER_ROOT
+from lambdad.domain.functions import Function
+from lambdad.storage.base import PackageStore
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionProgram:
@@ -18,6 +23,20 @@ class ExtensionProgram:
 
     name: str
     problem: str | None
+
+
+def programs_of(
+    function: Function, packages: PackageStore, images: Images | None
+) -> Sequence[ExtensionProgram]:
+    """Find the external extensions that a function's layers, or its image, bring."""
+    if function.code.image is not None and images is not None:
+        # Its environment stands, so it is on disk.
+        place = images.tree(function.code.digest) / LAYER_ROOT.lstrip("/")
+        # SECURITY: a link of the image leads somewhere on this host.
+        return () if place.is_symlink() else programs_in(place)
+    if function.layer_tree is None:
+        return ()
+    return programs_in(packages.tree(function.layer_tree))
 
 
 def programs_in(layer_tree: Path) -> Sequence[ExtensionProgram]:

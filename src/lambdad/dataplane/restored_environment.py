@@ -81,6 +81,8 @@ class RestoredEnvironment(ExecutionEnvironment):
     `unfit` is told when the snapshot was of no use. Mutable: whether it was tried.
     """
 
+    restored = True
+
     def __init__(
         self,
         function: Function,

@@ -6,7 +6,7 @@ from lambdad.domain.functions import Function
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.environment import can_follow
 
-_LANGUAGE = "python"
+_FORKED, _RESTORED = "python", "java"
 
 
 def obstacle(  # noqa: PLR0911 - one for each reason
@@ -17,9 +17,12 @@ def obstacle(  # noqa: PLR0911 - one for each reason
     `zygotes`: whether the sandbox backend forks runtimes; `extended`: whether there are external
     extensions.
     """
-    if not function.runtime.startswith(_LANGUAGE):
-        return f"Snapshots are made of Python functions here, not of {function.runtime}."
-    if runtime.root is not None or runtime.zygote is None:
+    if not function.runtime.startswith((_FORKED, _RESTORED)):
+        return f"Snapshots are made of Python and Java functions here, not of {function.runtime}."
+    if function.runtime.startswith(_RESTORED):
+        if not runtime.restorer:
+            return "Snapshots of Java functions need an x86-64 processor and the GNU C library."
+    elif runtime.root is not None or runtime.zygote is None:
         return f"Here {function.runtime} is served by what cannot be forked: {runtime.source}."
     if not zygotes:
         return "The sandbox backend of this host forks no runtimes: the native one does, as root."

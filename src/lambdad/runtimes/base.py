@@ -36,6 +36,9 @@ class Runtime:
         compiler: command that compiles what is in the directories of its further arguments and
             writes the byte code to descriptor 4, for its client, which takes the descriptors of
             it in `_LAMBDAD_BYTECODE`; empty where there is nothing to compile.
+        restorer: command that becomes the process of a snapshot, which is descriptor 5, where the
+            client itself does not; its variables come by descriptor 4 as for a process that waits.
+            Empty where there is none.
         root: root directory with everything in it, None for the host's programs.
         directory: where its process starts.
     """
@@ -53,6 +56,7 @@ class Runtime:
     zygote: Zygote | None = None
     channel: bool = False
     compiler: Sequence[str] = ()
+    restorer: Sequence[str] = ()
     root: Path | None = None
     directory: str = TASK_ROOT
 

@@ -14,7 +14,7 @@ from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes import java_client, java_library
 from lambdad.runtimes.base import Runtime
 from lambdad.runtimes.installations import Installation, installed_below, stand_in
-from lambdad.runtimes.java_files import java_runtime_dir
+from lambdad.runtimes.java_files import RESTORER, java_runtime_dir
 
 _LOGGER = logging.getLogger(__name__)
 _MAJORS = {
@@ -132,6 +132,7 @@ class JavaProvider:
             telemetry=True,
             ahead=java_library.is_possible(),
             sized=True,
+            restorer=(f"{RUNTIME_DIR}/{RESTORER}",) if java_library.is_possible() else (),
         )
 
 

@@ -22,6 +22,9 @@ from lambdad.runtimes.installations import Installation
 
 _LOGGER = logging.getLogger(__name__)
 _CLASSES = Path(__file__).parent.parent / "guest" / "java" / "classes"
+_NATIVE = Path(__file__).parent.parent / "guest" / "java" / "native"
+# What makes snapshots, in a process, and what takes them on, instead of one.
+_SNAPSHOTS, RESTORER = "liblambdad-snapshots.so", "restore"
 _CLIENT_JAR = next(name for name in java_client.JARS if "interface-client" in name)
 _MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64"}
 _IN_A_LIBRARY = ("Part.class",)
@@ -61,11 +64,15 @@ def java_runtime_dir(
         _take_library(client / _CLIENT_JAR, target / "lib" / "libaws-lambda-jni.so")
         if java_library.is_possible():
             (target / "lib" / "liblambdad-ahead.so").write_bytes(java_library.content())
+            shutil.copyfile(_NATIVE / _SNAPSHOTS, target / "lib" / _SNAPSHOTS)
+            shutil.copyfile(_NATIVE / RESTORER, target / RESTORER)
+            (target / RESTORER).chmod(0o755)
         if installation.version[0] >= _CAN_ARCHIVE:
             _archive(installation, binary, target)
 
-    classes = (path.read_bytes().hex() for path in sorted(_CLASSES.rglob("*.class")))
-    made_of = (str(installation.binary), installation.text, java_library.content().hex(), *classes)
+    files = (*sorted(_CLASSES.rglob("*.class")), _NATIVE / _SNAPSHOTS, _NATIVE / RESTORER)
+    contents = (path.read_bytes().hex() for path in files)
+    made_of = (str(installation.binary), installation.text, java_library.content().hex(), *contents)
     return runtime_dir("java", cache_dir, add, *java_client.JARS, *made_of)
 
 

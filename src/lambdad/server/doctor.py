@@ -49,6 +49,7 @@ TOOLS = (
 )
 
 _SNAPSHOT_MACHINE = "x86_64"
+_RESTORED = ("python", "java")
 
 _WORDS = re.compile(r"(\D+)(\d*)")
 
@@ -176,18 +177,19 @@ def _snapstart(runtimes: Sequence[Finding], *, zygotes: bool) -> Finding:
     `zygotes`: whether the sandbox backend forks runtimes.
     """
     names = [each.name for each in runtimes if each.state != "missing"]
-    served = [name for name in names if name.startswith("python") and snapstart.supports(name)]
+    served = [name for name in names if name.startswith(_RESTORED) and snapstart.supports(name)]
     missing, remedy = "", ""
     if not zygotes:
         missing, remedy = "the sandbox backend forks no runtimes", "Run lambdad as root."
     elif platform.machine() != _SNAPSHOT_MACHINE:
         missing = f"snapshots are made on {_SNAPSHOT_MACHINE} alone"
     elif not served:
-        missing, remedy = "there is no Python that AWS has it for", "Install Python 3.12 or later."
+        missing = "there is neither a Python nor a Java that AWS has it for"
+        remedy = "Install Python 3.12 or Java 11, or later."
     detail = (
         f"{missing}: versions that ask for it are initialised on demand"
         if missing
-        else f"versions of {', '.join(served)}; those of Java and .NET are initialised on demand"
+        else f"versions of {', '.join(served)}; those of .NET are initialised on demand"
     )
     return Finding(
         section="features",

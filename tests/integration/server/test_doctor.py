@@ -38,7 +38,8 @@ def test_the_native_backend_is_examined_and_taken_down(tmp_path):
         for each in document["findings"]
         if each["section"] == "runtimes" and each["state"] != "missing"
     ]
-    snapshots = [name for name in served if re.fullmatch(r"python3\.1[2-9]", name)]
+    restored = re.compile(r"python3\.1[2-9]|java(11|17|21|25).*")
+    snapshots = [name for name in served if restored.fullmatch(name)]
     state = "ok" if snapshots and platform.machine() == "x86_64" else "missing"
     assert (feature["name"], feature["state"]) == ("SnapStart", state)
     assert state == "missing" or all(name in feature["detail"] for name in snapshots)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lambdad.dataplane.runtime_api.messages import known_error_type
 from lambdad.dataplane.runtime_api.session import (
+    RestoreCalls,
     RuntimeEvent,
     RuntimeSession,
     RuntimeState,
@@ -241,3 +242,42 @@ def test_no_order_of_calls_gives_two_outcomes_for_one_event(
             delivered += 1
     outcomes = [seen for seen in client.observer.seen if seen[0] in ("responded", "failed")]
     assert len(outcomes) <= delivered
+
+
+RESTORE = HttpRequest(method="GET", path="/2018-06-01/runtime/restore/next")
+
+
+def test_nobody_waits_for_a_restore_whose_function_has_no_snapshots(client: Client) -> None:
+    for answer in (client.send(RESTORE), client.post("restore/error")):
+        assert answer is not None
+        assert answer.status == 404
+    assert client.observer.seen == []
+
+
+def test_a_process_that_goes_on_is_answered_at_once(client: Client) -> None:
+    client.session.restores = RestoreCalls.GO_ON
+    answer = client.send(RESTORE)
+    assert answer is not None
+    # AWS's client for Java fails without a type.
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert client.observer.seen == []
+    assert client.send(NEXT) is None
+    late = client.send(RESTORE)
+    assert late is not None
+    assert late.status == 403
+
+
+def test_a_process_that_a_snapshot_is_made_of_waits(client: Client) -> None:
+    client.session.restores = RestoreCalls.HELD
+    assert client.send(RESTORE) is None
+    assert client.observer.seen == [("ready",)]
+
+
+def test_hooks_that_fail_after_a_restore_fail_the_init(client: Client) -> None:
+    client.session.restores = RestoreCalls.GO_ON
+    client.send(RESTORE)
+    headers = {"lambda-runtime-function-error-type": "Runtime.AfterRestoreError"}
+    answer = client.post("restore/error", b"{}", **headers)
+    assert answer is not None
+    assert answer.status == 202
+    assert client.observer.seen == [("init_failed", "Runtime.AfterRestoreError", b"{}")]

@@ -22,6 +22,9 @@ PYTHON = Runtime(
     mounts=(),
     zygote=ZYGOTE,
 )
+JAVA = replace(
+    PYTHON, identifier="java21", version="21.0.1", zygote=None, restorer=("/var/runtime/restore",)
+)
 FOLDER = Code(sha256="x=", size_bytes=1, digest="00" * 32, folder="/home/me/code")
 
 
@@ -33,10 +36,19 @@ def test_nothing_is_in_the_way_of_a_plain_python_function() -> None:
     assert reason(a_function(environment={"TABLE": "t"})) is None
 
 
+def test_nothing_is_in_the_way_of_a_plain_java_function() -> None:
+    assert reason(a_function(runtime="java21"), JAVA) is None
+
+
 @pytest.mark.parametrize(
     ("function", "runtime", "circumstances", "words"),
     [
-        (a_function(runtime="java21"), replace(PYTHON, zygote=None), {}, "not of java21"),
+        (a_function(runtime="java21"), replace(JAVA, restorer=()), {}, "x86-64 processor"),
+        (a_function(runtime="java21"), JAVA, {"zygotes": False}, "native one does, as root"),
+        (
+            a_function(runtime="java21", environment={"JAVA_TOOL_OPTIONS": "-Xint"}),
+            *(JAVA, {}, "reads at its start"),
+        ),
         (a_function(runtime="dotnet8"), replace(PYTHON, zygote=None), {}, "not of dotnet8"),
         (a_function(), replace(PYTHON, zygote=None), {}, "cannot be forked"),
         (a_function(), PYTHON, {"zygotes": False}, "native one does, as root"),

@@ -26,6 +26,7 @@ def _error(status: int, error_type: str, message: str) -> HttpResponse:
 
 ACCEPTED = HttpResponse(status=202, headers=_JSON, body=b'{"status":"OK"}\n')
 PONG = HttpResponse(status=200, headers={"Content-Type": "text/plain"}, body=b"pong")
+RESTORED = HttpResponse(status=200, headers=_JSON, body=b"{}")
 NOT_FOUND = HttpResponse(
     status=404, headers={"Content-Type": "text/plain"}, body=b"404 page not found\n"
 )

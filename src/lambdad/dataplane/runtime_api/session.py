@@ -44,6 +44,13 @@ TRANSITIONS: Mapping[RuntimeState, frozenset[RuntimeState]] = {
 }
 
 
+class RestoreCalls(StrEnum):
+    """What becomes of a process that waits to be restored."""
+
+    HELD = "it is what a snapshot is made of"
+    GO_ON = "it is restored, or initialised in the place of a snapshot"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class RuntimeEvent:
     """What `/invocation/next` answers with.
@@ -99,6 +106,9 @@ class RuntimeObserver(Protocol):
 class RuntimeSession:
     """The calls of one runtime process.
 
+    Attributes:
+        restores: how a call is answered that waits for a restore; None where none is awaited.
+
     Mutable: state, who takes the next event and how, the current id, that of an answer that was
     too large, who streams a response, and what is to be done when that has ended.
     """
@@ -112,6 +122,7 @@ class RuntimeSession:
         self._too_large: str | None = None
         self._streamer: object = None
         self._behind: Callable[[], None] | None = None
+        self.restores: RestoreCalls | None = None
 
     # -- calls, whatever they came by ---------------------------------------------------------
 
@@ -232,10 +243,24 @@ class RuntimeSession:
             reply(self._finish(match[1], match[2], request, reply))
         elif route == ("POST", "/2018-06-01/runtime/init/error"):
             reply(self.fail_init(messages.reported(request.headers), request.body))
+        elif self.restores is not None and route == ("GET", "/2018-06-01/runtime/restore/next"):
+            self._restore_next(reply)
+        elif self.restores is not None and route == ("POST", "/2018-06-01/runtime/restore/error"):
+            reply(self.fail_init(messages.reported(request.headers), request.body))
         elif route == ("GET", "/2018-06-01/ping"):
             reply(messages.PONG)
         else:
             reply(messages.NOT_FOUND)
+
+    def _restore_next(self, reply: Reply) -> None:
+        """The function is initialised and its hooks before the snapshot have run."""
+        if self.state is not RuntimeState.STARTED:
+            reply(messages.invalid_transition(self.state, RuntimeState.STARTED))
+        elif self.restores is RestoreCalls.GO_ON:
+            reply(messages.RESTORED)
+        else:
+            # It has written its snapshot, and is not the one that goes on.
+            self.next(reply, lambda _event: None)
 
     def open_stream(
         self, path: str, headers: Mapping[str, str], reply: Reply, flow: Flow

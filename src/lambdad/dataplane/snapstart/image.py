@@ -12,6 +12,8 @@ import os
 import socket
 import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,6 +179,19 @@ class Restore:
     def hand_over(self, connection: socket.socket) -> None:
         """Tell a process that waits to take the snapshot on."""
         self._snapshot.send(connection)
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Yield a descriptor of the snapshot for a program that is started.
+
+        Raises:
+            OSError: the snapshot is gone.
+        """
+        copy = os.dup(self._snapshot.descriptor)
+        try:
+            yield copy
+        finally:
+            os.close(copy)
 
     def accept(self, connection: socket.socket) -> None:
         """All has been said: it answers by the same connection."""
