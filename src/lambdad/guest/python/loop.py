@@ -49,6 +49,7 @@ def run() -> None:
 
 def _rehearse() -> None:
     """Serve an event as every later one is served, over a channel to nowhere."""
+    trace.prepare()
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         theirs.send(REHEARSED)
