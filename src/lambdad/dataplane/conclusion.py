@@ -8,7 +8,7 @@ from lambdad.dataplane.environment_log import EnvironmentLog
 from lambdad.dataplane.timing import Timing
 from lambdad.dataplane.work import Work
 from lambdad.domain.errors import FunctionError
-from lambdad.observability.metrics import Metrics
+from lambdad.observability.metrics import Calls, Metrics
 from lambdad.observability.usage import peak_memory_mb
 from lambdad.sandbox.base import Sandbox
 
@@ -40,10 +40,11 @@ class PeakMemory:
 class Conclusion:
     """Writes what there is to say of invocations that are over.
 
-    Mutable: the one that waits to be written, with its end and the duration of its init.
+    Mutable: the one that waits to be written, with its end and the duration of its init; where
+    the last one was counted, by which name and begin.
     """
 
-    __slots__ = ("_later", "_log", "_metrics", "_peak", "_waiting")
+    __slots__ = ("_arn", "_calls", "_later", "_log", "_metrics", "_minute", "_peak", "_waiting")
 
     def __init__(self, log: EnvironmentLog, timing: Timing, metrics: Metrics) -> None:
         self._log = log
@@ -51,6 +52,9 @@ class Conclusion:
         self._later = timing.conclusions.later
         self._peak = PeakMemory()
         self._waiting: tuple[Work, float, float | None, Sandbox] | None = None
+        self._calls: Calls | None = None
+        self._arn = ""
+        self._minute = 0
 
     @property
     def waits(self) -> bool:
@@ -87,14 +91,19 @@ class Conclusion:
             peak_mb = peak_memory_mb(0, log.memory_mb)
         else:
             peak_mb = self._peak.megabytes(sandbox, log.memory_mb, duration_s, ended)
-        usage = log.usage(work.invocation, duration_s=duration_s, init_s=init_s, peak_mb=peak_mb)
         error = work.error if fatal is None else fatal
-        self._metrics.ended(
-            work.invocation.invoked_arn,
-            usage.version,
-            begun_ms=usage.timestamp_ms,
-            duration_ms=usage.duration_ms,
-            failed=error is not None,
-        )
+        duration_ms = duration_s * 1000
+        self._where(work.invocation.invoked_arn).ended(duration_ms, failed=error is not None)
+        if log.plain and init_s is None and fatal is None and log.end(duration_ms, peak_mb):
+            return None
+        usage = log.usage(work.invocation, duration_s=duration_s, init_s=init_s, peak_mb=peak_mb)
         course = None if log.plain else work.course(ended)
         return log.finish(usage, error, fatal=fatal is not None, course=course)
+
+    def _where(self, arn: str) -> Calls:
+        """Return where an invocation by this name is counted; most are where the last one was."""
+        minute, calls = self._log.begun_ms // 60_000, self._calls
+        if calls is None or calls.taken or minute != self._minute or arn != self._arn:
+            calls = self._calls = self._metrics.calls(arn, self._log.version, minute)
+            self._arn, self._minute = arn, minute
+        return calls

@@ -34,10 +34,11 @@ class EnvironmentLog(FunctionLog):
 
     Mutable: what is unfinished of the guest's output; whether the end of the running invocation's
     runtime part is written; since when an init goes on that is not reported, and whether its
-    runtime's part is; when an invocation began last; the restore to report.
+    runtime's part is; the restore to report.
 
     Attributes:
-        memory_mb: of the function, configured.
+        memory_mb, version: of the function.
+        begun_ms: when an invocation began last, epoch milliseconds.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class EnvironmentLog(FunctionLog):
     ) -> None:
         super().__init__(function, clock, logs)
         self.memory_mb = function.memory_mb
-        self._begun_ms = 0
+        self.version = function.version
+        self.begun_ms = 0
         self._initialisation = Initialisation(initialization_type=initialization.value)
         self._init_begun: float | None = None
         self._init_runtime_done = self._runtime_done = True
@@ -165,14 +167,13 @@ class EnvironmentLog(FunctionLog):
         self.plain = not self._structured and self._tail is None and self._told is None
         self._runtime_done = False
         self._trace_header = trace
-        self._begun_ms = int(self._clock.time() * 1000)
-        version = self._function.version
-        line = report.start_line(invocation.request_id, version)
+        self.begun_ms = int(self._clock.time() * 1000)
         if self.plain:
-            self._store(self._begun_ms, line)
+            self._invocations.begin(invocation.request_id, self.begun_ms)
             return
+        version = self._function.version
         self._platform(
-            line,
+            report.start_line(invocation.request_id, version),
             lambda: platform_events.start(
                 invocation.request_id, version, invocation.tenant_id, trace
             ),
@@ -210,6 +211,15 @@ class EnvironmentLog(FunctionLog):
         for line in self._lines.flush():
             self._application(line)
         self._invocation_events(request_id, duration_s * 1000, outcome_reported(error), course)
+
+    def end(self, duration_ms: float, peak_mb: int) -> bool:
+        """A plain invocation is over, without an init, its process goes on.
+
+        Returns False when :meth:`finish` has to say so: anything was written since it began.
+        """
+        if self._lines.unfinished or self._restore is not None:
+            return False
+        return self._invocations.end(int(self._clock.time() * 1000), duration_ms, peak_mb)
 
     def finish(
         self,
@@ -258,7 +268,7 @@ class EnvironmentLog(FunctionLog):
         return UsageRecord(
             version=self._function.version,
             request_id=invocation.request_id,
-            timestamp_ms=self._begun_ms,
+            timestamp_ms=self.begun_ms,
             duration_ms=duration_ms,
             init_duration_ms=init_ms,
             billed_duration_ms=billed_duration_ms(duration_ms, init_ms),

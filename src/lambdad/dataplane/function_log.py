@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from lambdad.dataplane.invocation_lines import InvocationLines
 from lambdad.dataplane.log_names import stream_name
 from lambdad.dataplane.telemetry_api.stream import TelemetryStream
 from lambdad.domain.clock import Clock
@@ -41,7 +42,10 @@ class FunctionLog:
             account_id=key.account_id, region=key.region, name=function.logging.log_group
         )
         self.stream = stream_name(function, clock)
-        self._store = logs.stream(group, self.stream).write
+        self._invocations = InvocationLines(
+            logs, group, self.stream, version=function.version, memory_mb=function.memory_mb
+        )
+        self._store = self._invocations.write
         self._structured = function.logging.log_format == "JSON"
         self._subscribers: TelemetryStream | None = None
         self._tail: LogTail | None = None

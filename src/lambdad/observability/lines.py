@@ -64,6 +64,11 @@ class LineSplitter:
         self._limit = limit
         self._partial = bytearray()
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a line has not ended."""
+        return bool(self._partial)
+
     def feed(self, data: bytes) -> list[str]:
         """Return the events that `data` completes, each with its newline if it has one."""
         end = data.rfind(b"\n") + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,44 +70,58 @@ class Pending:
 class LogStreamWriter:
     """Takes the events of one stream of a group.
 
-    Mutable: those that are not on their way to the store.
+    Mutable: those that are not on their way to the store, and whether they are asked for.
     """
 
-    __slots__ = ("_group", "_messages", "_name", "_size", "_times_ms", "_writer")
+    __slots__ = ("_fill", "_group", "_messages", "_name", "_open", "_size", "_times_ms", "_writer")
 
-    def __init__(self, writer: LogWriter, group: LogGroupKey, name: str) -> None:
+    def __init__(
+        self, writer: LogWriter, group: LogGroupKey, name: str, fill: Callable[[], None]
+    ) -> None:
+        """`fill` is called before the stream is cut, to write what there is to write yet."""
         self._writer = writer
         self._group = group
         self._name = name
+        self._fill = fill
         self._times_ms: list[int] = []
         self._messages: list[str] = []
         self._size = 0
+        self._open = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes events; it will be cut before long."""
+        if not self._open:
+            self._open = self._writer.opened(self)
+        return self._open
 
     def write(self, timestamp_ms: int, message: str) -> None:
         """Take an event. Never blocks, never raises; costs a fraction of a microsecond."""
         size = len(message) + _EVENT_OVERHEAD_BYTES
         if size > _SURELY_WHOLE or not message.isascii():
-            self._write_any(timestamp_ms, message)
-            return
-        if message and (self._messages or self._writer.opened(self)):
-            self._messages.append(message)
-            self._times_ms.append(timestamp_ms)
+            for piece in split_event(message.encode("utf-8", "replace").decode()):
+                self._take([timestamp_ms], [piece], _size(piece))
+        elif message:
+            self._take([timestamp_ms], [message], size)
+
+    def write_lines(self, times_ms: Sequence[int], lines: Sequence[str]) -> None:
+        """Take events of the platform, which are short and plain."""
+        self._take(times_ms, lines, sum(map(len, lines)) + len(lines) * _EVENT_OVERHEAD_BYTES)
+
+    def _take(self, times_ms: Sequence[int], messages: Sequence[str], size: int) -> None:
+        if self._open or self.open:
+            self._times_ms += times_ms
+            self._messages += messages
             self._size += size
             if self._size >= _PIECE_BYTES:
                 self._writer.grown(self)
 
-    def _write_any(self, timestamp_ms: int, message: str) -> None:
-        """Take an event that is long, or not plain."""
-        for piece in split_event(message.encode("utf-8", "replace").decode()):
-            if self._messages or self._writer.opened(self):
-                self._messages.append(piece)
-                self._times_ms.append(timestamp_ms)
-                self._size += _size(piece)
-                if self._size >= _PIECE_BYTES:
-                    self._writer.grown(self)
-
-    def cut(self) -> Pending:
-        """Give away what was taken."""
+    def cut(self) -> Pending | None:
+        """Give away what was taken, if anything was."""
+        self._fill()
+        self._open = False
+        if not self._messages:
+            return None
         segment = LogSegment(self._name, self._times_ms, self._messages)
         pending = Pending(self._group, segment, self._size)
         self._times_ms, self._messages, self._size = [], [], 0
@@ -141,12 +156,17 @@ class LogWriter:
         self._room = asyncio.Event()
         self._room.set()
 
-    def stream(self, group: LogGroupKey, name: str) -> LogStreamWriter:
-        """Return who takes the events of a stream; each keeps the order of its own."""
-        return LogStreamWriter(self, group, name)
+    def stream(
+        self, group: LogGroupKey, name: str, fill: Callable[[], None] = lambda: None
+    ) -> LogStreamWriter:
+        """Return who takes the events of a stream; each keeps the order of its own.
+
+        `fill` is called before these are stored, to write what was put off.
+        """
+        return LogStreamWriter(self, group, name, fill)
 
     def opened(self, stream: LogStreamWriter) -> bool:
-        """A stream has its first event since it was cut; False if it may have none."""
+        """A stream has something, or will, since it was cut; False if it may have nothing."""
         if self._closed:
             return False
         self._open[stream] = None
@@ -155,7 +175,7 @@ class LogWriter:
 
     def grown(self, stream: LogStreamWriter) -> None:
         """A stream has taken much."""
-        del self._open[stream]
+        self._open.pop(stream, None)
         self._cut_off(stream)
         self._bound()
 
@@ -168,9 +188,10 @@ class LogWriter:
 
     def _cut_off(self, stream: LogStreamWriter) -> None:
         pending = stream.cut()
-        self._pending.append(pending)
-        self._bytes += pending.size
-        self._cut += 1
+        if pending is not None:
+            self._pending.append(pending)
+            self._bytes += pending.size
+            self._cut += 1
 
     def _bound(self) -> None:
         """See how much there is."""

@@ -50,10 +50,12 @@ class Calls:
         throttled: refused, in none of the others.
         durations: in milliseconds; valid after :meth:`settle`, as is the next.
         spread: how many took how long, by steps; see :func:`duration_of`.
+        taken: whether somebody has taken the figures, so that others are to be counted elsewhere.
     """
 
     failed: int = 0
     throttled: int = 0
+    taken: bool = False
     durations: Statistic = field(default_factory=Statistic)
     spread: dict[int, int] = field(default_factory=dict)
     _fresh: list[float] = field(default_factory=list)
@@ -63,8 +65,10 @@ class Calls:
         """How many there were; valid after :meth:`settle`."""
         return self.durations.count
 
-    def ended(self, duration_ms: float) -> None:
+    def ended(self, duration_ms: float, *, failed: bool) -> None:
         """Count one; what there is to work out is left for later, when it is done for many."""
+        if failed:
+            self.failed += 1
         fresh = self._fresh
         fresh.append(duration_ms)
         if len(fresh) >= _FRESH_MAX:
@@ -110,19 +114,19 @@ class Metrics:
         by_function.setdefault(function_arn, Statistic()).add(value)
         self._fresh.setdefault((name, function_arn), Statistic()).add(value)
 
-    def ended(
-        self, arn: str, version: str, *, begun_ms: int, duration_ms: float, failed: bool
-    ) -> None:
-        """Count an invocation that is over; less than half a microsecond."""
-        minute = begun_ms // 60_000
-        calls = self._calls.get((arn, version, minute)) or self._of(arn, version, minute)
-        calls.ended(duration_ms)
-        if failed:
-            calls.failed += 1
+    def calls(self, arn: str, version: str, minute: int) -> Calls:
+        """Return where invocations are counted that began in a minute, until `Calls.taken`."""
+        key = (arn, version, minute)
+        calls = self._calls.get(key)
+        if calls is None:
+            if len(self._calls) >= FUNCTIONS_MAX:
+                key = (OTHERS, "", minute)
+            calls = self._calls.setdefault(key, Calls())
+        return calls
 
     def throttled(self, arn: str, at_s: float) -> None:
         """Count an invocation that there was no room for."""
-        self._of(arn, "", int(at_s) // 60).throttled += 1
+        self.calls(arn, "", int(at_s) // 60).throttled += 1
 
     def total(self, name: str) -> float:
         """Return the sum of a metric over all functions."""
@@ -142,16 +146,8 @@ class Metrics:
         calls, self._calls = self._calls, {}
         for each in calls.values():
             each.settle()
+            each.taken = True
         return {CallsKey(*key): each for key, each in calls.items()}
-
-    def _of(self, arn: str, version: str, minute: int) -> Calls:
-        key = (arn, version, minute)
-        calls = self._calls.get(key)
-        if calls is None:
-            if len(self._calls) >= FUNCTIONS_MAX:
-                key = (OTHERS, "", minute)
-            calls = self._calls.setdefault(key, Calls())
-        return calls
 
 
 def _step_of(duration_ms: float) -> int:

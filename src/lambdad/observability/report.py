@@ -73,6 +73,19 @@ def end_line(request_id: str) -> str:
     return f"END RequestId: {request_id}\n"
 
 
+def plain_line(
+    request_id: str, duration_ms: float, billed_ms: int, memory_mb: int, peak_mb: int
+) -> str:
+    """Last line of an invocation in a warm environment that did not end its process."""
+    return (
+        f"REPORT RequestId: {request_id}\t"
+        f"Duration: {duration_ms:.2f} ms\t"
+        f"Billed Duration: {billed_ms} ms\t"
+        f"Memory Size: {memory_mb} MB\t"
+        f"Max Memory Used: {peak_mb} MB\t\n"
+    )
+
+
 def report_line(
     usage: UsageRecord,
     *,
@@ -80,13 +93,13 @@ def report_line(
     trace: TraceSegment | None = None,
 ) -> str:
     """Last line of an invocation."""
-    line = (
-        f"REPORT RequestId: {usage.request_id}\t"
-        f"Duration: {usage.duration_ms:.2f} ms\t"
-        f"Billed Duration: {usage.billed_duration_ms} ms\t"
-        f"Memory Size: {usage.memory_size_mb} MB\t"
-        f"Max Memory Used: {usage.max_memory_used_mb} MB\t"
-    )
+    line = plain_line(
+        usage.request_id,
+        usage.duration_ms,
+        usage.billed_duration_ms,
+        usage.memory_size_mb,
+        usage.max_memory_used_mb,
+    )[:-1]
     if usage.init_duration_ms is not None:
         line += f"Init Duration: {usage.init_duration_ms:.2f} ms\t"
     if usage.restore is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,8 @@ class Written:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, int, str]] = []
 
-    def stream(self, group: LogGroupKey, name: str) -> WrittenStream:
+    def stream(self, group: LogGroupKey, name: str, fill: Callable[[], None]) -> WrittenStream:
+        self.fill = fill
         return WrittenStream(self, group.name, name)
 
     @property
@@ -61,8 +63,14 @@ class WrittenStream:
     group: str
     name: str
 
+    open = True
+
     def write(self, timestamp_ms: int, message: str) -> None:
         self.written.events.append((self.group, self.name, timestamp_ms, message))
+
+    def write_lines(self, times_ms: Sequence[int], lines: Sequence[str]) -> None:
+        for timestamp_ms, line in zip(times_ms, lines, strict=True):
+            self.write(timestamp_ms, line)
 
 
 class World:

@@ -31,10 +31,10 @@ def peaks(ledger: ConcurrencyLedger) -> dict[tuple[str, ...], float]:
 def test_invocations_are_told_apart_by_function_resource_and_version() -> None:
     metrics = Metrics()
     alias = f"{KEY.arn()}:live"
-    metrics.ended(alias, "3", begun_ms=61_000, duration_ms=10.0, failed=False)
-    metrics.ended(alias, "3", begun_ms=61_000, duration_ms=30.0, failed=True)
+    metrics.calls(alias, "3", 61_000 // 60_000).ended(10.0, failed=False)
+    metrics.calls(alias, "3", 61_000 // 60_000).ended(30.0, failed=True)
     metrics.throttled(alias, 61.0)
-    metrics.ended(KEY.arn(), "$LATEST", begun_ms=61_000, duration_ms=5.0, failed=False)
+    metrics.calls(KEY.arn(), "$LATEST", 61_000 // 60_000).ended(5.0, failed=False)
     found = of_calls(metrics.take_calls())
     assert {point.at_s for points in found.values() for point in points} == {60}
     sums = shown(found)
@@ -52,7 +52,7 @@ def test_invocations_are_told_apart_by_function_resource_and_version() -> None:
 def test_percentiles_of_durations_are_right_to_two_hundredths() -> None:
     metrics = Metrics()
     for duration_ms in range(1, 1_001):
-        metrics.ended(KEY.arn(), "1", begun_ms=0, duration_ms=float(duration_ms), failed=False)
+        metrics.calls(KEY.arn(), "1", 0 // 60_000).ended(float(duration_ms), failed=False)
     found = of_calls(metrics.take_calls())
     (point,) = next(each for key, each in found.items() if key.name == "Duration")
     assert point.summary.statistic("p50") == pytest.approx(500, rel=0.02)
