@@ -132,7 +132,10 @@ def _of_header(request: HttpRequest, authorization: str) -> Signature:
     algorithm, *parts = _SEPARATORS.split(authorization.strip())
     if algorithm != ALGORITHM:
         raise SignatureRefused(Fault.INCOMPLETE, f"Unsupported AWS 'algorithm': '{algorithm[:64]}'")
-    found = {name: value for name, _, value in (part.partition("=") for part in parts)}
+    found: dict[str, str] = {}
+    for part in parts:
+        name, _, value = part.partition("=")
+        found[name] = value
     lacking = [
         f"Authorization header requires '{name}' parameter."
         for name in _HEADER_PARTS
