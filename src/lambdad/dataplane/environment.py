@@ -254,8 +254,8 @@ class ExecutionEnvironment(Answering):
         work.deadline_ms = int((self._time() + remaining_s) * 1000)
         self._processes.deliver(work)
 
-    def _settle(self, work: Work) -> None:
-        """The runtime asks for more: the phase is over, freeze until the next event."""
+    def _settle(self, work: Work, *, extended: bool) -> None:
+        """All ask for more: the phase is over, freeze until the next event."""
         assert self._sandbox is not None  # noqa: S101 - INVOKING has a sandbox
         self._work = None
         if self._due is not None:
@@ -263,7 +263,7 @@ class ExecutionEnvironment(Answering):
             self._due = None
         self.idle_since = now = self._monotonic()
         init_s, self._init_s = self._init_s, None
-        if work.told and not self._processes.extended:
+        if work.told and not extended:
             self.conclusion.later(work, now, init_s, self._sandbox)
         else:
             self._processes.drain()
@@ -299,7 +299,7 @@ class ExecutionEnvironment(Answering):
         work = self._work if self.state is _INVOKING else None
         if work is not None:
             if not self._processes.extended:
-                self._settle(work)  # there is nobody else to wait for
+                self._settle(work, extended=False)  # there is nobody else to wait for
                 return
             # Its part of the invocation is over, and extensions may wait to be told so.
             self._processes.drain()
@@ -331,7 +331,7 @@ class ExecutionEnvironment(Answering):
     def all_waiting(self) -> None:
         """See `ProcessesObserver`."""
         if self.state is EnvironmentState.INVOKING and self._work is not None:
-            self._settle(self._work)
+            self._settle(self._work, extended=self._processes.extended)
 
     def failed(self, failure: Failure) -> None:
         """See `ProcessesObserver`."""

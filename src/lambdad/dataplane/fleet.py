@@ -123,12 +123,12 @@ class Fleet:
         idle = self.provisioned.idle or self.idle
         if not idle:
             return None
-        # To give work to one whose last invocation is not written down yet costs a look at what
-        # it has printed: rather take one that was free before.
-        position = len(idle) - 1
-        while position and idle[position].conclusion.waits:
-            position -= 1
-        return idle.pop() if idle[position].conclusion.waits else idle.pop(position)
+        if idle[-1].conclusion.waits:
+            # To give it work costs a look at what it has printed: rather one that was free before.
+            for position in range(len(idle) - 2, -1, -1):
+                if not idle[position].conclusion.waits:
+                    return idle.pop(position)
+        return idle.pop()
 
     def _take_of(self, tenant_id: str) -> ExecutionEnvironment | None:
         for position in reversed(range(len(self.idle))):

@@ -211,13 +211,15 @@ class Invoker:
     def environment_free(self, environment: ExecutionEnvironment) -> None:
         """See `EnvironmentOwner`."""
         fleet = self._settle(environment)
-        current = fleet is not None and fleet.serving and not self._draining
-        if fleet is None or not current or not fleet.put(environment, environment.idle_since):
+        if fleet is None or not fleet.serving or self._draining:
             self.discard(environment)
-        elif environment.claim is not None:
-            environment.claim.rest()
-        if environment.provisioned and fleet is not None and current:
-            self._provisioned.reconcile(fleet)
+        else:
+            if not fleet.put(environment, environment.idle_since):
+                self.discard(environment)
+            elif environment.claim is not None:
+                environment.claim.rest()
+            if environment.provisioned:
+                self._provisioned.reconcile(fleet)
         if not self._busy:
             self._note_quiet()
 

@@ -71,7 +71,8 @@ class Work(RuntimeEvent):
         if self.payload is None:
             self.response_began = self.response_ended = now
             self.payload = payload
-            self._tell_early()
+            if not self.invocation.wants_log_tail:
+                self.tell(None)
 
     def respond_error(self, error_type: str, payload: bytes, now: float) -> None:
         """The runtime said why there is no answer."""
@@ -134,11 +135,12 @@ class Work(RuntimeEvent):
         if self.payload is None or self.told:
             return
         self.told = True
-        if self.waiter.done():
+        waiter = self.waiter
+        if waiter.done():
             return
         if self.stream is not None:
             self._close_stream(self.stream)
-        self.waiter.set_result(
+        waiter.set_result(
             InvocationResult(
                 payload=self.payload,
                 executed_version=self.version,

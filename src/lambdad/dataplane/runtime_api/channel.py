@@ -73,19 +73,6 @@ def with_channel(process: ProcessSpec, theirs: socket.socket) -> ProcessSpec:
     )
 
 
-def _frame(event: RuntimeEvent) -> bytes:
-    invocation = event.invocation
-    name, arn = invocation.request_id.encode(), invocation.invoked_arn.encode()
-    trace, payload = event.trace_header.encode(), invocation.payload
-    client = invocation.client_context.encode() if invocation.client_context else b""
-    tenant = invocation.tenant_id.encode() if invocation.tenant_id else b""
-    texts = b"%b%b%b%b%b" % (name, arn, trace, client, tenant)
-    length = _EVENT_REST + len(texts) + len(payload)
-    lengths = (len(name), len(arn), len(trace), len(client), len(tenant))
-    head = _event_head(length, _EVENT_KIND, event.deadline_ms, *lengths)
-    return b"%b%b%b" % (head, texts, payload)
-
-
 class BadFrame(Exception):
     """The guest sent what none of lambdad's clients sends."""
 
@@ -144,7 +131,16 @@ class RuntimeChannel:
     # -- to the guest -------------------------------------------------------------------------
 
     def _deliver(self, event: RuntimeEvent) -> None:
-        self._send(_frame(event))
+        invocation = event.invocation
+        name, arn = invocation.request_id.encode(), invocation.invoked_arn.encode()
+        trace, payload = event.trace_header.encode(), invocation.payload
+        client = invocation.client_context.encode() if invocation.client_context else b""
+        tenant = invocation.tenant_id.encode() if invocation.tenant_id else b""
+        texts = b"%b%b%b%b%b" % (name, arn, trace, client, tenant)
+        length = _EVENT_REST + len(texts) + len(payload)
+        lengths = (len(name), len(arn), len(trace), len(client), len(tenant))
+        head = _event_head(length, _EVENT_KIND, event.deadline_ms, *lengths)
+        self._send(b"%b%b%b" % (head, texts, payload))
 
     def _send(self, data: bytes) -> None:
         if not self._open:
