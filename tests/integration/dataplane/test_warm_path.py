@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from tests.integration.dataplane.conftest import DataPlane, Make
+
 from lambdad import dataplane as package
 from lambdad.domain.invocations import InvocationResult
 from lambdad.testing.extensions import echo
 from lambdad.testing.functions import FUNCTION_KEY
-from tests.integration.dataplane.conftest import DataPlane, Make
 
 FOLDER = str(Path(package.__file__).parent)
 
