@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import Deployer
+from lambdad.testing.http_apis import ApiUser
 
 REGION = "us-east-1"
 FUNCTION = """
@@ -44,65 +39,17 @@ def handler(event, context):
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Front:
+class Front(ApiUser):
     """A user of API Gateway."""
 
     def __init__(self, daemon: DaemonProcess) -> None:
-        self.url = daemon.endpoint_url
-        self.user = Deployer(daemon.endpoint_url)
-        self.api = self.client("apigateway")
+        super().__init__(daemon, REGION)
+        self.api = self.service("apigateway")
 
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    def deploy(self, name: str, code: str) -> str:
+    def deploy_for(self, name: str, code: str) -> str:
         """Deploy a function that API Gateway may call; return its integration URI."""
-        self.user.deploy(name, code)
-        self.user.lambda_.add_permission(
-            FunctionName=name,
-            StatementId="api",
-            Action="lambda:InvokeFunction",
-            Principal="apigateway.amazonaws.com",
-        )
+        self.deploy(name, code)
         return uri_of(name)
-
-    def call(
-        self,
-        api_id: str,
-        path: str,
-        *,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        host: str | None = None,
-    ) -> Answer:
-        """Call an API by the name of its host, or of another one."""
-        host = host or f"{api_id}.execute-api.{REGION}.localhost"
-        request = urllib.request.Request(  # noqa: S310 - our own daemon
-            f"{self.url}{path}", method=method, data=body, headers={"Host": host, **(headers or {})}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return Answer(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers, error.read())
 
 
 def uri_of(name: str) -> str:
@@ -158,7 +105,7 @@ def front(daemon: DaemonProcess) -> Front:
 
 @pytest.fixture(scope="session")
 def function(front: Front) -> Mapping[str, Any]:
-    uri = front.deploy("rest-api-function", FUNCTION)
+    uri = front.deploy_for("rest-api-function", FUNCTION)
     return {"type": "AWS_PROXY", "uri": uri}
 
 

@@ -10,7 +10,9 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.conformance.rest_api.conftest import REGION, Answer, Builder, Front
+from tests.conformance.rest_api.conftest import REGION, Builder, Front
+
+from lambdad.testing.http_apis import Answered
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -39,7 +41,7 @@ def handler(event, context):
 def guarded(front: Front, function: Mapping[str, Any]) -> str:
     """An API whose methods have authorizers, validators, keys and limits."""
     built = Builder(front, "rest-api-guarded")
-    client, uri = front.api, front.deploy("rest-api-authorizer", AUTHORIZER)
+    client, uri = front.api, front.deploy_for("rest-api-authorizer", AUTHORIZER)
     for kind, source in (
         ("TOKEN", "method.request.header.Authorization"),
         ("REQUEST", "method.request.header.X-Who, method.request.querystring.q"),
@@ -111,13 +113,13 @@ def test_an_authorizer_keeps_callers_out(
     front: Front, guarded: str, headers: dict[str, str], status: int, body: object
 ) -> None:
     answer = front.call(guarded, "/dev/token", headers=headers)
-    assert (answer.status, answer.json) == (status, body)
+    assert (answer.status, answer.document) == (status, body)
 
 
 def test_an_authorizer_is_asked_once_and_tells_the_function(front: Front, guarded: str) -> None:
     headers = {"Authorization": "allow1"}
     contexts = [
-        front.call(guarded, "/dev/token", headers=headers).json["requestContext"]["authorizer"]
+        front.call(guarded, "/dev/token", headers=headers).document["requestContext"]["authorizer"]
         for _ in range(2)
     ]
     assert contexts[0]["principalId"] == "allow1"
@@ -128,7 +130,7 @@ def test_an_authorizer_is_asked_once_and_tells_the_function(front: Front, guarde
 def test_what_an_authorizer_answered_can_be_forgotten(front: Front, guarded: str) -> None:
     def count() -> str:
         answer = front.call(guarded, "/dev/token", headers={"Authorization": "allow2"})
-        return str(answer.json["requestContext"]["authorizer"]["count"])
+        return str(answer.document["requestContext"]["authorizer"]["count"])
 
     first = count()
     assert count() == first
@@ -139,32 +141,34 @@ def test_what_an_authorizer_answered_can_be_forgotten(front: Front, guarded: str
 def test_a_request_authorizer_needs_all_of_its_sources(front: Front, guarded: str) -> None:
     assert front.call(guarded, "/dev/request", headers={"X-Who": "allow"}).status == 401
     answer = front.call(guarded, "/dev/request?q=1", headers={"X-Who": "allow"})
-    assert answer.json["requestContext"]["authorizer"]["type"] == "REQUEST"
+    assert answer.document["requestContext"]["authorizer"]["type"] == "REQUEST"
 
 
 def test_a_method_of_iam_wants_a_signature(front: Front, guarded: str) -> None:
-    assert front.call(guarded, "/dev/signed").json == {"message": "Missing Authentication Token"}
+    refused = front.call(guarded, "/dev/signed")
+    assert refused.document == {"message": "Missing Authentication Token"}
     host = f"{guarded}.execute-api.{REGION}.localhost"
     request = AWSRequest(method="GET", url=f"http://{host}/dev/signed")
     SigV4Auth(Credentials("test", "test"), "execute-api", REGION).add_auth(request)
     answer = front.call(guarded, "/dev/signed", headers=dict(request.headers.items()))
-    assert answer.json["requestContext"]["identity"]["accessKey"] == "test"
+    assert answer.document["requestContext"]["identity"]["accessKey"] == "test"
 
 
 def test_a_request_is_validated(front: Front, guarded: str) -> None:
-    def post(path: str, body: bytes) -> Answer:
+    def post(path: str, body: bytes) -> Answered:
         headers = {"Content-Type": "application/json"}
         return front.call(guarded, path, method="POST", body=body, headers=headers)
 
     missing = post("/dev/checked", b'{"n": 1}')
-    assert (missing.status, missing.json) == (
+    assert (missing.status, missing.document) == (
         400,
         {"message": "Missing required request parameters: [q]"},
     )
     assert post("/dev/checked?q=1", b'{"n": 1}').status == 200
     for body in (b'{"n": "x"}', b"{}", b"no JSON", b""):
         answer = post("/dev/checked?q=1", body)
-        assert (answer.status, answer.json) == (422, {"why": "Invalid request body", "at": "dev"})
+        assert answer.status == 422
+        assert answer.document == {"why": "Invalid request body", "at": "dev"}
         assert answer.headers["X-Why"] == "body"
 
 
@@ -179,14 +183,15 @@ def test_a_key_of_a_usage_plan_lets_through_until_its_quota_is_spent(
         quota={"limit": 2, "period": "MONTH"},
     )
     headers = {"x-api-key": "k" * 24}
-    assert front.call(guarded, "/dev/keyed", headers=headers).json == {"message": "Forbidden"}
+    assert front.call(guarded, "/dev/keyed", headers=headers).document == {"message": "Forbidden"}
     client.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-    assert front.call(guarded, "/dev/keyed").json == {"message": "Forbidden"}
-    identity = front.call(guarded, "/dev/keyed", headers=headers).json["requestContext"]["identity"]
+    assert front.call(guarded, "/dev/keyed").document == {"message": "Forbidden"}
+    event = front.call(guarded, "/dev/keyed", headers=headers).document
+    identity = event["requestContext"]["identity"]
     assert (identity["apiKey"], identity["apiKeyId"]) == ("k" * 24, key["id"])
     assert front.call(guarded, "/dev/keyed", headers=headers).status == 200
     spent = front.call(guarded, "/dev/keyed", headers=headers)
-    assert (spent.status, spent.json) == (429, {"message": "Limit Exceeded"})
+    assert (spent.status, spent.document) == (429, {"message": "Limit Exceeded"})
 
 
 def test_a_resource_policy_keeps_strangers_out(front: Front, function: Mapping[str, Any]) -> None:
@@ -208,6 +213,6 @@ def test_a_resource_policy_keeps_strangers_out(front: Front, function: Mapping[s
     assert front.call(built.id, "/dev/open").status == 200
     closed = front.call(built.id, "/dev/closed")
     assert closed.status == 403
-    assert closed.json["Message"].startswith(
+    assert closed.document["Message"].startswith(
         "User: anonymous is not authorized to perform: execute-api:Invoke on resource: "
     )

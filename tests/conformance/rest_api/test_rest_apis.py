@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 def test_the_event_of_a_proxy_is_that_of_the_developer_guide(front: Front, api: str) -> None:
     headers = {"X-Mixed-Case": "v", "User-Agent": "me"}
-    event = front.call(api, "/dev/items/a%20b?x=1&x=2&y=%20", headers=headers).json
+    event = front.call(api, "/dev/items/a%20b?x=1&x=2&y=%20", headers=headers).document
     assert sorted(event) == [
         "body",
         "headers",
@@ -70,16 +70,16 @@ def test_events_fit_the_published_types(
     front: Front, api: str, published_types: Path, tmp_path: Path
 ) -> None:
     events = {
-        "plain": front.call(api, "/dev/items/a").json,
-        "full": front.call(api, "/dev/items/a?x=1&x=2", headers={"X-A": "1"}).json,
+        "plain": front.call(api, "/dev/items/a").document,
+        "full": front.call(api, "/dev/items/a?x=1&x=2", headers={"X-A": "1"}).document,
     }
     named = dict.fromkeys(events, "Open")
     assert event_types.complaints(published_types, tmp_path, events, named, OPEN_TYPE) == ""
 
 
 def test_the_most_specific_resource_takes_a_request(front: Front, api: str) -> None:
-    assert front.call(api, "/dev/items/special").json["resource"] == "/items/special"
-    greedy = front.call(api, "/dev/files/a/b/c", method="PUT", body=b"x").json
+    assert front.call(api, "/dev/items/special").document["resource"] == "/items/special"
+    greedy = front.call(api, "/dev/files/a/b/c", method="PUT", body=b"x").document
     assert (greedy["resource"], greedy["pathParameters"]) == ("/files/{rest+}", {"rest": "a/b/c"})
     assert greedy["body"] == "x"
 
@@ -87,7 +87,7 @@ def test_the_most_specific_resource_takes_a_request(front: Front, api: str) -> N
 @pytest.mark.parametrize("path", ["/dev/nothing", "/dev/items", "/dev"])
 def test_a_path_without_a_method_is_refused_as_aws_does(front: Front, api: str, path: str) -> None:
     answer = front.call(api, path)
-    assert (answer.status, answer.json) == (403, {"message": "Missing Authentication Token"})
+    assert (answer.status, answer.document) == (403, {"message": "Missing Authentication Token"})
     assert answer.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
     assert answer.headers["x-amzn-RequestId"]
     assert answer.headers["x-amz-apigw-id"]
@@ -95,7 +95,7 @@ def test_a_path_without_a_method_is_refused_as_aws_does(front: Front, api: str, 
 
 def test_an_unknown_stage_is_forbidden(front: Front, api: str) -> None:
     answer = front.call(api, "/prod/items/1")
-    assert (answer.status, answer.json) == (403, {"message": "Forbidden"})
+    assert (answer.status, answer.document) == (403, {"message": "Forbidden"})
 
 
 @pytest.mark.parametrize(
@@ -118,22 +118,22 @@ def test_the_answer_of_the_function_is_the_answer(front: Front, api: str) -> Non
 @pytest.mark.parametrize("path", ["/dev/files/fail", "/dev/files/malformed"])
 def test_a_function_that_fails_is_a_bad_gateway(front: Front, api: str, path: str) -> None:
     answer = front.call(api, path)
-    assert (answer.status, answer.json) == (502, {"message": "Internal server error"})
+    assert (answer.status, answer.document) == (502, {"message": "Internal server error"})
 
 
 def test_a_function_that_is_not_there_is_an_error(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/missing")
-    assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+    assert (answer.status, answer.document) == (500, {"message": "Internal server error"})
 
 
 def test_a_function_that_takes_too_long_is_not_waited_for(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/slow")
-    assert (answer.status, answer.json) == (504, {"message": "Endpoint request timed out"})
+    assert (answer.status, answer.document) == (504, {"message": "Endpoint request timed out"})
 
 
 def test_a_function_must_let_the_api_invoke_it_or_its_role_does(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/closed")
-    assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+    assert (answer.status, answer.document) == (500, {"message": "Internal server error"})
     assert front.call(api, "/dev/by-role").status == 200
 
 
@@ -141,7 +141,7 @@ def test_a_function_may_be_invoked_without_waiting_for_it(front: Front, api: str
     headers = {"Content-Type": "application/json"}
     body = b'{"wanted": "an-event"}'
     answer = front.call(api, "/dev/event", method="POST", body=body, headers=headers)
-    assert (answer.status, answer.json) == (202, {"taken": True})
+    assert (answer.status, answer.document) == (202, {"taken": True})
     deadline = time.monotonic() + 60
     while not _logged(front, "wanted: an-event"):
         assert time.monotonic() < deadline
@@ -151,7 +151,7 @@ def test_a_function_may_be_invoked_without_waiting_for_it(front: Front, api: str
 def _logged(front: Front, text: str) -> bool:
     """Whether the function has logged a text; its log group is made with its first line."""
     try:
-        found = front.client("logs").filter_log_events(
+        found = front.service("logs").filter_log_events(
             logGroupName="/aws/lambda/rest-api-function", filterPattern=f'"{text}"'
         )
     except ClientError:
@@ -160,12 +160,12 @@ def _logged(front: Front, text: str) -> bool:
 
 
 def test_stage_variables_choose_the_function(front: Front, api: str) -> None:
-    assert front.call(api, "/dev/variable").json["resource"] == "/variable"
+    assert front.call(api, "/dev/variable").document["resource"] == "/variable"
 
 
 def test_binary_bodies_are_base64_in_events_and_bytes_outside(front: Front, api: str) -> None:
     headers = {"Content-Type": "image/png"}
-    sent = front.call(api, "/dev/files/a", method="POST", body=b"\x89PNG", headers=headers).json
+    sent = front.call(api, "/dev/files/a", method="POST", body=b"\x89PNG", headers=headers).document
     assert (sent["body"], sent["isBase64Encoded"]) == ("iVBORw==", True)
     shown = front.call(api, "/dev/files/image", headers={"Accept": "image/png"})
     assert (shown.body, shown.headers["Content-Type"]) == (b"\x89PNG", "image/png")
@@ -181,9 +181,9 @@ def test_a_mock_answers_browsers_before_their_requests(front: Front, api: str) -
 def test_templates_map_requests_and_answers(front: Front, api: str) -> None:
     headers = {"Content-Type": "application/json"}
     good = front.call(api, "/dev/custom", method="POST", body=b'{"want": "x"}', headers=headers)
-    assert (good.status, good.json) == (200, {"answer": "x", "list": [1, 2]})
+    assert (good.status, good.document) == (200, {"answer": "x", "list": [1, 2]})
     bad = front.call(api, "/dev/custom", method="POST", body=b'{"want": "bad"}', headers=headers)
-    assert (bad.status, bad.json) == (400, {"problem": "[BadRequest] you asked for it"})
+    assert (bad.status, bad.document) == (400, {"problem": "[BadRequest] you asked for it"})
     assert bad.headers["X-Type"] == "ValueError"
 
 
@@ -191,7 +191,7 @@ def test_a_body_that_no_template_takes_is_refused(front: Front, api: str) -> Non
     answer = front.call(
         api, "/dev/custom", method="POST", body=b"x", headers={"Content-Type": "text/plain"}
     )
-    assert (answer.status, answer.json) == (415, {"message": "Unsupported Media Type"})
+    assert (answer.status, answer.document) == (415, {"message": "Unsupported Media Type"})
 
 
 def test_a_hostile_template_ends_and_harms_nobody(front: Front, api: str) -> None:
@@ -215,7 +215,7 @@ def test_a_hostile_template_ends_and_harms_nobody(front: Front, api: str) -> Non
             body=b"x" * 60,
             headers={"Content-Type": "application/json"},
         )
-        assert (answer.status, answer.json) == (500, {"message": "Internal server error"})
+        assert (answer.status, answer.document) == (500, {"message": "Internal server error"})
     assert front.call(api, "/dev/items/1").status == 200
 
 
@@ -227,7 +227,7 @@ def test_headers_of_the_connection_come_back_by_another_name(front: Front, api: 
 
 def test_a_body_that_is_too_large_is_refused(front: Front, api: str) -> None:
     answer = front.call(api, "/dev/files/a", method="POST", body=b"x" * (10 * 1024 * 1024 + 1))
-    assert (answer.status, answer.json) == (413, {"message": "Request Too Long"})
+    assert (answer.status, answer.document) == (413, {"message": "Request Too Long"})
 
 
 def test_a_domain_name_leads_to_a_stage(front: Front, api: str) -> None:
@@ -240,13 +240,14 @@ def test_a_domain_name_leads_to_a_stage(front: Front, api: str) -> None:
     where = {"domainName": domain, "restApiId": api}
     front.api.create_base_path_mapping(**where, basePath="shop", stage="dev")
     front.api.create_base_path_mapping(**where, basePath="all")
-    found = front.call(api, "/shop/items/5", host=domain).json
+    at = {"Host": domain}
+    found = front.call(api, "/shop/items/5", headers=at).document
     assert (found["path"], found["requestContext"]["stage"]) == ("/items/5", "dev")
     assert found["requestContext"]["domainName"] == domain
-    assert front.call(api, "/all/dev/items/5", host=domain).json["path"] == "/items/5"
-    assert front.call(api, "/other", host=domain).status == 403
+    assert front.call(api, "/all/dev/items/5", headers=at).document["path"] == "/items/5"
+    assert front.call(api, "/other", headers=at).status == 403
     front.api.delete_domain_name(domainName=domain)
-    assert front.call(api, "/shop/items/5", host=domain).status != 200
+    assert front.call(api, "/shop/items/5", headers=at).status != 200
 
 
 def test_a_change_shows_after_its_deployment(front: Front, function: Mapping[str, Any]) -> None:

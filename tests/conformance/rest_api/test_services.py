@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 def test_a_queue_is_sent_to_without_a_function(front: Front) -> None:
-    queues = front.client("sqs")
+    queues = front.service("sqs")
     url = queues.create_queue(QueueName="rest-api-queue")["QueueUrl"]
     built = Builder(front, "rest-api-services")
     built.method(
@@ -45,7 +45,7 @@ def test_a_queue_is_sent_to_without_a_function(front: Front) -> None:
 
 
 def test_a_table_is_read_without_a_function(front: Front) -> None:
-    tables = front.client("dynamodb")
+    tables = front.service("dynamodb")
     tables.create_table(
         TableName="rest-api-table",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -97,10 +97,10 @@ def test_web_servers_answer_in_place_of_functions(front: Front) -> None:
             patchOperations=[{"op": "replace", "path": "/httpMethod", "value": "GET"}],
         )
     built.stage()
-    assert front.call(built.id, "/dev/web/health").json["status"] == "ok"
+    assert front.call(built.id, "/dev/web/health").document["status"] == "ok"
     assert front.call(built.id, "/dev/web/nothing").status == 404
     gone = front.call(built.id, "/dev/gone")
-    assert (gone.status, gone.json) == (
+    assert (gone.status, gone.document) == (
         504,
         {"message": "Network error communicating with endpoint"},
     )
