@@ -201,7 +201,7 @@ class ExecutionEnvironment(Answering):
         self.idle_since = self._monotonic()
 
     async def _open_sandbox(self) -> None:
-        self._sandbox = await self._host.create_sandbox(self._environment_id, self.function)
+        self._sandbox = await self._find_room(self._environment_id, self.function)
         self._renew_processes()
 
     def _renew_processes(self) -> None:

@@ -18,7 +18,7 @@ from lambdad.config.sections import DataPlaneConfig
 from lambdad.dataplane.bytecode import ByteCode, with_byte_code
 from lambdad.dataplane.commands import command_of
 from lambdad.dataplane.container_credentials import ContainerCredentials
-from lambdad.dataplane.extension_programs import ExtensionProgram, programs_in
+from lambdad.dataplane.extension_programs import ExtensionProgram, programs_of
 from lambdad.dataplane.file_systems import mounts_of
 from lambdad.dataplane.hot_reload import FolderWatches
 from lambdad.dataplane.identities import Identities, ServeEndpoint
@@ -30,6 +30,7 @@ from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
 from lambdad.dataplane.snapshot_obstacles import obstacle
 from lambdad.dataplane.snapstart.image import Capture, Restore
+from lambdad.dataplane.snapstart.restorer import start_restorer
 from lambdad.dataplane.timing import Timing
 from lambdad.domain import limits, snapstart
 from lambdad.domain.clock import Clock
@@ -180,10 +181,13 @@ class EnvironmentHost:
             with contextlib.suppress(HostUnfit):  # said to whoever invokes such a function
                 self._prewarm.announce(await self.runtime(identifier), memory_mb)
 
-    async def create_sandbox(self, environment_id: str, function: Function) -> Sandbox:
+    async def create_sandbox(
+        self, environment_id: str, function: Function, *, restored: bool = False
+    ) -> Sandbox:
         """Build a sandbox with the function's code, its layers and its runtime in it.
 
         Without a CPU quota: AWS gives the init phase a full share, whatever the memory size.
+        `restored`: its process goes on with a snapshot.
 
         Raises:
             HostUnfit: the host lacks the runtime or refused the sandbox.
@@ -197,7 +201,9 @@ class EnvironmentHost:
             *self.file_systems(function),
         ]
         limits = replace(self.limits(function), vcpus=None)
-        waiting = await self._take_waiting(runtime, function)
+        # A restorer wants to be the first process that there is.
+        first = restored and bool(runtime.restorer)
+        waiting = None if first else await self._take_waiting(runtime, function)
         if waiting is not None:
             if waiting.adopt(brought, limits):
                 self._waiting[waiting.sandbox] = waiting
@@ -308,6 +314,9 @@ class EnvironmentHost:
                 process, connection = assigned
                 channel = RuntimeChannel(connection, session) if connection is not None else None
                 return RuntimeProcess(process, log, exited, self.spawn_task, channel)
+            if isinstance(image, Restore) and runtime.restorer:
+                restored = await start_restorer(sandbox, runtime, environment, image)
+                return RuntimeProcess(restored, log, exited, self.spawn_task)
             if image is not None:
                 image.decline("No environment was ready to be given its function.")
             spec = ProcessSpec(
@@ -339,14 +348,7 @@ class EnvironmentHost:
 
     def extensions(self, function: Function) -> Sequence[ExtensionProgram]:
         """Find the external extensions that a function's layers, or its image, bring."""
-        if function.code.image is not None and self._images is not None:
-            # Its environment stands, so it is on disk.
-            place = self._images.tree(function.code.digest) / LAYER_ROOT.lstrip("/")
-            # SECURITY: a link of the image leads somewhere on this host.
-            return () if place.is_symlink() else programs_in(place)
-        if function.layer_tree is None:
-            return ()
-        return programs_in(self._packages.tree(function.layer_tree))
+        return programs_of(function, self._packages, self._images)
 
     async def start_extension(
         self,

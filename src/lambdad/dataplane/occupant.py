@@ -9,6 +9,7 @@ from lambdad.dataplane.capacity import Claim, Usage
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.domain.environments import ResourceLimits
 from lambdad.domain.errors import HostUnfit
+from lambdad.domain.functions import Function
 from lambdad.sandbox.base import Sandbox
 
 _LOGGER = logging.getLogger(__name__)
@@ -17,7 +18,13 @@ _LIMIT_AFTER_S = 0.002
 
 
 class Occupant:
-    """Base of environments. Mutable: its claim, once counted, and its sandbox, once opened."""
+    """Base of environments. Mutable: its claim, once counted, and its sandbox, once opened.
+
+    Attributes:
+        restored: whether its process goes on with a snapshot.
+    """
+
+    restored = False
 
     def __init__(self, host: EnvironmentHost) -> None:
         self.claim: Claim | None = None
@@ -30,6 +37,11 @@ class Occupant:
             return Usage(now=0, peak=0)
         charge, peak = self._sandbox.memory_charge_bytes(), self._sandbox.memory_peak_bytes()
         return Usage(now=charge, peak=peak)
+
+    async def _find_room(self, environment_id: str, function: Function) -> Sandbox:
+        """Return a sandbox with the function in it; raises as `EnvironmentHost.create_sandbox`."""
+        create = self._host.create_sandbox
+        return await create(environment_id, function, restored=self.restored)
 
     def _limit_soon(self, limits: ResourceLimits) -> None:
         """Put limits in force behind most answers: the kernel takes longer than most functions."""

@@ -21,6 +21,7 @@ from lambdad.dataplane.failures import Failure
 from lambdad.dataplane.guest_apis import GuestApis
 from lambdad.dataplane.host import EnvironmentHost
 from lambdad.dataplane.runtime_api.session import (
+    RestoreCalls,
     RuntimeEvent,
     RuntimeObserver,
     RuntimeSession,
@@ -151,6 +152,7 @@ class Processes:
         outcome = self._outcome
         if initialization is InitializationType.SNAP_START:
             template = isinstance(self._image, Capture)
+            self._runtime.restores = RestoreCalls.HELD if template else RestoreCalls.GO_ON
             self.apis.credentials = self._host.identities.asked(
                 sandbox, self._function, template=template
             )

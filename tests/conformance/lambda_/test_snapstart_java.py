@@ -135,6 +135,7 @@ def test_copies_go_on_with_heap_threads_and_files(owner: Owner) -> None:
         assert payload["calls"] == ["before", "after"]
         assert payload["table"] == "20000777"
         assert (payload["ticks"], payload["worker"], payload["pool"]) == (True, "asked!", 42)
+        assert payload["selector"]
         assert (payload["line"], payload["late"]) == ("two", True)
         assert payload["connection"] == "-1"
         assert payload["type"] == "snap-start"
@@ -182,11 +183,20 @@ def test_where_an_image_is_of_no_use_the_function_is_initialised(
     assert all(payload["table"] == "20000777" for payload, _ in answers)
 
 
+def test_threads_that_are_slow_to_stop_are_waited_for(owner: Owner) -> None:
+    version = owner.publish("busy", HOLDS="threads")
+    assert version["State"] == "Active"
+    assert version["SnapStart"]["OptimizationStatus"] == "On"
+    payload, log = owner.call("busy")
+    assert payload["table"] == "20000777"
+    assert "Restore Duration" in log
+
+
 @pytest.mark.parametrize(
     ("holds", "reason"),
     [
         ("process", "Other processes are running that it has started."),
-        ("selector", "Something is open that no copy has (anon_inode:[event"),
+        ("pipe", "Something is open that no copy has (pipe:["),
         ("file", "There are files in /tmp, which no copy has."),
         ("listener", "A socket listens."),
     ],

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from lambdad.dataplane.runtime_api.channel import with_channel
 from lambdad.dataplane.snapstart.image import Capture, Restore
+from lambdad.dataplane.snapstart.restorer import assignment_of
 from lambdad.domain.environments import TASK_ROOT, Mount, ResourceLimits
 from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
@@ -85,10 +86,7 @@ class WaitingRuntime:
         if self._process is None or self._assignment is None:
             self.sandbox.reset_memory_peak()
             return None
-        block = b"".join(
-            f"{name}={value}\0".encode(errors="surrogateescape")
-            for name, value in variables.items()
-        )
+        block = assignment_of(variables)
         try:
             if image is not None:
                 image.hand_over(self._assignment)

@@ -11,6 +11,7 @@ import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.channels.Pipe;
 import java.nio.channels.Selector;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -29,11 +30,14 @@ public class Restored implements Resource {
     private static final String MINE = UUID.randomUUID().toString();
     private static final List<String> CALLS = new ArrayList<>();
     private static final AtomicLong TICKS = new AtomicLong();
+    private static final AtomicLong WAKES = new AtomicLong();
     private static final SynchronousQueue<String> QUESTIONS = new SynchronousQueue<>();
     private static final SynchronousQueue<String> ANSWERS = new SynchronousQueue<>();
     private static final ExecutorService POOL = Executors.newFixedThreadPool(2);
     private static final SecureRandom RANDOM = new SecureRandom();
     private static Object held;
+    private static volatile boolean busy;
+    private static Selector selector;
     private final Map<Integer, String> table = new HashMap<>();
     private final BufferedReader source;
     private final Socket connection;
@@ -43,6 +47,12 @@ public class Restored implements Resource {
         for (int number = 0; number < 20_000; number++) {
             table.put(number, String.valueOf(number));
         }
+        selector = Selector.open();
+        background("selecting", () -> {
+            if (selector.select() >= 0) {
+                WAKES.incrementAndGet();
+            }
+        });
         background("ticker", () -> {
             Thread.sleep(5);
             TICKS.incrementAndGet();
@@ -82,8 +92,8 @@ public class Restored implements Resource {
         switch (String.valueOf(what)) {
             case "process":
                 return new ProcessBuilder("sleep", "99").start();
-            case "selector":
-                return Selector.open();
+            case "pipe":
+                return Pipe.open();
             case "file":
                 return new File("/tmp/left").createNewFile();
             case "listener":
@@ -99,6 +109,15 @@ public class Restored implements Resource {
             throw new IllegalStateException("it cannot stop");
         }
         CALLS.add("before");
+        busy = "threads".equals(System.getenv("HOLDS"));
+        for (int number = 0; busy && number < 60; number++) {
+            background("busy", () -> {
+                while (busy) {
+                    Thread.onSpinWait();
+                }
+                Thread.sleep(1000);
+            });
+        }
     }
 
     @Override
@@ -106,6 +125,7 @@ public class Restored implements Resource {
         if ("after".equals(System.getenv("FAILS"))) {
             throw new IllegalStateException("there is no database");
         }
+        busy = false;
         CALLS.add("after");
         System.out.println("a hook runs");
     }
@@ -127,6 +147,12 @@ public class Restored implements Resource {
             Thread.sleep(5);
         }
         answer.put("ticks", TICKS.get() > before);
+        long wakes = WAKES.get();
+        selector.wakeup();
+        for (int wait = 0; wait < 500 && WAKES.get() == wakes; wait++) {
+            Thread.sleep(5);
+        }
+        answer.put("selector", WAKES.get() > wakes);
         QUESTIONS.put("asked");
         answer.put("worker", ANSWERS.take());
         answer.put("pool", POOL.submit(() -> 42).get());

@@ -317,25 +317,98 @@ static i64 store_file(u64 fd, const char *path, u64 mode, u64 close_on_exec)
     return add6(LSEEK, fd, (u64)position, 0, 0, 0, 0, (u64)position);
 }
 
+/* Where a descriptor is described, below /proc/self. */
+static void describe(char *to, const char *directory, u64 fd)
+{
+    u64 digits = 1, end = 0;
+    for (u64 rest = fd; rest >= 10; rest /= 10)
+        digits++;
+    while ((*to = *directory++))
+        to++;
+    for (end = digits; end; fd /= 10)
+        to[--end] = (char)('0' + fd % 10);
+    to[digits] = 0;
+}
+
+/* What stands behind a word; moves behind that, or returns 0 and leaves the place alone. */
+static int read_number(const char **text, const char *word, u64 base, u64 *value)
+{
+    const char *at = *text;
+    while (*at && !starts(at, word))
+        at++;
+    if (!*at)
+        return 0;
+    at += length(word);
+    while (*at == ' ' || *at == '\t')
+        at++;
+    *value = number(&at, base);
+    *text = at;
+    return 1;
+}
+
+static const char *read_details(u64 fd)
+{
+    char path[48], *text = (char *)WORK;
+    describe(path, "/proc/self/fdinfo/", fd);
+    if (is_error(read_whole(path, text, WORK_BYTES)))
+        *text = 0;
+    return text;
+}
+
+static i64 store_counter(u64 fd, u64 flags)
+{
+    const char *text = read_details(fd);
+    u64 count = 0, semaphore = 0;
+    if (!read_number(&text, "eventfd-count:", 16, &count) || count >> 32)
+        return refuse("An eventfd is open that cannot be read.", "", "");
+    read_number(&text, "eventfd-semaphore:", 10, &semaphore);
+    return add6(EVENTFD, count, flags | semaphore, 0, 0, 0, 0, ANY) ||
+           add(PUT, fd, flags & O_CLOEXEC, 0, 0);
+}
+
+/* What an epoll watches, once all descriptors are there. */
+static i64 store_watches(u64 fd)
+{
+    const char *text = read_details(fd);
+    u64 watched, events, data, inode, status[18];
+    while (read_number(&text, "tfd:", 10, &watched) && read_number(&text, "events:", 16, &events) &&
+           read_number(&text, "data:", 16, &data) && read_number(&text, "ino:", 16, &inode)) {
+        unsigned *event = (unsigned *)room(12);
+        if (!event)
+            return -1;
+        if (call(FSTAT, watched, status, 0, 0) || status[1] != inode)
+            return refuse("An epoll watches what is closed.", "", "");
+        event[0] = (unsigned)events;
+        event[1] = (unsigned)data;
+        event[2] = (unsigned)(data >> 32);
+        if (add(EPOLL_CTL, fd, 1, watched, event))
+            return -1;
+    }
+    return 0;
+}
+
+/* WATCHES if it is an epoll, and what it watches is to follow. */
+#define WATCHES 2
 static i64 store_descriptor(u64 fd)
 {
-    char link[32] = "/proc/self/fd/", *path = (char *)MORE_WORK;
-    u64 end = length(link);
-    for (u64 rest = fd; rest || end == 14; rest /= 10)
-        end++;
-    u64 rest = fd, at = end;
-    link[end] = 0;
-    do
-        link[--at] = (char)('0' + rest % 10);
-    while (rest /= 10);
+    char link[48], *path = (char *)MORE_WORK;
+    describe(link, "/proc/self/fd/", fd);
     i64 got = call(READLINK, link, path, 4095, 0);
-    if (is_error(got) || fd >= IMAGE_FD)
-        return refuse("It has too many files open.", "", "");
+    if (is_error(got))
+        return refuse("A descriptor cannot be read.", "", "");
     path[got] = 0;
     u64 mode = (u64)call(FCNTL, fd, 3, 0, 0);
     u64 close_on_exec = call(FCNTL, fd, 1, 0, 0) & 1 ? O_CLOEXEC : 0;
+    u64 flags = (mode & O_NONBLOCK) | close_on_exec;
     if (starts(path, "socket:"))
-        return store_socket(fd, (mode & O_NONBLOCK) | close_on_exec);
+        return store_socket(fd, flags);
+    if (starts(path, "anon_inode:[eventfd]"))
+        return store_counter(fd, flags);
+    if (starts(path, "anon_inode:[eventpoll]")) {
+        i64 result = add6(EPOLL_CREATE, close_on_exec, 0, 0, 0, 0, 0, ANY) ||
+                     add(PUT, fd, close_on_exec, 0, 0);
+        return result ? result : WATCHES;
+    }
     if (path[0] != '/')
         return refuse("Something is open that no copy has (", path, ").");
     /* O_LARGEFILE is not asked for. */
@@ -362,8 +435,16 @@ static i64 store_descriptors(void)
         }
     if (is_error(got))
         return refuse("/proc/self/fd cannot be read.", "", "");
-    for (u64 i = 0; i < count; i++)
-        if (store_descriptor(found[i]))
+    u64 epolls = 0;
+    for (u64 i = 0; i < count; i++) {
+        i64 result = store_descriptor(found[i]);
+        if (result == WATCHES)
+            found[epolls++] = found[i];
+        else if (result)
+            return -1;
+    }
+    for (u64 i = 0; i < epolls; i++)
+        if (store_watches(found[i]))
             return -1;
     return 0;
 }

@@ -83,7 +83,7 @@ static void perform(const struct area *area)
                            a[4] == OPENED ? opened : a[4], a[5]);
         if (is_error(result) || (step->expected != ANY && (u64)result != step->expected))
             fail('s', position, result);
-        if (step->number == OPENAT)
+        if (step->number == OPENAT || step->number == EVENTFD || step->number == EPOLL_CREATE)
             opened = (u64)result;
     }
 }

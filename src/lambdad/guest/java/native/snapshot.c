@@ -176,6 +176,7 @@ static int capture(void)
 {
     /* SA_SIGINFO, SA_RESTORER, SA_RESTART */
     struct action action = {park, 0x14000004, back, ~0UL}, before;
+    const struct action ignored = {(void (*)(int, void *, void *))1, 0, 0, 0};
     /* MAP_FIXED_NOREPLACE */
     u64 flags = PRIVATE_FIXED | ANONYMOUS | NORESERVE | 0x100000;
     u64 bytes = PLACE_END - PLACE;
@@ -193,9 +194,12 @@ static int capture(void)
         failed = (int)refuse("Its threads do not stop.", "", "");
         set_and_wake(&area->released, 1);
     }
-    call(SIGACTION, SIGNAL, &before, 0, 8);
-    if (__atomic_load_n(&is_copy, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&is_copy, __ATOMIC_ACQUIRE)) {
+        call(SIGACTION, SIGNAL, &before, 0, 8);
         return 1;
+    }
+    /* Not as before: threads that were signalled twice still have one to come, which would kill. */
+    call(SIGACTION, SIGNAL, &ignored, 0, 8);
     call(CLOSE, writer.pagemap, 0, 0, 0);
     call(CLOSE, writer.descriptors, 0, 0, 0);
     return failed ? -1 : 0;

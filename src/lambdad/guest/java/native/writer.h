@@ -11,7 +11,7 @@ struct writer {
 };
 extern struct writer writer __attribute__((visibility("hidden")));
 
-/* All return 0, or -1 with a refusal. */
+/* All return 0, or something else and a refusal. */
 #define INTERNAL __attribute__((visibility("hidden")))
 INTERNAL i64 refuse(const char *first, const char *name, const char *last);
 INTERNAL i64 put_out(u64 from, u64 bytes);
