@@ -13,7 +13,7 @@ import httptools
 from lambdad.protocol.http import HttpRequest
 from lambdad.protocol.http1_limits import BadHttp, Http1Limits, OnHead
 from lambdad.protocol.http1_responses import CONTINUE, encode_response
-from lambdad.protocol.http1_whole import read_whole
+from lambdad.protocol.http1_whole import WholeRequests
 from lambdad.protocol.request_target import split_target
 
 __all__ = ["CONTINUE", "BadHttp", "Http1Limits", "OnHead", "RequestParser", "encode_response"]
@@ -74,6 +74,7 @@ class RequestParser:
         "_sink",
         "_tail",
         "_target",
+        "_whole",
         "keep_alive",
         "wants_continue",
     )
@@ -81,6 +82,7 @@ class RequestParser:
     def __init__(self, limits: Http1Limits, on_head: OnHead | None = None) -> None:
         self._limits = limits
         self._on_head = on_head
+        self._whole = WholeRequests(limits)
         self._parser = httptools.HttpRequestParser(self)
         self._failure: BadHttp | None = None
         self.keep_alive = True
@@ -132,7 +134,7 @@ class RequestParser:
         """
         if not self._reading_head or self._head or not self.keep_alive or self._failure is not None:
             return None
-        return read_whole(data, self._limits)
+        return self._whole.read(data)
 
     def feed(self, data: bytes) -> list[HttpRequest]:
         """Return the requests that `data` completes, oldest first.
@@ -182,7 +184,8 @@ class RequestParser:
         """
         head = self._head
         if not head:
-            position = _skip_line_ends(data, position)
+            while position < len(data) and data[position] in b"\r\n":
+                position += 1  # Some clients send empty lines behind a body.
             if position == len(data):
                 return position
             if not 65 <= data[position] <= 90:  # a TLS hello, for example, need not be awaited
@@ -390,10 +393,3 @@ class RequestParser:
         """
         self._keeps_open = self._parser.should_keep_alive()
         self._complete = not self._reading_head
-
-
-def _skip_line_ends(data: bytes, position: int) -> int:
-    """Skip empty lines between requests, which some clients send after a body."""
-    while position < len(data) and data[position] in b"\r\n":
-        position += 1
-    return position

@@ -14,8 +14,10 @@ from lambdad.protocol.http1_limits import Http1Limits
 from lambdad.protocol.request_target import split_target
 
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"})
-# SECURITY: lines of guests are remembered, too: what is kept must not be much memory.
+_HEAD_END = b"\r\n\r\n"
+# SECURITY: what guests send is remembered, too, and must not be much.
 _HEAD_BYTES_MAX = 4_096
+_HEADERS_MAX = 64
 _LINES_KEPT = 512
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
@@ -23,14 +25,47 @@ _LENGTH = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _FRAMING = frozenset({"connection", "expect", "proxy-connection", "transfer-encoding", "upgrade"})
 
 
-def read_whole(data: bytes, limits: Http1Limits) -> HttpRequest | None:
-    """Return the request that the bytes are, neither less nor more; None where llhttp must look."""
-    head, end, body = data.partition(b"\r\n\r\n")
+class WholeRequests:
+    """Those of one connection. Mutable: the last one, if it was small.
+
+    Clients that sign nothing send the same head again and again.
+    """
+
+    __slots__ = ("_last", "_limits", "_size")
+
+    def __init__(self, limits: Http1Limits) -> None:
+        self._limits = limits
+        self._last = HttpRequest(method="", path="")
+        self._size = -1
+
+    def read(self, data: bytes) -> HttpRequest | None:
+        """Return the request that the bytes are, neither less nor more; None: llhttp must look."""
+        size = len(data)
+        if size == self._size:
+            last = self._last
+            head = last.head
+            if data.startswith(head) and data.startswith(_HEAD_END, len(head)):
+                return HttpRequest(
+                    method=last.method,
+                    path=last.path,
+                    query=last.query,
+                    headers=last.headers,
+                    body=data[len(head) + 4 :],
+                    head=head,
+                )
+        request = _read(data, self._limits)
+        if request is not None and size <= _HEAD_BYTES_MAX:
+            self._last, self._size = request, size
+        return request
+
+
+def _read(data: bytes, limits: Http1Limits) -> HttpRequest | None:
+    head, end, body = data.partition(_HEAD_END)
     if not end or not head.isascii() or len(head) > min(_HEAD_BYTES_MAX, limits.head_bytes - 4):
         return None
     lines = head.decode("ascii").split("\r\n")
     asked = _request_line(lines.pop(0))
-    if asked is None:
+    if asked is None or len(lines) > _HEADERS_MAX:
         return None
     pairs = list(map(_header, lines))
     if None in pairs:

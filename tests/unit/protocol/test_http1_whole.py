@@ -147,3 +147,48 @@ def test_whatever_comes_is_read_as_llhttp_reads_it(
     line: bytes, headers: list[bytes], body: bytes
 ) -> None:
     whole(b"\r\n".join([line, *headers]) + b"\r\n\r\n" + body)
+
+
+MESSAGES = st.sampled_from(
+    [
+        PLAIN,
+        PLAIN[:-3] + b"xyz",
+        PLAIN.replace(b"a b, c ", b"a b,\tc "),
+        PLAIN.replace(b": 3\r\n\r\nabc", b": 30\r\n\r\nab"),
+        PLAIN.replace(b": 3\r\n\r\nabc", b": 3\r\n0\r\n\r\n"),
+        PLAIN.replace(b"Connection: keep-alive", b"Connection: close     "),
+        PLAIN.replace(b"/f/", b"/g/"),
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: b\r\n\r\n",
+        b"\r\n",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(MESSAGES, max_size=6))
+def test_what_came_before_on_a_connection_changes_nothing(messages: list[bytes]) -> None:
+    """A head that comes again is not read again."""
+    mixed, fed = RequestParser(LIMITS), RequestParser(LIMITS)
+    for data in messages:
+        found = mixed.whole(data)
+        read = answer(mixed, data) if found is None else [found]
+        assert read == answer(fed, data)
+        assert mixed.keep_alive == fed.keep_alive
+
+
+def answer(parser: RequestParser, data: bytes) -> list[HttpRequest] | int:
+    try:
+        return parser.feed(data)
+    except BadHttp as bad:
+        return bad.status
+
+
+def test_a_head_of_very_many_headers_is_left_to_llhttp() -> None:
+    limits = Http1Limits(head_bytes=100_000, body_bytes=0)
+    for count, read in ((64, True), (65, False)):
+        lines = b"".join(b"a%d:\r\n" % number for number in range(count))
+        found = RequestParser(limits).whole(b"GET / HTTP/1.1\r\n" + lines + b"\r\n")
+        assert (found is not None) == read
+    long = b"GET / HTTP/1.1\r\nA: " + b"b" * 5_000 + b"\r\n\r\n"
+    assert RequestParser(limits).whole(long) is None
