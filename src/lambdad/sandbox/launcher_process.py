@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,6 @@ class LauncherProcess:
     def up(self) -> bool:
         """Whether it can be asked without waiting for its start."""
         return self._control is not None
-
-    @property
-    def starting(self) -> bool:
-        """Whether it is coming up."""
-        return self._lock.locked()
 
     @property
     def pid(self) -> int | None:
@@ -150,7 +146,8 @@ class LauncherProcess:
 class Launchers:
     """lambdad's own launcher, and one zygote per interpreter.
 
-    State: the zygotes, by what they are; None for one that does not work here.
+    State: the zygotes, by what they are; None for one that does not work here. Of those that are
+    coming up also the tasks, and how many sandboxes have not waited for them.
 
     Args:
         config: which users there are.
@@ -158,12 +155,15 @@ class Launchers:
     """
 
     def __init__(
-        self, config: SandboxConfig, own: Callable[[Coroutine[Any, Any, None]], object]
+        self, config: SandboxConfig, own: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     ) -> None:
         self._range = (config.first_uid, config.max_environments)
         self._own = own
         self._plain = LauncherProcess(*self._range, seccomp.filter_program)
         self._zygotes: dict[Zygote, LauncherProcess | None] = {}
+        self._coming: dict[Zygote, asyncio.Task[None]] = {}
+        self._impatient: Counter[Zygote] = Counter()
+        self._processors = os.cpu_count() or 1
 
     async def start(self) -> None:
         """Start lambdad's own; zygotes start when something needs them.
@@ -173,24 +173,36 @@ class Launchers:
         """
         await self._plain.start()
 
-    def launcher(self, zygote: Zygote | None) -> tuple[LauncherProcess, bool]:
+    async def launcher(self, zygote: Zygote | None) -> tuple[LauncherProcess, bool]:
         """Return what to ask for a sandbox, and whether that forks runtimes.
 
-        A zygote that is not up is started for the next ones.
+        A zygote that is not up is started. The first few do not wait for that: one interpreter
+        starts faster than a zygote. For more there is no processor, and forks cost a fraction.
         """
         if zygote is None:
             return self._plain, False
+        if not self._is_up(zygote) and not self._is_hopeless(zygote):
+            coming = self._come_up(zygote)
+            self._impatient[zygote] += 1
+            if self._impatient[zygote] > self._processors:
+                await asyncio.shield(coming)
         launcher = self._zygotes.get(zygote)
         if launcher is not None and launcher.up:
             return launcher, True
-        if not self._is_hopeless(zygote) and not (launcher and launcher.starting):
-            self._own(self.prepare(zygote))
         return self._plain, False
 
     async def prepare(self, zygote: Zygote) -> None:
         """Start a zygote, unless it is up or was found not to work."""
-        if self._is_hopeless(zygote):
-            return
+        if not self._is_up(zygote) and not self._is_hopeless(zygote):
+            await asyncio.shield(self._come_up(zygote))
+
+    def _come_up(self, zygote: Zygote) -> asyncio.Task[None]:
+        coming = self._coming.get(zygote)
+        if coming is None:
+            coming = self._coming[zygote] = self._own(self._start(zygote))
+        return coming
+
+    async def _start(self, zygote: Zygote) -> None:
         launcher = self._zygotes.get(zygote)
         if launcher is None:
             launcher = LauncherProcess(*self._range, seccomp.filter_program, zygote)
@@ -200,6 +212,12 @@ class Launchers:
         except HostUnfit as error:
             _LOG.warning("%s is started anew for each environment: %s", zygote.argv[0], error)
             self._zygotes[zygote] = None
+        finally:
+            del self._coming[zygote], self._impatient[zygote]
+
+    def _is_up(self, zygote: Zygote) -> bool:
+        launcher = self._zygotes.get(zygote)
+        return launcher is not None and launcher.up
 
     def _is_hopeless(self, zygote: Zygote) -> bool:
         return self._zygotes.get(zygote, self._plain) is None

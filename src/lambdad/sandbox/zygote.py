@@ -39,6 +39,9 @@ PROGRAM = (
     f"import sys; sys.path.append({PACKAGE_ROOT!r}); from lambdad.sandbox.zygote import main; "
     "code = main(); exec(code, sys.modules['__main__'].__dict__)"
 )
+# What runtimes forget, in a list from before the fork: to look for it among all modules, each fork
+# would write to the names of all of them.
+_own: list[str] = []
 # Where descriptors are that a runtime shall have, until all others are closed.
 _ASIDE_FD = 128
 _DESCRIPTORS_MAX = 65_536
@@ -72,17 +75,14 @@ def main() -> types.CodeType:
 
 def _save_pages() -> None:
     """Have forks write to few of the pages that they share."""
-    for module in [sys.modules[name] for name in _own_modules()]:
+    _own[:] = [name for name in sys.modules if name.partition(".")[0] == "lambdad"]
+    for module in [sys.modules[name] for name in _own]:
         # Forks forget these. To free what they are made of would write to all of it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(module))
     gc.collect()
     dense_heap.fill()
     # From now on collecting garbage would only copy what all forks share.
     gc.freeze()
-
-
-def _own_modules() -> list[str]:
-    return [name for name in sys.modules if name.partition(".")[0] == "lambdad"]
 
 
 def _prepare(task: Task, control: socket.socket) -> Launcher:
@@ -215,7 +215,7 @@ def _open_stream(fd: int, name: str) -> io.TextIOWrapper:
 
 def _be_main(script: str) -> None:
     """Forget lambdad, and be the process of one program."""
-    for name in _own_modules():
+    for name in _own:
         del sys.modules[name]
     sys.path_importer_cache.pop(PACKAGE_ROOT, None)
     program = types.ModuleType("__main__")

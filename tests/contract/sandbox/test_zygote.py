@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -300,3 +301,20 @@ async def test_pid_one_is_out_of_reach_while_it_becomes_another_program(
         forks = await make(backend, zygote(runtime), f"look-{number}")
         assert await forks.run(f"exec({LOOK!r})") == (ExitStatus(code=0), "0 True None")
         await forks.sandbox.destroy()
+
+
+async def test_few_interpreters_are_started_beside_the_one_that_comes_up(
+    backend: SandboxBackend, runtime: Path
+) -> None:
+    """A wave on a daemon that has just begun waits for what is forked in a fraction of the time."""
+    source, processors = zygote(runtime), os.cpu_count() or 1
+    names = [f"wave-{number}" for number in range(processors + 4)]
+    specs = [replace(SandboxFixtures.spec(name), mounts=source.mounts) for name in names]
+    sandboxes = await asyncio.gather(*(backend.create(replace(s, zygote=source)) for s in specs))
+    shown = [
+        (await Forks(sandbox).run("open('/proc/self/environ').read()"))[1] for sandbox in sandboxes
+    ]
+    # That of a fork is the zygote's.
+    assert sum("AT_START" not in variables for variables in shown) <= processors
+    for sandbox in sandboxes:
+        await sandbox.destroy()

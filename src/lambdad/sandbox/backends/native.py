@@ -125,9 +125,14 @@ class NativeBackend:
 
     async def _construct(self, spec: SandboxSpec) -> NativeSandbox:
         self._constructing += 1
-        await self._building.acquire()
         try:
-            sandbox = await self._begin(spec)
+            launcher, forks = await self._launchers.launcher(spec.zygote)
+            await self._building.acquire()
+        except BaseException:
+            self._constructing -= 1
+            raise
+        try:
+            sandbox = await self._begin(spec, launcher, forks=forks)
         except BaseException:
             self._constructed()
             raise
@@ -152,10 +157,11 @@ class NativeBackend:
         self._building.release()
         self._constructing -= 1
 
-    async def _begin(self, spec: SandboxSpec) -> NativeSandbox:
+    async def _begin(
+        self, spec: SandboxSpec, launcher: LauncherProcess, *, forks: bool
+    ) -> NativeSandbox:
         if not self._is_open:
             raise HostUnfit("The sandbox backend is closed.", "Open it first.")
-        launcher, forks = self._launchers.launcher(spec.zygote)
         if forks and spec.zygote:
             # Those are in its root already.
             shown = [mount for mount in spec.mounts if mount not in spec.zygote.mounts]
