@@ -330,6 +330,8 @@ class Invoker:
         except TimeoutError:
             _LOGGER.warning("%d invocations were cut off", len(self._busy))
         everything = self._everything()
+        for fleet in self._fleets.values():
+            fleet.serving = False
         self._fleets.clear()
         await asyncio.gather(*(environment.close() for environment in everything))
         self.snapshots.close()

@@ -54,7 +54,7 @@ async def warmed(dataplane: Make) -> DataPlane:
     plane.shelf._looks = itertools.repeat(0)  # nothing changes
     for _ in range(2):
         await plane.invoke()
-    await plane.settled()
+        await plane.settled()
     return plane
 
 
@@ -66,3 +66,11 @@ async def test_work_comes_to_a_warm_environment_by_few_calls(dataplane: Make) ->
     assert (await told.result).payload == invocation.payload
     # The half of what there was once. Whoever needs one more: is it needed each time?
     assert len(names) <= 26, names
+
+
+async def test_what_was_taken_down_gets_no_work(dataplane: Make) -> None:
+    """Whoever remembers which fleet runs a function learns that it serves nothing any more."""
+    plane = await warmed(dataplane)
+    await plane.invoker.drain(0.0)
+    assert (await plane.invoke(b"1")).payload == b"1"
+    assert len(plane.backend.sandboxes) == 2
