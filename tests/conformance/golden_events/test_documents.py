@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.golden_events.conftest import LOOKS, opened
+from tests.conformance.golden_events.world import LOOKS, opened
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.golden_events.conftest import opened
+from tests.conformance.golden_events.world import opened
 
 from lambdad.testing import event_types
 

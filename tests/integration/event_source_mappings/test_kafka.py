@@ -3,114 +3,25 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import NewPartitions, NewTopic, RecordsToDelete
+from tests.integration.event_source_mappings.kafka_clusters import (
+    MSK_ARN,
+    Cluster,
+    administering,
+    values,
+)
 
-from lambdad.domain.event_source_mappings import EventSourceMapping, SourceKind
-from lambdad.event_source_mappings.access import read_access
-from lambdad.event_source_mappings.brokers import Brokers
-from lambdad.event_source_mappings.pollers.kafka import KafkaPoller
-from lambdad.testing.broker_polling import Polling, Secrets
-from lambdad.testing.brokers import PASSWORD, USER, KafkaBroker, Unavailable
-from lambdad.testing.event_sources import a_mapping
+from lambdad.domain.event_source_mappings import SourceKind
+from lambdad.testing.broker_polling import Polling
+from lambdad.testing.brokers import KafkaBroker, Unavailable
 
 pytestmark = pytest.mark.slow
-
-_NUMBERS = itertools.count(1)
-MSK_ARN = "arn:aws:kafka:us-east-1:000000000000:cluster/demo/0123abcd-1"
-
-
-@asynccontextmanager
-async def administering(address: str) -> AsyncIterator[Any]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
-class Cluster:
-    """Topics, what is written to them, and mappings of them."""
-
-    def __init__(self, broker: KafkaBroker) -> None:
-        self.broker = broker
-
-    async def topic(self, partitions: int = 1) -> str:
-        name = f"topic-{next(_NUMBERS)}"
-        async with administering(self.broker.plain) as admin:
-            await admin.create_topics([NewTopic(name, partitions, 1)])
-        return name
-
-    async def write(
-        self, topic: str, values: Sequence[bytes | None], *, partition: int = 0, **more: Any
-    ) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=self.broker.plain) as producer:
-            for value in values:
-                await producer.send(topic, value, partition=partition, **more)
-
-    async def committed(self, group: str, topic: str, partition: int = 0) -> int | None:
-        async with AIOKafkaConsumer(
-            bootstrap_servers=self.broker.plain, group_id=group, enable_auto_commit=False
-        ) as consumer:
-            return await consumer.committed(TopicPartition(topic, partition))
-
-    def mapping(
-        self,
-        topic: str,
-        *,
-        kind: SourceKind = SourceKind.SELF_MANAGED_KAFKA,
-        server: str | None = None,
-        **settings: Any,
-    ) -> EventSourceMapping:
-        servers = [server or self.broker.plain]
-        given: dict[str, Any] = {
-            "Topics": [topic],
-            "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": servers}},
-            "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": f"group-{topic}"},
-            "MaximumBatchingWindowInSeconds": 0,
-        }
-        return a_mapping(kind, **given, **settings)
-
-    def poller(
-        self,
-        polling: Polling,
-        mapping: EventSourceMapping,
-        table: Mapping[str, str] | None = None,
-        **options: float,
-    ) -> KafkaPoller:
-        return KafkaPoller(
-            polling.tools(mapping),
-            send=polling.send,
-            brokers=Brokers(table or {}),
-            access=partial(read_access, mapping, polling.secrets),
-            checkpoints=polling.checkpoints(),
-            **options,
-        )
-
-
-@pytest.fixture
-def cluster(kafka_broker: KafkaBroker) -> Cluster:
-    return Cluster(kafka_broker)
-
-
-def values(polling: Polling, partition: str | None = None) -> list[str]:
-    return [
-        base64.b64decode(record["value"]).decode()
-        for event in polling.door.events
-        for name, records in event["records"].items()
-        for record in records
-        if partition in (None, name)
-    ]
 
 
 async def test_a_record_arrives_in_the_form_of_aws_and_is_committed(cluster: Cluster) -> None:
@@ -356,90 +267,6 @@ async def test_what_is_given_up_is_told_to_a_queue_and_to_a_topic(cluster: Clust
     assert document["KafkaBatchInfo"]["recordInfo"]["offset"] == "1"
     [[record]] = document["payload"]["records"].values()
     assert base64.b64decode(record["value"]) == b"venom"
-
-
-@pytest.mark.parametrize("kind", ["BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH"])
-async def test_logins_with_and_without_tls(cluster: Cluster, kind: str) -> None:
-    topic = await cluster.topic()
-    await cluster.write(topic, [b"x"])
-    polling = Polling()
-    polling.secrets.secrets = {
-        "login": {"username": USER, "password": PASSWORD},
-        "ca": {"certificate": cluster.broker.authority},
-    }
-    login = {"Type": kind, "URI": Secrets.arn("login")}
-    authority = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": Secrets.arn("ca")}
-    guarded = cluster.mapping(
-        topic, server=cluster.broker.guarded, SourceAccessConfigurations=[login]
-    )
-    async with polling.running(cluster.poller(polling, guarded)):
-        await polling.until(lambda: values(polling) == ["x"])
-    await cluster.write(topic, [b"y"])
-    encrypted = cluster.mapping(
-        topic, server=cluster.broker.encrypted, SourceAccessConfigurations=[login, authority]
-    )
-    async with polling.running(cluster.poller(polling, encrypted)):
-        await polling.until(lambda: values(polling)[-1] == "y")
-
-
-async def test_a_certificate_of_the_client_s_own_lets_in_and_another_does_not(
-    cluster: Cluster,
-) -> None:
-    topic, broker = await cluster.topic(), cluster.broker
-    await cluster.write(topic, [b"x"])
-    polling = Polling()
-    own = {"certificate": broker.authority, "privateKey": broker.key}
-    polling.secrets.secrets = {
-        "ca": {"certificate": broker.authority},
-        "own": {**own, "privateKeyPassword": PASSWORD},
-        "locked": {**own, "privateKeyPassword": "rabbit"},
-    }
-    authority = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": Secrets.arn("ca")}
-    for name, expected in (
-        ("locked", "PROBLEM: Provided certificate or private key is invalid"),
-        ("own", "OK"),
-    ):
-        certificate = {"Type": "CLIENT_CERTIFICATE_TLS_AUTH", "URI": Secrets.arn(name)}
-        mapping = cluster.mapping(
-            topic, server=broker.mutual, SourceAccessConfigurations=[authority, certificate]
-        )
-        async with polling.running(cluster.poller(polling, mapping)):
-            await polling.until(lambda: expected in polling.results.texts)  # noqa: B023
-    assert values(polling) == ["x"]
-
-
-async def test_what_is_wrong_with_the_cluster_is_said_in_the_words_of_aws(
-    cluster: Cluster,
-) -> None:
-    topic = await cluster.topic()
-    polling = Polling()
-    polling.secrets.secrets = {
-        "wrong": {"username": USER, "password": "rabbit"},
-        "right": {"username": USER, "password": PASSWORD},
-        "none": {"certificate": "no certificate"},
-    }
-    wrong = {"Type": "SASL_SCRAM_512_AUTH", "URI": Secrets.arn("wrong")}
-    right = {"Type": "SASL_SCRAM_512_AUTH", "URI": Secrets.arn("right")}
-    absent = {"Type": "SASL_SCRAM_512_AUTH", "URI": Secrets.arn("absent")}
-    none = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": Secrets.arn("none")}
-    broker = cluster.broker
-    trusting = {broker.encrypted: f"SASL_SSL://{broker.encrypted}"}
-    for server, access, table, expected in (
-        (broker.guarded, [wrong], {}, "SASL authentication failed"),
-        (broker.encrypted, [right], trusting, "Lambda failed to authenticate server"),
-        (broker.plain, [none], {}, "Provided certificate or private key is invalid"),
-        (broker.plain, [absent], {}, "Cannot access secret manager value arn:"),
-        ("127.0.0.1:1", [], {}, "Connection error. Please check your event source connection"),
-    ):
-        mapping = cluster.mapping(topic, server=server, SourceAccessConfigurations=access)
-        polling.results.texts.clear()
-        async with polling.running(cluster.poller(polling, mapping, table)):
-            await polling.until(lambda: polling.results.texts)
-        assert str(polling.results.texts[0]).startswith(f"PROBLEM: {expected}")
-    polling.results.texts.clear()
-    async with polling.running(cluster.poller(polling, cluster.mapping("nowhere"))):
-        await polling.until(lambda: polling.results.texts)
-    assert str(polling.results.texts[0]).startswith("PROBLEM: Topic nowhere is not in the cluster")
 
 
 async def test_partitions_move_to_another_member_of_the_group_and_back(cluster: Cluster) -> None:

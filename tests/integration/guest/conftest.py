@@ -24,6 +24,7 @@ from lambdad.testing.functions import a_function
 RESPONSE_BYTES_MAX = 6_291_556
 DEADLINE_MS = 99_999_999_999_999
 PATIENCE_S = 30
+NODES = [f"nodejs{major}.x" for major in (16, 18, 20, 22, 24)]
 
 
 @dataclass(frozen=True)
