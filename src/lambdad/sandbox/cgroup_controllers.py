@@ -206,6 +206,10 @@ def _kept(usage: Path, stat: Path) -> int:
 class Cpu(Protocol):
     """Processor time of a group."""
 
+    def begin(self) -> None:
+        """The group has just been made: it has no limit."""
+        ...
+
     def limit(self, vcpus: float | None) -> None:
         """Give at most so many processors' time, in periods of 100 ms; None: as there is."""
         ...
@@ -216,15 +220,23 @@ class CpuV1:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._quota: int | None = None
+
+    def begin(self) -> None:
+        """See :class:`Cpu`."""
+        self._quota = -1
 
     def limit(self, vcpus: float | None) -> None:
         """See :class:`Cpu`."""
         shares = round((vcpus or _UNLIMITED_VCPUS) * _SHARES_PER_VCPU)
         shares = max(_SHARES_MIN, min(_SHARES_MAX, shares))
         write(self._directory / "cpu.shares", str(shares))
-        quota = self._directory / "cpu.cfs_quota_us"
-        if quota.exists():
-            write(quota, str(-1 if vcpus is None else _quota_us(vcpus)))
+        quota = -1 if vcpus is None else _quota_us(vcpus)
+        path = self._directory / "cpu.cfs_quota_us"
+        # To write it takes more than 100 microseconds, whatever it was before.
+        if quota != self._quota and path.exists():
+            write(path, str(quota))
+        self._quota = quota
 
 
 class CpuV2:
@@ -232,6 +244,9 @@ class CpuV2:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def begin(self) -> None:
+        """See :class:`Cpu`. Nothing is taken for granted."""
 
     def limit(self, vcpus: float | None) -> None:
         """See :class:`Cpu`."""

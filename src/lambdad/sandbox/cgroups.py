@@ -247,6 +247,8 @@ class Cgroup:
             for directory in self._directories:
                 directory.mkdir()
                 made.append(directory)
+            if self._cpu:
+                self._cpu.begin()
             self.set_limits(limits, extra_memory_mb=extra_memory_mb)
         except OSError:
             # Those of this call alone: what was there before is somebody's.

@@ -8,6 +8,7 @@ addresses are given out is decided in `lambdad.sandbox.firewall`.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import struct
@@ -32,6 +33,7 @@ _ROUTE_DESTINATION, _ROUTE_DEVICE, _ROUTE_GATEWAY = 1, 4, 5
 
 # linux/if_link.h, linux/if_addr.h, linux/veth.h
 _LINK_NAME, _LINK_INFO, _LINK_AF_SPEC, _LINK_NETNS_FD = 3, 18, 26, 28
+_LINK_SENDING_QUEUES, _LINK_RECEIVING_QUEUES = 31, 32
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _INET6_ADDR_GEN_MODE, _GENERATE_NONE = 8, 1
 _ADDR_ADDRESS, _ADDR_LOCAL = 1, 2
@@ -39,6 +41,9 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _UP = 1
+# linux/sockios.h, `struct ifreq` of linux/if.h
+_SIOCGIFINDEX = 0x8933
+_INTERFACE = struct.Struct("=16si20x")
 
 _BUFFER_BYTES = 1 << 16
 
@@ -99,20 +104,25 @@ class Netlink:
             peer_netns: descriptor of the other namespace. When that namespace ends, so does
                 the pair.
         """
-        other = _LINK.pack(0, 0, 0, 0, 0)
+        # The kernel would make as many queues as there are processors, each with files in sysfs.
+        queues = _word(_LINK_SENDING_QUEUES, 1) + _word(_LINK_RECEIVING_QUEUES, 1)
+        other = _LINK.pack(0, 0, 0, 0, 0) + queues
         other += _text(_LINK_NAME, peer) + _word(_LINK_NETNS_FD, peer_netns)
         info = _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, _attribute(_VETH_PEER, other))
-        body = _LINK.pack(0, 0, 0, 0, 0) + _text(_LINK_NAME, name) + _attribute(_LINK_INFO, info)
+        body = _LINK.pack(0, 0, 0, 0, 0) + queues
+        body += _text(_LINK_NAME, name) + _attribute(_LINK_INFO, info)
         self._change(_NEWLINK, _CREATE | _EXCL, body, f"create the device pair {name}")
 
     def index(self, name: str) -> int:
         """Return the index of the device of that name."""
-        body = _LINK.pack(0, 0, 0, 0, 0) + _text(_LINK_NAME, name)
-        self._send(_GETLINK, 0, body)
-        for kind, payload in self._receive(f"find the device {name}"):
-            if kind == _NEWLINK:
-                return _parse_link(payload).ifindex
-        raise OSError(errno.ENODEV, f"cannot find the device {name}")
+        # A message would be answered with all that there is to say about the device.
+        request = _INTERFACE.pack(name.encode(), 0)
+        try:
+            answer = fcntl.ioctl(self._socket, _SIOCGIFINDEX, request)
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise OSError(error.errno, f"cannot find the device {name}: {why}") from error
+        return int(_INTERFACE.unpack(answer)[1])
 
     def links(self, prefix: str = "") -> list[Link]:
         """Return the devices whose names begin with `prefix`."""

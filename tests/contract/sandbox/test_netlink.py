@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import errno
+import fcntl
 import socket
+import struct
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -68,6 +72,24 @@ def test_hundreds_of_devices_are_listed_whole(
     for name in names:
         host.netlink.create_veth(name, name, guest.fd)
     assert {link.name for link in host.netlink.links("lmda-")} == names
+
+
+def test_a_wire_has_one_queue_each_way_on_any_host(
+    host: NetworkNamespace, guest: NetworkNamespace
+) -> None:
+    """Or each would cost as many as there are processors."""
+    _wire(host, guest)
+    for namespace, device in ((host, "lmdtest-0"), (guest, "eth0")):
+        namespace.run(partial(_has_one_queue, device))
+
+
+def _has_one_queue(device: str) -> None:
+    # SIOCETHTOOL, ETHTOOL_GCHANNELS: most and present numbers of receiving and sending queues.
+    request = array.array("I", [0x3C, *[0] * 8])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        interface = struct.pack("16sQ16x", device.encode(), request.buffer_info()[0])
+        fcntl.ioctl(control, 0x8946, interface)
+    assert list(request)[1:3] == [1, 1]
 
 
 def test_removing_one_end_removes_both(host: NetworkNamespace, guest: NetworkNamespace) -> None:

@@ -131,6 +131,21 @@ def test_v2_without_quota_says_max(tmp_path: Path) -> None:
     assert (tmp_path / "cpu.weight").read_text() == "400"
 
 
+def test_a_quota_that_is_in_force_is_not_written_again(tmp_path: Path) -> None:
+    files(tmp_path, cpu__shares="", cpu__cfs_quota_us="x")
+    cpu, quota = CpuV1(tmp_path), tmp_path / "cpu.cfs_quota_us"
+    cpu.begin()
+    cpu.limit(None)
+    assert quota.read_text() == "x"
+    for vcpus, written in ((0.5, "50000"), (None, "-1"), (0.5, "50000")):
+        quota.write_text("x")
+        cpu.limit(vcpus)
+        assert quota.read_text() == written
+        quota.write_text("x")
+        cpu.limit(vcpus)
+        assert quota.read_text() == "x"
+
+
 def test_v1_quota_is_proportional_and_never_below_the_kernels_least(tmp_path: Path) -> None:
     files(tmp_path, cpu__shares="", cpu__cfs_quota_us="")
     CpuV1(tmp_path).limit(128 / 1769)
