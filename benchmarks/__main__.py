@@ -30,6 +30,7 @@ BENCHMARKS = (
     "ready",
     "cold_python",
     "snapstart",
+    "snapstart_java",
     "warm_python",
     "warm_node",
     "cold_java",

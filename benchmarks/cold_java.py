@@ -25,11 +25,8 @@ _MEMORY_MB = 1_024
 def measure(quick: bool) -> Iterator[Series]:
     """Yields nothing where there is no Java."""
     language = next(language for language in LANGUAGES if language.name.lower() == "java")
-    java, javac = shutil.which("java"), shutil.which("javac")
-    if java is None or javac is None:
-        return
-    identifier = f"java{_major(java)}"
-    if here().get(identifier) != "":
+    java, javac, identifier = shutil.which("java"), shutil.which("javac"), installed()
+    if java is None or javac is None or identifier is None:
         return
     try:
         files = language.package(_FIXTURES)
@@ -59,6 +56,13 @@ def measure(quick: bool) -> Iterator[Series]:
     yield Series(
         row="S3", name=f"cold, {identifier}, an environment waits", unit="ms", values=values
     )
+
+
+def installed() -> str | None:
+    """Return the runtime that the program `java` serves, if it serves one."""
+    java = shutil.which("java")
+    identifier = None if java is None else f"java{_major(java)}"
+    return identifier if identifier and here().get(identifier) == "" else None
 
 
 def _major(java: str) -> str:

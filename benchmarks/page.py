@@ -21,6 +21,7 @@ _TITLES = {
     "warm_python": "Warm invocations, Python, beside floors of the same run",
     "warm_node": "Node.js",
     "snapstart": "SnapStart: restored against initialised",
+    "snapstart_java": "SnapStart, Java",
     "cold_java": "Java",
     "runtimes": "Every language of this host",
     "burst": "Many at once, from cold",

@@ -28,7 +28,7 @@ def handler(event, context):
     return float(TABLE[event["n"]].sum())
 """
 # Gone soon after each answer, so that the next one is cold again.
-_SOON = {"LAMBDAD_DATAPLANE_IDLE_TIMEOUT_S": "0.05"}
+SOON = {"LAMBDAD_DATAPLANE_IDLE_TIMEOUT_S": "0.05"}
 _PATIENCE_S, _PAUSE_S = 30.0, 0.02
 
 
@@ -37,7 +37,7 @@ def measure(quick: bool) -> Iterator[Series]:
     times = 10 if quick else 200
     with (
         tempfile.TemporaryDirectory() as directory,
-        DaemonProcess(Path(directory) / "data", environ=_SOON) as daemon,
+        DaemonProcess(Path(directory) / "data", environ=SOON) as daemon,
     ):
         url = daemon.endpoint_url
         deployer = Deployer(url)
@@ -51,20 +51,20 @@ def measure(quick: bool) -> Iterator[Series]:
         restored: list[float] = []
         initialised: list[float] = []
         for _ in range(times):
-            restored.append(_cold(url, f"{invoke_path('restored')}?Qualifier={version}"))
-            initialised.append(_cold(url, invoke_path("initialised")))
+            restored.append(cold(url, f"{invoke_path('restored')}?Qualifier={version}"))
+            initialised.append(cold(url, invoke_path("initialised")))
     yield Series(row="", name="cold, numpy, initialised", unit="ms", values=initialised)
     yield Series(row="S5", name="cold, numpy, restored from a snapshot", unit="ms", values=restored)
     shares = [one / other for one, other in zip(restored, initialised, strict=True)]
     yield Series(row="S5", name="  as a share of the initialisation", unit="x", values=shares)
 
 
-def _cold(url: str, path: str) -> float:
+def cold(url: str, path: str, runtime: str = _RUNTIME) -> float:
     """Call once when no environment of a function is left and one waits; return milliseconds."""
     deadline = time.monotonic() + _PATIENCE_S
     while _environments(url) > 0 and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
-    await_ready(url, _RUNTIME)
+    await_ready(url, runtime)
     return visit(url, [path]).values[0]
 
 

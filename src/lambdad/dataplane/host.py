@@ -314,7 +314,7 @@ class EnvironmentHost:
                 process, connection = assigned
                 channel = RuntimeChannel(connection, session) if connection is not None else None
                 return RuntimeProcess(process, log, exited, self.spawn_task, channel)
-            if isinstance(image, Restore) and runtime.restorer:
+            if isinstance(image, Restore) and runtime.restorer and not image.gone:
                 restored = await start_restorer(sandbox, runtime, environment, image)
                 return RuntimeProcess(restored, log, exited, self.spawn_task)
             if image is not None:

@@ -175,7 +175,7 @@ def test_where_an_image_is_of_no_use_the_function_is_initialised(
         # Of the area, whose number of steps is then beyond all bounds.
         damaged.seek(-48, 2)
         damaged.write(b"\xff" * 8)
-    answers = owner.at_once("restored", 3)
+    answers = owner.at_once("restored", 6)
     initialised = [payload for payload, log in answers if "Restore Duration" not in log]
     assert any(payload["calls"] == ["before", "after"] for payload in initialised)
     lines = owner.written("restored", "Status: error\tError Type: Sandbox.Failure")

@@ -180,13 +180,14 @@ class Restore:
         """Tell a process that waits to take the snapshot on."""
         self._snapshot.send(connection)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the snapshot has been given up meanwhile."""
+        return self._snapshot.closed
+
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """Yield a descriptor of the snapshot for a program that is started.
-
-        Raises:
-            OSError: the snapshot is gone.
-        """
+        """Yield a descriptor of the snapshot, which must not be gone, for a program to start."""
         copy = os.dup(self._snapshot.descriptor)
         try:
             yield copy

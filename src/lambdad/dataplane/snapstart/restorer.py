@@ -7,7 +7,6 @@ import socket
 from collections.abc import Mapping
 
 from lambdad.dataplane.snapstart.image import Restore
-from lambdad.domain.errors import HostUnfit
 from lambdad.runtimes.base import Runtime
 from lambdad.sandbox.base import GuestProcess, ProcessSpec, Sandbox
 
@@ -21,7 +20,7 @@ async def start_restorer(
     and says how it went as a process does that has waited.
 
     Raises:
-        HostUnfit: the sandbox is gone, or the snapshot.
+        HostUnfit: the sandbox is gone.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -42,10 +41,8 @@ async def start_restorer(
             # Fits the buffer of a socket that nothing was written to: at most some 10 KiB.
             ours.send(assignment_of(variables))
         restore.accept(ours)
-    except BaseException as error:
+    except BaseException:
         ours.close()
-        if isinstance(error, OSError):
-            raise HostUnfit("The snapshot cannot be handed over.", "") from error
         raise
     return process
 
