@@ -156,6 +156,23 @@ class TestFrameReader:
         assert sum(len(frame.text) for frame in frames) <= sum(map(len, parts))
         assert reader.flush() == []
 
+    @given(
+        st.lists(
+            st.binary(max_size=20)
+            | st.binary(max_size=20).map(a_frame)
+            | st.sampled_from(
+                [b"\xa5\x5a\x00\x03", b"line\n", a_frame(b"x", length=9), a_frame(b"y" * 99)]
+            ),
+            max_size=8,
+        )
+    )
+    def test_records_depend_on_the_bytes_and_not_on_the_reads(self, parts):
+        """Frames that come whole are read in one go, others byte by byte as they come."""
+        data, reader, slow = b"".join(parts), FrameReader(), FrameReader()
+        at_once = reader.feed(data) + reader.flush()
+        one_by_one = [frame for byte in data for frame in slow.feed(bytes([byte]))] + slow.flush()
+        assert at_once == one_by_one
+
     def test_a_flood_of_false_headers_is_read_to_its_end(self):
         reader = FrameReader()
         frames = [frame for _ in range(4) for frame in reader.feed(b"\xa5\x5a\x00" * 20_000)]
