@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class Memory(Protocol):
 
 
 class MemoryV1:
-    """The memory controller of v1."""
+    """The memory controller of v1. Mutable: the limit in force, once it was set, and open files."""
 
     def __init__(self, directory: Path) -> None:
         self._limit = directory / "memory.limit_in_bytes"
@@ -91,18 +91,23 @@ class MemoryV1:
         self._oom = directory / "memory.oom_control"
         self._peak = directory / "memory.max_usage_in_bytes"
         self._peak_fd: int | None = None
+        self._in_force = 0
+        self._limited: Sequence[Path] = ()
+        self._counts_sockets = False
 
     def limit(self, size_bytes: int) -> None:
         """See :class:`Memory`."""
+        if not self._limited:
+            self._in_force = _number(self._limit)
+            has_swap = self._limit_with_swap.exists()
+            self._limited = (self._limit_with_swap, self._limit) if has_swap else (self._limit,)
+            self._counts_sockets = self._sockets.exists()
         # Memory may at no time exceed memory plus swap: raise that first, lower it last.
-        paths = [self._limit_with_swap, self._limit]
-        if not self._limit_with_swap.exists():
-            paths = [self._limit]
-        elif size_bytes < _number(self._limit):
-            paths.reverse()
-        for path in paths:
+        lower = size_bytes < self._in_force
+        for path in reversed(self._limited) if lower else self._limited:
             write(path, str(size_bytes))
-        if self._sockets.exists():
+        self._in_force = size_bytes
+        if self._counts_sockets:
             # Without it the buffers of Internet sockets count nowhere: a function could fill what
             # all of the host has for TCP.
             write(self._sockets, str(size_bytes // _SOCKETS_SHARE))

@@ -17,6 +17,8 @@ from lambdad.runtimes.environment import ASSIGNMENT_VARIABLE, at_start
 from lambdad.sandbox.base import FIRST_INHERITED_FD, GuestProcess, ProcessSpec, Sandbox
 
 _BOOT_TIMEOUT_S = 30.0
+# Behind the variables, for a client that takes them before the end of the assignment.
+_LAST = b"\0"
 
 
 class WaitingRuntime:
@@ -87,6 +89,8 @@ class WaitingRuntime:
             self.sandbox.reset_memory_peak()
             return None
         block = assignment_of(variables)
+        if not self._frozen and image is None:
+            block += _LAST
         try:
             if image is not None:
                 image.hand_over(self._assignment)

@@ -1,8 +1,8 @@
 """Being started before it is known for which function.
 
 The platform hands over a socket in `_LAMBDAD_ASSIGNMENT_FD`. This side writes one byte once it is
-ready to be frozen; the other writes the variables of the function, NUL-terminated, and closes. With
-them come the descriptors of its byte code. Only then is there code in `/var/task`.
+ready; the other writes the variables of the function, NUL-terminated and with one more NUL at their
+end, and closes when there is code in `/var/task`. With them come the descriptors of its byte code.
 """
 # ruff: noqa: PLC0415, TID252
 
@@ -27,20 +27,25 @@ _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
 # Of the code and of the layers.
 _PACKS_MAX = 2
 _DESCRIPTOR = Struct("=i")
+_LAST = b"\0\0"
 # About as many as a function gets.
 _VARIABLES = 32
 
 
-def wait(rehearse_event: "Callable[[], None]") -> "Optional[Template]":
+def wait(
+    rehearse_event: "Callable[[], None]", prepare: "Callable[[], None]"
+) -> "Optional[Template]":
     """Take the variables of the function that this process is for, if it was started ahead.
 
     Args:
         rehearse_event: serves an event that nobody has sent.
+        prepare: does what depends on the variables and on no file.
 
     Returns what will write a snapshot of it, if there is to be one.
     """
     announced = os.environ.pop(_ANNOUNCED, "")
     if not announced:
+        prepare()
         return None
     rehearse()
     rehearse_event()
@@ -51,21 +56,32 @@ def wait(rehearse_event: "Callable[[], None]") -> "Optional[Template]":
     if order == image.RESTORE:
         # It returns only when that cannot be.
         connection.send(image.INITIALISED + image.restore(passed.pop()).encode())
-    data, packs = _receive_rest(connection, order, passed)
+    if order[-2:] == _LAST:
+        # Its code is being mounted meanwhile.
+        _take(order, passed, prepare)
+        _receive(connection)
+    else:
+        order, packs = _receive_rest(connection, order, passed)
+        if not order:
+            # The platform needs the memory for something else.
+            os._exit(0)
+        _take(order, packs, prepare)
     if output is None:
         connection.close()
-    if not data:
-        # The platform needs the memory for something else.
-        os._exit(0)
-    _take_variables(dict(pair.split(b"=", 1) for pair in data[:-1].split(b"\0")))
-    if packs:
-        os.environ[bytecode.VARIABLE] = ",".join(map(str, packs))
     os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     if output is None:
         return None
     from .snapshots import Template
 
-    return Template(connection.detach(), output, data)
+    return Template(connection.detach(), output, order)
+
+
+def _take(data: bytes, packs: "List[int]", prepare: "Callable[[], None]") -> None:
+    pairs = data.rstrip(b"\0").split(b"\0")
+    _take_variables(dict(pair.split(b"=", 1) for pair in pairs))
+    if packs:
+        os.environ[bytecode.VARIABLE] = ",".join(map(str, packs))
+    prepare()
 
 
 def _take_variables(given: "Dict[bytes, bytes]") -> None:

@@ -30,10 +30,7 @@ def run() -> None:
     paths.prepare_ahead()
     sys.meta_path.insert(0, logs.LoggingWatcher(sink))
     channel = open_channel()
-    template = ahead.wait(_rehearse)
-    forget()
-    snapshot_hooks.offer()
-    paths.prepare(environment)
+    template = ahead.wait(_rehearse, _prepare)
     api: "Api" = channel or RuntimeApi(environment["AWS_LAMBDA_RUNTIME_API"])
     handler = _load(api, sink, environment.get("_HANDLER", ""))
     logs.flush_streams()
@@ -45,6 +42,12 @@ def run() -> None:
     except Disconnected:
         # The platform has given this environment up: nobody is left to be told more.
         sys.exit(1)
+
+
+def _prepare() -> None:
+    """Do what depends on the function's variables."""
+    snapshot_hooks.offer()
+    paths.prepare(os.environ)
 
 
 def _rehearse() -> None:
@@ -60,6 +63,7 @@ def _rehearse() -> None:
         theirs.close()
         logs.CURRENT.request_id = logs.CURRENT.tenant_id = None
         trace.show(b"")
+        forget()
 
 
 def _load(api: "Api", sink: logs.Sink, name: str) -> "Handler":
