@@ -85,7 +85,8 @@ def exit_error(request_id: str, reason: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "value", [None, 0, -1.5, True, "é\u2028😀", [], {"a": {"b": [1, None]}}, "x" * 300_000]
+    "value",
+    [None, 0, -1.5, True, "é\u2028😀", [], {"a": {"b": [1, None]}}, "x" * 300_000, "aé😀" * 40_000],
 )
 def test_every_kind_of_json_goes_in_and_out(function: Any, value: Any) -> None:
     answer, lines = function({"do": "echo", "value": value})

@@ -134,7 +134,18 @@ def minor(python: str) -> int:
 
 @pytest.mark.parametrize(
     "value",
-    [None, 0, -1.5, True, 10**30, "é\u2028😀\x00", [], {"a": {"b": [1, None]}}, "x" * 300_000],
+    [
+        None,
+        0,
+        -1.5,
+        True,
+        10**30,
+        "é\u2028😀\x00",
+        [],
+        {"a": {"b": [1, None]}},
+        "x" * 300_000,
+        "aé😀" * 40_000,
+    ],
     ids=lambda value: repr(value)[:20],
 )
 def test_every_kind_of_json_goes_in_and_out(function: Any, value: Any) -> None:

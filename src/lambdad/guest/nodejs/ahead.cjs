@@ -8,6 +8,7 @@
 const fs = require('fs');
 const net = require('net');
 const path = require('path');
+const { forget } = require('./context.cjs');
 const { current } = require('./logs.cjs');
 
 const VARIABLE = '_LAMBDAD_ASSIGNMENT_FD';
@@ -26,6 +27,7 @@ async function rehearse(loadHandler, serve) {
     await serve(api, { whenIdle: () => {} }, handler, headers, Buffer.from('{"key":["value",1]}'));
   }
   delete require.cache[__filename];
+  forget();
   Object.assign(current, { requestId: undefined, tenantId: undefined });
   await converse();
 }

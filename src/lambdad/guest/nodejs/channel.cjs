@@ -5,7 +5,7 @@
 // While the handler runs the socket does not hold the event loop, so that Node.js notices when
 // the function has nothing left to do.
 
-const fs = require('fs');
+const { fstatSync, writeSync } = require('fs');
 const net = require('net');
 
 const VARIABLE = '_LAMBDAD_CHANNEL';
@@ -19,6 +19,8 @@ const MAX_TEXT = 255;
 // The platform takes 64 KiB of an error that breaks a stream off: its stack is not worth the answer.
 const MAX_STREAM_ERROR = 32 * 1024;
 const NOTHING = Buffer.alloc(0);
+const NEXT = frame(KIND.next, NOTHING, 0);
+const READ_BYTES = 64 * 1024;
 
 // Gives the channel, if there is one; its variable is not for the function to see.
 function openChannel() {
@@ -26,7 +28,7 @@ function openChannel() {
   delete process.env[VARIABLE];
   if (number === undefined) return null;
   try {
-    if (!fs.fstatSync(Number(number)).isSocket()) return null;
+    if (!fstatSync(Number(number)).isSocket()) return null;
     return new Channel(Number(number));
   } catch {
     return null; // a wrapper script has closed it
@@ -60,14 +62,20 @@ function streamError(document) {
 
 class Channel {
   constructor(descriptor) {
-    this.kept = []; // what goes out with the question for the next event
+    this.kept = null; // an answer, and behind it the question for the next event
     this.waiting = null; // resolves the event that is expected
     this.streaming = false;
     this.chunks = [];
     this.size = 0;
     this.wanted = HEAD_BYTES;
-    const socket = new net.Socket({ fd: descriptor, readable: true, writable: true });
-    socket.on('data', (chunk) => this.receive(chunk));
+    this.descriptor = descriptor;
+    // One place for all that is read: what is left of it is copied.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const callback = (size) => {
+      this.receive(buffer, size);
+      return true;
+    };
+    const socket = new net.Socket({ fd: descriptor, readable: true, writable: true, onread: { buffer, callback } });
     socket.on('error', () => {
       // 'close' follows, after what was already received.
     });
@@ -78,7 +86,7 @@ class Channel {
 
   // Whether an event is awaited or an answer under way, so that nothing else can be sent.
   get busy() {
-    return this.waiting !== null || this.streaming || this.kept.length > 0;
+    return this.waiting !== null || this.streaming || this.kept !== null;
   }
 
   // Waits for the next event; gives its headers, as over HTTP, and its bytes.
@@ -86,18 +94,22 @@ class Channel {
     return new Promise((resolve) => {
       this.waiting = resolve;
       this.socket.ref();
-      this.send([...this.kept, frame(KIND.next, NOTHING, 0)]);
-      this.kept = [];
+      this.sendNow(this.kept === null ? NEXT : this.kept);
+      this.kept = null;
     });
   }
 
   // Answers an invocation; what is too large the platform says itself.
   respond(requestId, body) {
-    const bytes = Buffer.from(body);
-    const head = Buffer.alloc(1 + requestId.length);
-    head[0] = requestId.length;
-    head.write(requestId, 1, 'latin1');
-    this.kept = [frame(KIND.response, head, bytes.length), bytes];
+    const length = 1 + requestId.length + Buffer.byteLength(body);
+    const bytes = Buffer.allocUnsafe(HEAD_BYTES + length + NEXT.length);
+    bytes.writeUInt32BE(length, 0);
+    bytes[4] = KIND.response;
+    bytes[5] = requestId.length;
+    bytes.write(requestId, HEAD_BYTES + 1, 'latin1');
+    bytes.write(body, HEAD_BYTES + 1 + requestId.length, 'utf8');
+    NEXT.copy(bytes, HEAD_BYTES + length);
+    this.kept = bytes;
     return ACCEPTED;
   }
 
@@ -158,19 +170,41 @@ class Channel {
     socket.uncork();
   }
 
-  receive(chunk) {
-    this.chunks.push(chunk);
-    this.size += chunk.length;
+  // Past the stream, whose bookkeeping costs more than the system call; by it what does not fit.
+  sendNow(bytes) {
+    let sent = 0;
+    if (this.socket.writableLength === 0) {
+      try {
+        sent = writeSync(this.descriptor, bytes);
+      } catch {
+        // No room, or nobody there: the stream finds out.
+      }
+    }
+    if (sent < bytes.length) this.socket.write(bytes.subarray(sent));
+  }
+
+  receive(buffer, size) {
+    if (this.size === 0 && size > HEAD_BYTES && HEAD_BYTES + buffer.readUInt32BE(0) === size) {
+      this.deliver(buffer, size);
+      return;
+    }
+    this.chunks.push(Buffer.from(buffer.subarray(0, size)));
+    this.size += size;
     if (this.size < this.wanted) return;
     const data = this.chunks.length > 1 ? Buffer.concat(this.chunks, this.size) : this.chunks[0];
     this.chunks = [data];
     this.wanted = HEAD_BYTES + data.readUInt32BE(0);
     if (this.size < this.wanted) return;
-    if (data[4] !== EVENT_KIND) process.exit(1);
-    const event = parseEvent(data, this.wanted);
-    this.chunks = this.size > this.wanted ? [data.subarray(this.wanted)] : [];
-    this.size -= this.wanted;
+    const { wanted } = this;
+    this.chunks = this.size > wanted ? [data.subarray(wanted)] : [];
+    this.size -= wanted;
     this.wanted = HEAD_BYTES;
+    this.deliver(data, wanted);
+  }
+
+  deliver(data, end) {
+    if (data[4] !== EVENT_KIND) process.exit(1);
+    const event = parseEvent(data, end);
     const { waiting } = this;
     this.waiting = null;
     this.socket.unref();
@@ -178,23 +212,22 @@ class Channel {
   }
 }
 
+// Gives headers, as over HTTP, and the event as text: the bytes are the next event's before long.
 function parseEvent(data, end) {
-  const headers = { 'lambda-runtime-deadline-ms': String(data.readBigUInt64BE(HEAD_BYTES)) };
-  let start = HEAD_BYTES + EVENT_BYTES;
-  const lengths = [data[13], data.readUInt16BE(14), data.readUInt16BE(16), data.readUInt32BE(18), data.readUInt16BE(22)];
-  const names = [
-    'lambda-runtime-aws-request-id',
-    'lambda-runtime-invoked-function-arn',
-    'lambda-runtime-trace-id',
-    'lambda-runtime-client-context',
-    'lambda-runtime-aws-tenant-id',
-  ];
-  names.forEach((name, index) => {
-    const stop = start + lengths[index];
-    if (stop > start) headers[name] = data.toString('utf8', start, stop);
-    start = stop;
-  });
-  return { headers, body: data.subarray(start, end) };
+  const arn = HEAD_BYTES + EVENT_BYTES + data[13];
+  const trace = arn + data.readUInt16BE(14);
+  const client = trace + data.readUInt16BE(16);
+  const tenant = client + data.readUInt32BE(18);
+  const body = tenant + data.readUInt16BE(22);
+  const headers = {
+    'lambda-runtime-deadline-ms': data.readUInt32BE(HEAD_BYTES) * 2 ** 32 + data.readUInt32BE(HEAD_BYTES + 4),
+    'lambda-runtime-aws-request-id': data.toString('latin1', HEAD_BYTES + EVENT_BYTES, arn),
+    'lambda-runtime-invoked-function-arn': data.toString('utf8', arn, trace),
+    'lambda-runtime-trace-id': data.toString('utf8', trace, client),
+    'lambda-runtime-client-context': client === tenant ? undefined : data.toString('utf8', client, tenant),
+    'lambda-runtime-aws-tenant-id': tenant === body ? undefined : data.toString('utf8', tenant, body),
+  };
+  return { headers, body: data.toString('utf8', body, end) };
 }
 
 module.exports = { openChannel };
