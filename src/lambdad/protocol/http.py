@@ -88,9 +88,9 @@ class Upgrade(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HttpResponse:
-    """A response; its framing is added when it is encoded.
+    """A response; its framing is added when it is encoded. Nobody changes one.
 
     Attributes:
         cookies: values of `Set-Cookie`, a header each.

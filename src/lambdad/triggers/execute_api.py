@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from lambdad.protocol.http import HttpRequest, HttpResponse
@@ -25,6 +26,8 @@ UNUSUAL = frozenset({"HEAD", "OPTIONS"})
 PATH_PREFIX = "/_aws/execute-api/"
 _HOST = re.compile(r"([a-z0-9]{10})\.execute-api\.[a-z0-9-]+\..+", re.IGNORECASE)
 _PATH = re.compile(re.escape(PATH_PREFIX) + r"([a-z0-9]{10})(/.*)?")
+# Longer ones are not remembered, as anybody may send many.
+_USUAL_PATH = 256
 # Other local clouds had it so, and tools print it.
 _USER_REQUEST = "/_user_request_"
 _OLD_PATH = re.compile(r"/restapis/([a-z0-9]{10})(/[^/]+)/_user_request_(/.*)?")
@@ -55,11 +58,18 @@ def address_of(request: HttpRequest) -> Address | None:
     host = _HOST.fullmatch(named) if ".execute-api." in named else None
     if host is not None:
         return Address(api_id=host[1].lower(), path=request.path)
-    if request.path.startswith(PATH_PREFIX):
-        path = _PATH.fullmatch(request.path)
+    return _usual(request.path) if len(request.path) <= _USUAL_PATH else _by_path(request.path)
+
+
+def _by_path(asked: str) -> Address | None:
+    if asked.startswith(PATH_PREFIX):
+        path = _PATH.fullmatch(asked)
         return None if path is None else Address(api_id=path[1], path=path[2] or "/")
-    old = _OLD_PATH.fullmatch(request.path) if _USER_REQUEST in request.path else None
+    old = _OLD_PATH.fullmatch(asked) if _USER_REQUEST in asked else None
     return None if old is None else Address(api_id=old[1], path=f"{old[2]}{old[3] or '/'}")
+
+
+_usual = lru_cache(512)(_by_path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +143,10 @@ class ExecuteApi:
         """See `QuickFront`."""
         if not is_legible(request):
             return False
-        return any(front.take(request, address, reply) for front in self._quick)
+        for front in self._quick:  # noqa: SIM110 - a generator costs more than most fronts
+            if front.take(request, address, reply):
+                return True
+        return False
 
     async def handle(
         self, request: HttpRequest, address: Address, *, guest: bool = False

@@ -149,7 +149,9 @@ def response_of(payload: bytes) -> HttpResponse:
         InvalidResponse: it describes one that cannot be.
     """
     try:
-        answer = json.loads(payload)
+        # Of what can be nothing but UTF-8 loads() need not find out how it is encoded.
+        plain = payload.isascii() and b"\0" not in payload[:4]
+        answer = json.loads(payload.decode("ascii") if plain else payload)
     except ValueError:
         return _plain(payload)
     if not isinstance(answer, dict) or "statusCode" not in answer:

@@ -113,7 +113,7 @@ class FunctionCalls:
         invocation = Invocation(
             request_id=call.request_id,
             payload=call.payload,
-            invoked_arn=_arn(target),
+            invoked_arn=_arn_of(call.uri),
             trace_header=call.trace_header,
         )
         told = partial(self._told, call, answered)
@@ -133,12 +133,11 @@ class FunctionCalls:
         answered(CallFailed(failure))
 
     def _note(self, call: FunctionCall, result: str, detail: str = "") -> None:
-        target = target_of(call.uri)
         self._activity.note(
             Happening(
                 source="apigateway",
                 arn=call.source_arn,
-                function=call.uri if target is None else _arn(target),
+                function=_arn_of(call.uri),
                 request_id=call.request_id,
                 result=result,
                 detail=detail,
@@ -155,11 +154,6 @@ def _failure(outcome: Outcome) -> Failure:
 
 
 @lru_cache(maxsize=4_096)
-def _arn(target: Target) -> str:
-    return target.key.arn(target.qualifier)
-
-
-@lru_cache(maxsize=4_096)
 def target_of(uri: str) -> Target | None:
     """Return the function that an address names, or None."""
     wrapped = _FUNCTION.fullmatch(uri)
@@ -168,3 +162,10 @@ def target_of(uri: str) -> Target | None:
         return None
     key = FunctionKey(account_id=reference.account_id, region=reference.region, name=reference.name)
     return Target(key=key, qualifier=reference.qualifier)
+
+
+@lru_cache(maxsize=4_096)
+def _arn_of(uri: str) -> str:
+    """Return the ARN of the function that an address names; of none the address."""
+    target = target_of(uri)
+    return uri if target is None else target.arn

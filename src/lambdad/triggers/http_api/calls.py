@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lambdad.protocol.http import HttpRequest
@@ -45,7 +45,7 @@ class Call:
     arrival: Arrival
     guest: bool = False
     authorizer: Mapping[str, Any] | None = None
-    _context: dict[str, str] = field(default_factory=dict)
+    _context: dict[str, str] | None = None
 
     @property
     def route_key(self) -> str:
@@ -73,8 +73,8 @@ class Call:
         """Return a variable of `$context`, `identity.sourceIp` for example."""
         if name.startswith("authorizer."):
             return self._authorizer_variable(name.removeprefix("authorizer."))
-        if not self._context:
-            self._context.update(self._variables())
+        if self._context is None:
+            self._context = self._variables()
         return self._context.get(name)
 
     def _authorizer_variable(self, name: str) -> str | None:
