@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lambdad.testing.asking import asking
 from lambdad.testing.firing_range import Origin, Range
 
 FOREVER_S = 2
+COUNTED = 50
 
 
 @pytest.mark.parametrize("target", Origin, indirect=True)
@@ -78,15 +80,19 @@ def test_daemons_of_a_function_stand_still_between_invocations(target: Range) ->
     function = target.attacker(512, 19)
     path = "/tmp/count"  # noqa: S108 - the guest's
     target.result("hogs.daemonise", function, path=path)
-    target.result("hogs.spin", function, seconds=0.1)
-    first = target.result("hogs.daemonise", function, path=path)
+    for _ in asking():
+        target.result("hogs.spin", function, seconds=0.1)
+        first = target.result("hogs.daemonise", function, path=path)
+        # On a busy machine that takes more than one turn.
+        if first["count"] > COUNTED:
+            break
     for _ in range(200):
         target.bystander_s()
     second = target.result("hogs.daemonise", function, path=path)
-    assert 0 < first["count"] <= second["count"]
+    assert COUNTED < first["count"] <= second["count"]
     assert second["processes"] == first["processes"]
     assert len(second["processes"]) >= 3
-    # Two hundred calls of somebody else in between: less progress than in the 0.1 s before.
+    # Two hundred calls of somebody else in between: less progress than while it ran.
     assert second["count"] - first["count"] < first["count"]
 
 
