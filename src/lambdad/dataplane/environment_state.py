@@ -1,7 +1,8 @@
 """The life of an execution environment: which state may follow which, and why.
 
-The table is the truth: an environment changes its state by :func:`follow` alone, and the diagram
-in the documentation is drawn from it. What is done in a state is the environment's business.
+The table is the truth: an environment changes its state by :func:`follow` alone, which the changes
+of every invocation have passed once for all; and the diagram in the documentation is drawn from it.
+What is done in a state is the environment's business.
 """
 
 from __future__ import annotations
