@@ -78,7 +78,7 @@ class TemplateEnvironment(ExecutionEnvironment):
 class RestoredEnvironment(ExecutionEnvironment):
     """One whose process goes on with a snapshot, or initialises where that cannot be.
 
-    `unfit` is told when the snapshot was of no use. Mutable: whether it was tried.
+    `used` is told why the snapshot was of no use, or nothing. Mutable: whether it was tried.
     """
 
     restored = True
@@ -89,11 +89,11 @@ class RestoredEnvironment(ExecutionEnvironment):
         host: EnvironmentHost,
         owner: EnvironmentOwner,
         snapshot: Snapshot,
-        unfit: Callable[[str], None],
+        used: Callable[[str], None],
     ) -> None:
         super().__init__(function, host, owner, InitializationType.SNAP_START)
         self._restore = Restore(snapshot)
-        self._unfit = unfit
+        self._used = used
         self._tried = False
 
     async def close(self) -> None:
@@ -119,6 +119,7 @@ class RestoredEnvironment(ExecutionEnvironment):
         how = self._restore.outcome()
         self._restore.close()
         if how.restored:
+            self._used("")
             await self._go_on_restored(work, outcome, how.hooks_s)
         else:
             self._log_failure(how.reason or "Its process ended while it took on the snapshot.")
@@ -147,5 +148,5 @@ class RestoredEnvironment(ExecutionEnvironment):
 
     def _log_failure(self, reason: str) -> None:
         _LOGGER.warning("%s was initialised, not restored: %s", self.function.arn, reason)
-        self._unfit(reason)
+        self._used(reason)
         self._log.restore_report(0.0, 0.0, FunctionError("Sandbox.Failure", b""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from weakref import WeakValueDictionary
@@ -39,6 +39,8 @@ _LOGGER = logging.getLogger(__name__)
 # Made at once of one account: more would slow down what is being invoked. Code that hangs holds
 # nobody else up.
 _AT_ONCE = 2
+# So often in a row a snapshot of a version may be of no use.
+_FAILURES_MAX = 3
 # When the function is initialised all has been written: this is for our disk alone, and for a
 # process that pretends.
 _WRITTEN_S = 60.0
@@ -73,6 +75,7 @@ class Snapshots:
         self._snapshots: OrderedDict[_Version, Snapshot] = OrderedDict()
         self._making: set[_Version] = set()
         self._hopeless: set[_Version] = set()
+        self._failures: Counter[_Version] = Counter()
         # As long as somebody is at one.
         self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._opened = asyncio.Event()
@@ -106,8 +109,8 @@ class Snapshots:
             snapshot = self._snapshots.get(version)
             if snapshot is not None:
                 self._snapshots.move_to_end(version)
-                unfit = partial(self._unfit, version, snapshot)
-                return RestoredEnvironment(function, self._host, self._owner, snapshot, unfit)
+                used = partial(self._used, version, snapshot)
+                return RestoredEnvironment(function, self._host, self._owner, snapshot, used)
             self._begin_anew(function, version)
         return ExecutionEnvironment(function, self._host, self._owner)
 
@@ -150,11 +153,12 @@ class Snapshots:
 
     def forget(self, key: FunctionKey, number: str | None = None) -> None:
         """A version is gone, or without a number all of a function."""
-        versions = {*self._snapshots, *self._making, *self._hopeless}
+        versions = {*self._snapshots, *self._making, *self._hopeless, *self._failures}
         for version in versions:
             if version[0] == key and number in (None, version[1]):
                 self._making.discard(version)
                 self._hopeless.discard(version)
+                self._failures.pop(version, None)
                 self._drop(version)
 
     def _begin_anew(self, function: Function, version: _Version) -> None:
@@ -178,11 +182,21 @@ class Snapshots:
         if snapshot is not None:
             snapshot.close()
 
-    def _unfit(self, version: _Version, snapshot: Snapshot, reason: str) -> None:
-        """It was of no use to an environment: the next one has it made anew."""
-        del reason
-        if self._snapshots.get(version) is snapshot:
-            self._drop(version)
+    def _used(self, version: _Version, snapshot: Snapshot, reason: str) -> None:
+        """An environment has tried it; with a reason it was of no use, and the next is made anew.
+
+        Not for ever: what fails time and again costs more than an init.
+        """
+        if not reason:
+            self._failures.pop(version, None)
+            return
+        if self._snapshots.get(version) is not snapshot:
+            return
+        self._drop(version)
+        self._failures[version] += 1
+        if self._failures[version] >= _FAILURES_MAX:
+            del self._failures[version]
+            self._hopeless.add(version)
 
     def _gate(self, account_id: str) -> asyncio.Semaphore:
         gate = self._gates.get(account_id)

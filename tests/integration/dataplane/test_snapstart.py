@@ -149,3 +149,19 @@ async def test_the_snapshot_that_was_used_longest_ago_makes_room(dataplane: Make
     assert snapshots.report()["kept"] == 1
     snapshots.forget(VERSION.key)
     assert snapshots.size_bytes == 0
+
+
+@pytest.mark.parametrize(("reasons", "hopeless"), [("xxx", True), ("xx-x", False)])
+async def test_what_is_of_no_use_time_and_again_is_not_made_again(
+    dataplane: Make, reasons: str, *, hopeless: bool
+) -> None:
+    snapshots = dataplane(echo).invoker.snapshots
+    for reason in reasons:
+        snapshots.put(VERSION, Snapshot(-1, 1_000))
+        environment = snapshots.environment(VERSION)
+        assert isinstance(environment, restored_environment.RestoredEnvironment)
+        environment._used(reason.strip("-"))
+    assert ((VERSION.key, VERSION.version) in snapshots._hopeless) is hopeless
+    snapshots.forget(VERSION.key)
+    assert not snapshots._hopeless
+    assert not snapshots._failures

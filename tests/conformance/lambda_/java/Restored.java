@@ -96,8 +96,6 @@ public class Restored implements Resource {
                 return Pipe.open();
             case "file":
                 return new File("/tmp/left").createNewFile();
-            case "listener":
-                return new ServerSocket(0);
             default:
                 return null;
         }
@@ -110,7 +108,7 @@ public class Restored implements Resource {
         }
         CALLS.add("before");
         busy = "threads".equals(System.getenv("HOLDS"));
-        for (int number = 0; busy && number < 60; number++) {
+        for (int number = 0; busy && number < 24; number++) {
             background("busy", () -> {
                 while (busy) {
                     Thread.onSpinWait();
@@ -138,6 +136,7 @@ public class Restored implements Resource {
             System.gc();
         }
         Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("faults", faults());
         answer.put("mine", MINE);
         answer.put("calls", CALLS);
         answer.put("table", table.size() + table.get(777));
@@ -166,6 +165,39 @@ public class Restored implements Resource {
         answer.put("private", System.getenv().keySet().toString().contains("LAMBDAD"));
         answer.put("held", held != null);
         return answer;
+    }
+
+    /** What the JVM makes of faults of the processor: it has handlers for them. */
+    private static List<String> faults() {
+        List<String> caught = new ArrayList<>();
+        try {
+            caught.add("" + deeper(1));
+        } catch (StackOverflowError error) {
+            caught.add("too deep");
+        }
+        for (String text : new String[] {"text", null}) {
+            try {
+                for (int time = 0; time < 2_000; time++) {
+                    lengthOf(text);
+                }
+            } catch (NullPointerException error) {
+                caught.add("no text");
+            }
+        }
+        try {
+            caught.add("" + 1 / (caught.size() - 2));
+        } catch (ArithmeticException error) {
+            caught.add("by zero");
+        }
+        return caught;
+    }
+
+    private static long deeper(long depth) {
+        return 1 + deeper(depth + 1);
+    }
+
+    private static int lengthOf(String text) {
+        return text.length();
     }
 
     private static String read(InputStream in) {
