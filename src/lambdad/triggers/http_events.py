@@ -10,7 +10,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -96,6 +96,7 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any]:
+    epoch_ms = int(arrival.moment.timestamp() * 1000)
     context: dict[str, Any] = {
         "accountId": arrival.account_id,
         "apiId": arrival.api_id,
@@ -111,8 +112,8 @@ def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any
         "requestId": arrival.request_id,
         "routeKey": "$default",
         "stage": "$default",
-        "time": clf_time(arrival.moment),
-        "timeEpoch": int(arrival.moment.timestamp() * 1000),
+        "time": _clf_second(epoch_ms // 1000),
+        "timeEpoch": epoch_ms,
     }
     if arrival.authorizer is not None:
         context["authorizer"] = dict(arrival.authorizer)
@@ -123,6 +124,11 @@ def clf_time(moment: datetime) -> str:
     """Return a UTC time as log files of web servers have it, whatever the locale."""
     day = f"{moment.day:02}/{_MONTHS[moment.month - 1]}/{moment.year:04}"
     return f"{day}:{moment.hour:02}:{moment.minute:02}:{moment.second:02} +0000"
+
+
+@lru_cache(maxsize=16)
+def _clf_second(epoch_s: int) -> str:
+    return clf_time(datetime.fromtimestamp(epoch_s, UTC))
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

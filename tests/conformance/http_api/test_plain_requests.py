@@ -104,3 +104,29 @@ def test_a_change_of_a_functions_policy_takes_effect_at_the_next_request(front: 
     front.user.lambda_.add_permission(**permission, StatementId="own", SourceArn=source)
     assert statuses() == [200] * 4
     callers[0].close()
+
+
+def test_a_change_of_the_api_takes_effect_at_the_next_request(front: ApiUser) -> None:
+    """What a request was found to ask for is remembered only until then."""
+    api_id = _api(front, "http-plain-changes")
+    caller = ApiCaller(front.url, api_id, keep=True)
+
+    def statuses(path: str = "/items/1") -> set[int]:
+        return {caller.ask("GET", path)[0] for _ in range(2)}
+
+    client, own = front.client, {"ApiId": api_id}
+    assert (statuses(), statuses("/other")) == ({200}, {404})
+    found = {each["RouteKey"]: each for each in client.get_routes(**own)["Items"]}
+    items = found["ANY /items/{id}"]
+    client.update_route(**own, RouteId=items["RouteId"], AuthorizationType="AWS_IAM")
+    assert statuses() == {403}
+    client.update_route(**own, RouteId=items["RouteId"], AuthorizationType="NONE")
+    assert statuses() == {200}
+    client.create_route(**own, RouteKey="GET /other", Target=items["Target"])
+    assert statuses("/other") == {200}
+    nobody = found["GET /nobody"]["Target"]
+    client.update_route(**own, RouteId=items["RouteId"], Target=nobody)
+    assert statuses() == {500}
+    client.delete_route(**own, RouteId=items["RouteId"])
+    assert statuses() == {404}
+    caller.close()

@@ -120,6 +120,7 @@ class Apis:
             partial(documents.put, kind=_API, key=str(document["ApiId"]), document=stored)
         )
         api.document = _plain(document)
+        api.found.clear()
         self._apis[api.api_id] = api
 
     async def put_part(self, api: Api, kind: str, identifier: str, document: Document) -> None:
@@ -128,6 +129,7 @@ class Apis:
         key = f"{api.api_id}/{identifier}"
         await self._db.write(partial(documents.put, kind=kind, key=key, document=plain))
         api.parts[kind][identifier] = plain
+        api.found.clear()
 
     async def remove_part(self, api: Api, kind: str, identifier: str) -> None:
         """Forget a part of an API."""
@@ -140,6 +142,7 @@ class Apis:
                 documents.remove(db, below, f"{api.api_id}/{each}")
 
         await self._db.write(forget)
+        api.found.clear()
         del api.parts[kind][identifier]
         for each in responses:
             del api.parts[below][each]

@@ -31,6 +31,7 @@ class Api:
         document: members of the API, as GetApi answers them.
         parts: members of routes, stages, ... by kind and identifier.
         authorizers_epoch: grows when what authorizers answered is to be forgotten.
+        found: what requests were found to ask for; whoever changes the rest empties it.
     """
 
     account_id: str
@@ -40,6 +41,7 @@ class Api:
         default_factory=lambda: {kind: {} for kind in PARTS}
     )
     authorizers_epoch: int = 0
+    found: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def api_id(self) -> str:

@@ -21,6 +21,8 @@ from lambdad.triggers.http_events import Arrival
 from lambdad.triggers.throttling import Throttle
 
 _BODY_MAX = 10 * 1024 * 1024
+# Some 100 kB for each API.
+_FOUND_MAX, _USUAL_PATH = 256, 256
 _AT_ONCE = frozenset({"NONE", "AWS_IAM"})
 
 
@@ -98,7 +100,7 @@ class HttpApiFront:
         if not address.mapped and api.document["DisableExecuteApiEndpoint"]:
             return False
         try:
-            found = _found(api, request, address)
+            found = _remembered(api, request, address)
         except Unanswerable:
             return False
         integration = _integration(found)
@@ -182,6 +184,20 @@ class HttpApiFront:
         key = (call.api.api_id, call.stage, call.route_key)
         burst = float(settings.get("ThrottlingBurstLimit") or rate)
         return self._throttle.take(key, rate=rate, burst=burst)
+
+
+def _remembered(api: Api, request: HttpRequest, address: Address) -> _Found:
+    """Return what :func:`_found` does, which looks again only after a change of the API."""
+    if address.mapped or len(address.path) > _USUAL_PATH:
+        return _found(api, request, address)
+    key = (request.method, address.path)
+    found: _Found | None = api.found.get(key)
+    if found is None:
+        found = _found(api, request, address)
+        if len(api.found) >= _FOUND_MAX:
+            api.found.clear()
+        api.found[key] = found
+    return found
 
 
 def _found(api: Api, request: HttpRequest, address: Address) -> _Found:
