@@ -107,7 +107,6 @@ def test_cgroups_do_not_say_where_in_the_host_they_are(target: Range) -> None:
         assert line.endswith(":/")
 
 
-@pytest.mark.parametrize("target", [Origin.MADE, Origin.ASSIGNED], indirect=True)
 @pytest.mark.parametrize("memory_mb", [128])
 def test_tmp_ends_at_its_size_and_costs_no_memory(target: Range, memory_mb: int) -> None:
     function = target.attacker(memory_mb)

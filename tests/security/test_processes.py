@@ -49,7 +49,6 @@ def test_fork_bomb_ends_with_its_timeout(target: Range, *, ignore: bool) -> None
     assert target.no_other_processes()
 
 
-@pytest.mark.parametrize("target", [Origin.MADE, Origin.ASSIGNED], indirect=True)
 def test_processes_end_at_the_limit(target: Range) -> None:
     found = target.result("hogs.count_processes", target.attacker(1024, 20))
     assert found["why"] == "Resource temporarily unavailable"

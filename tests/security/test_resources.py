@@ -24,7 +24,7 @@ def available_mb() -> int:
     ("target", "what"),
     [
         *((Origin.MADE, what) for what in ("plain", "memfd", "shared", "sysv")),
-        (Origin.ASSIGNED, "shared"),
+        (Origin.ASSIGNED, "plain"),
         (Origin.RESTORED, "plain"),
     ],
     indirect=["target"],
