@@ -21,7 +21,7 @@ _TEXTUAL_TYPES = frozenset(
     {"application/json", "application/javascript", "application/xml", "application/graphql"}
 )
 # What is said to the next hop is not said to the function.
-_OF_THE_HOP = frozenset(
+OF_THE_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
 )
 _FIELDS_MAX = 1_000
@@ -62,7 +62,7 @@ def is_legible(request: HttpRequest) -> bool:
 
 def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, Any]:
     """Return the event of a request; `path` is raw and below the stage."""
-    headers = {name: text for name, text in request.headers.items() if name not in _OF_THE_HOP}
+    headers = {name: text for name, text in request.headers.items() if name not in OF_THE_HOP}
     cookies = headers.pop("cookie", None)
     headers["x-amzn-trace-id"] = arrival.trace_header
     headers.setdefault("x-forwarded-for", arrival.source_ip)
@@ -78,17 +78,17 @@ def event_v2(request: HttpRequest, arrival: Arrival, *, path: str) -> dict[str, 
         event["cookies"] = [cookie.strip() for cookie in cookies.split(";") if cookie.strip()]
     event["headers"] = headers
     if request.query:
-        event["queryStringParameters"] = _query(request.query)
+        event["queryStringParameters"] = query_of(request.query)
     event["requestContext"] = _context(request, arrival, path)
     if request.body:
-        event.update(_body(request))
+        event.update(body_of(request))
     else:
         event["isBase64Encoded"] = False
     return event
 
 
-def _query(text: str) -> dict[str, str]:
-    """Repeated keys are joined by commas."""
+def query_of(text: str) -> dict[str, str]:
+    """Return the parameters of a query; the values of repeated ones are joined by commas."""
     joined: dict[str, str] = {}
     for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS_MAX):
         joined[name] = f"{joined[name]},{value}" if name in joined else value
@@ -112,7 +112,7 @@ def _context(request: HttpRequest, arrival: Arrival, path: str) -> dict[str, Any
         "requestId": arrival.request_id,
         "routeKey": "$default",
         "stage": "$default",
-        "time": _clf_second(epoch_ms // 1000),
+        "time": clf_second(epoch_ms // 1000),
         "timeEpoch": epoch_ms,
     }
     if arrival.authorizer is not None:
@@ -127,11 +127,13 @@ def clf_time(moment: datetime) -> str:
 
 
 @lru_cache(maxsize=16)
-def _clf_second(epoch_s: int) -> str:
+def clf_second(epoch_s: int) -> str:
+    """Return :func:`clf_time` of a second since the epoch."""
     return clf_time(datetime.fromtimestamp(epoch_s, UTC))
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    """Return what an event says of the body that a request has."""
     if is_textual(request.headers.get("content-type", "")):
         try:
             return {"body": request.body.decode(), "isBase64Encoded": False}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from lambdad.triggers.http_api.calls import Call, Unanswerable
 from lambdad.triggers.http_api.model import Document
 from lambdad.triggers.http_api.parameter_mapping import mapped_request, mapped_response, resolved
 from lambdad.triggers.http_api.routing import DEFAULT
+from lambdad.triggers.http_event_text import ENCODER, event_text
 from lambdad.triggers.http_events import InvalidResponse, event_v2, response_of
 from lambdad.triggers.http_events_v1 import event_v1, response_v1
 from lambdad.triggers.invoking import CallFailed, Failure, FunctionCall, FunctionCalls
@@ -25,8 +25,6 @@ _STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 _PATH_VARIABLE = re.compile(r"\{(\w+)\+?\}")
 _NOT_PASSED_ON = frozenset({"host", "connection", "upgrade", "keep-alive", "transfer-encoding"})
 _LIMIT_MS = 30_000
-# An event holds nothing that holds itself.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 Answered = Callable[[HttpResponse | Exception], None]
 """Told a response, or what went wrong here."""
@@ -149,10 +147,25 @@ def _function_call(
         source_arn=call.route_arn,
         account_id=call.api.account_id,
         request_id=arrival.request_id,
-        payload=_ENCODER.encode(event_of(call, request, first=first)).encode(),
+        payload=_event_text(call, request, first=first).encode(),
         trace_header=arrival.trace_header,
         limit_s=_limit_s(integration),
     )
+
+
+def _event_text(call: Call, request: HttpRequest, *, first: bool) -> str:
+    text = None
+    if not first and call.authorizer is None and request is call.request:
+        text = event_text(
+            request,
+            call.arrival,
+            path=call.path,
+            route_key=call.route_key,
+            stage=call.stage,
+            variables=call.variables,
+            stage_variables=call.stage_variables,
+        )
+    return ENCODER.encode(event_of(call, request, first=first)) if text is None else text
 
 
 def _response(payload: bytes, *, first: bool) -> HttpResponse:
