@@ -159,7 +159,7 @@ class Init:
         if self._successor is None:
             return
         kept = (self._control.fileno(), self._oom_score_fd)
-        known = {"control": str(kept[0]), "oom_score": str(kept[1]), "seat": "0 0"}
+        known = {"control": str(kept[0]), "oom_score": str(kept[1]), "seat": "0 0", "ready": "0"}
         for number, (pid, token) in enumerate(self._tokens.items()):
             known[f"program_{chr(97 + number)}"] = f"{pid} {token}"
         for fd in kept:

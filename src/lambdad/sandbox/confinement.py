@@ -89,7 +89,9 @@ def confine(
     syscalls.overwrite_arguments("init")
     syscalls.set_name("init")
     steps = Steps()
-    give_up(steps, request, seccomp, private.fileno(), free)
+    pidfd = give_up(steps, request, seccomp, free)
+    steps.add("report", "sendmsg", private.fileno(), _ready(pidfd), 0)
+    _close(steps, pidfd)
     steps.follow()
     return free
 
@@ -122,19 +124,19 @@ def first_process(
     mount(steps, request)
     attach(steps, views, request["targets"])
     oom_score_fd = max(kept) + 1
-    give_up(steps, request, seccomp, private, oom_score_fd)
+    pidfd = give_up(steps, request, seccomp, oom_score_fd)
     if seat:
         # The kernel then takes the program, not PID 1, when memory runs out.
         steps.add("be a victim", "pwrite64", oom_score_fd, b"1000", 4, 0)
         steps.fork()
         steps.add("be spared", "pwrite64", oom_score_fd, b"0", 1, 0)
-    for fd in (private, oom_score_fd, *seats[:1]):
+    # The successor reports: what the supervisor knows of may be stopped, and the launcher waits.
+    for fd in (private, oom_score_fd, pidfd, *seats[:1]):
         steps.add("keep a descriptor", "fcntl", fd, fcntl.F_SETFD, 0)
     # What is forked first has the second number of the namespace.
     waiting = f"{seat[0]} 2" if seat else "0 0"
-    execute(
-        steps, successor, (f"control={private}", f"oom_score={oom_score_fd}", f"seat={waiting}")
-    )
+    known = (f"control={private}", f"oom_score={oom_score_fd}", f"seat={waiting}")
+    execute(steps, successor, (*known, f"ready={pidfd}"))
     return steps
 
 
@@ -210,10 +212,8 @@ def attach(steps: Steps, views: Sequence[int], targets: Sequence[str]) -> None:
         _close(steps, fd)
 
 
-def give_up(
-    steps: Steps, request: Request, seccomp: bytes, private: int, oom_score_fd: int
-) -> None:
-    """Give up all power, and report over the private socket.
+def give_up(steps: Steps, request: Request, seccomp: bytes, oom_score_fd: int) -> int:
+    """Give up all power; return where the process itself is open, to be reported.
 
     `/proc/self/oom_score_adj`, which only root can open, gets the number `oom_score_fd`: that is
     free, and so is the next.
@@ -229,8 +229,7 @@ def give_up(
     program = struct.pack("=Hxxxxxxq", len(seccomp) // 8, address_of(seccomp))
     mode = syscalls.SECCOMP_MODE_FILTER
     steps.add("filter system calls", "prctl", syscalls.PR_SET_SECCOMP, mode, program)
-    steps.add("report", "sendmsg", private, _ready(pidfd), 0)
-    _close(steps, pidfd)
+    return pidfd
 
 
 def _ready(pidfd: int) -> bytes:

@@ -12,6 +12,7 @@ text of what went wrong. Everything about one sandbox is said on that sandbox's 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -37,6 +38,8 @@ MESSAGE_BYTES = 128 * 1024
 DESCRIPTORS_MAX = 200
 UP = b"up"
 FAILED = b"F"
+# What a small PID 1 is told that has nobody to serve.
+_NOTHING = ("oom_score=0", "seat=0 0", "ready=0")
 
 
 class Forked(BaseException):
@@ -216,7 +219,9 @@ class Launcher:
                 elif self._fork() == 0:
                     self._become_sandbox(request, private, passed[1:])
             except OSError as error:
-                private.send(FAILED + str(error).encode())
+                # Nobody may be interested any more; others are.
+                with contextlib.suppress(OSError):
+                    private.send(FAILED + str(error).encode())
             private.close()
             for fd in passed[1:]:
                 os.close(fd)
@@ -300,7 +305,7 @@ def _first_process(successor: int | None) -> FirstProcess | None:
         return None
     steps = Steps()
     # Without a supervisor it ends at once.
-    confinement.execute(steps, successor, (f"control={MESSAGE_BYTES}", "oom_score=0", "seat=0 0"))
+    confinement.execute(steps, successor, (f"control={MESSAGE_BYTES}", *_NOTHING))
     try:
         first = FirstProcess(successor)
         first.begin(steps)

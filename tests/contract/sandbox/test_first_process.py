@@ -29,6 +29,9 @@ SCRIPT = "/var/runtime/program.py"
 ODD_PLACE = "/mnt/deep/down"
 PROGRAM = """
 import os, socket
+# A Python PID 1 has begun this program before it becomes the small one, which blocks SIGCHLD.
+while "SigBlk:\\t0000000000010000" not in open("/proc/1/status").read():
+    pass
 print(os.getpid(), os.getppid(), socket.gethostname(), os.getcwd())
 for name in ("status", "limits", "cgroup", "mountinfo", "oom_score_adj"):
     print(open("/proc/self/" + name).read())
@@ -44,7 +47,18 @@ except PermissionError:
     print("closed")
 """
 # What differs from one process to the next.
-_CHANGING = ("Vm", "Rss", "Hugetlb", "voluntary", "nonvoluntary", "Cpus", "Mems", "Stime", "Utime")
+_CHANGING = (
+    "State:",
+    "Vm",
+    "Rss",
+    "Hugetlb",
+    "voluntary",
+    "nonvoluntary",
+    "Cpus",
+    "Mems",
+    "Stime",
+    "Utime",
+)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@
  * that an idle sandbox pays for two pages. Its environment says what its predecessor knew, as
  * NAME=value in this order: the number of the control socket, that of `oom_score_adj`, that of a
  * socket to the process that waits to be the first forked program (0: there is none) and its pid,
- * and "pid token" of every program that runs.
+ * that of what to say that the sandbox stands with, a pidfd of this process (0: it is said), and
+ * "pid token" of every program that runs.
  *
  * It is built and checked in by `scripts/build_init.py`.
  */
@@ -145,8 +146,20 @@ static void report(struct init *self, u8 kind, u32 token, int value)
     report_with(self, kind, token, value, -1);
 }
 
+static void leave_seat(struct init *self)
+{
+    if (self->seat) {
+        call1(SYS_CLOSE, self->seat);
+    }
+    self->seat = self->seated = 0;
+}
+
 static void collect(struct init *self, int pid, int status)
 {
+    if (pid == self->seated) {
+        /* Others may hold its end of the socket for a moment: a request would get lost there. */
+        leave_seat(self);
+    }
     for (int at = 0; at < PROGRAMS; at++) {
         if (self->programs[at].pid == pid) {
             self->programs[at].pid = 0;
@@ -247,6 +260,7 @@ static int seat(struct init *self, const struct request *request)
     struct vector vector = {request->message, request->size};
     struct rights rights = {16 + (u64)request->count * sizeof(int), SOL_SOCKET_, SCM_RIGHTS_, {0}};
     struct header header = {0, 0, &vector, 1, &rights, 16 + 8 * (((u32)request->count + 1) / 2), 0};
+    int seated = self->seated;
     i64 sent;
     if (!(request->flags & FORKED) || self->seat == 0) {
         return 0;
@@ -257,9 +271,8 @@ static int seat(struct init *self, const struct request *request)
     do {
         sent = call3(SYS_SENDMSG, self->seat, &header, MSG_NOSIGNAL_);
     } while (sent == -EINTR_);
-    call1(SYS_CLOSE, self->seat);
-    self->seat = 0;
-    return sent < 0 ? 0 : self->seated;
+    leave_seat(self);
+    return sent < 0 ? 0 : seated;
 }
 
 static void spawn(struct init *self, const struct request *request)
@@ -445,6 +458,19 @@ static u32 parse(const char **at)
     return value;
 }
 
+/* Say that the sandbox stands, unless a predecessor has; see `confinement.py`. */
+static void say_ready(struct init *self, int pidfd)
+{
+    u8 ready = 'R';
+    struct vector vector = {&ready, sizeof ready};
+    struct rights rights = {16 + sizeof(int), SOL_SOCKET_, SCM_RIGHTS_, {pidfd}};
+    struct header header = {0, 0, &vector, 1, &rights, 24, 0};
+    if (pidfd) {
+        call3(SYS_SENDMSG, self->control, &header, MSG_NOSIGNAL_);
+        call1(SYS_CLOSE, pidfd);
+    }
+}
+
 static void inherit(struct init *self, const char **variables)
 {
     int index = 0;
@@ -452,7 +478,8 @@ static void inherit(struct init *self, const char **variables)
     self->oom_score = (int)parse(&variables[1]);
     self->seat = (int)parse(&variables[2]);
     self->seated = (int)parse(&variables[2]);
-    for (const char **next = variables + 3; *next && index < PROGRAMS; next++, index++) {
+    say_ready(self, (int)parse(&variables[3]));
+    for (const char **next = variables + 4; *next && index < PROGRAMS; next++, index++) {
         self->programs[index].pid = (int)parse(next);
         self->programs[index].token = parse(next);
     }
