@@ -82,4 +82,8 @@ def _place(account_id: str, api_id: str, domain: str) -> str:
 
 
 def _body(request: HttpRequest) -> str:
-    return ENCODER.encode(body_of(request))[1:-1] if request.body else '"isBase64Encoded":false'
+    if not request.body:
+        return '"isBase64Encoded":false'
+    told = body_of(request)
+    encoded = "true" if told["isBase64Encoded"] else "false"
+    return f'"body":{quoted(told["body"])},"isBase64Encoded":{encoded}'

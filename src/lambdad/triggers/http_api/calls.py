@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lambdad.protocol.http import HttpRequest
@@ -65,9 +66,7 @@ class Call:
     @property
     def route_arn(self) -> str:
         """What is called, as policies of functions name it."""
-        method, _, path = self.route_key.partition(" ")
-        place = method if not path else f"{'*' if method == 'ANY' else method}{path}"
-        return f"{self.api.execute_arn}/{self.stage}/{place}"
+        return f"{self.api.execute_arn}/{self.stage}/{_place(self.route_key)}"
 
     def context_variable(self, name: str) -> str | None:
         """Return a variable of `$context`, `identity.sourceIp` for example."""
@@ -103,6 +102,12 @@ class Call:
             "routeKey": self.route_key,
             "stage": self.stage,
         }
+
+
+@lru_cache(maxsize=512)
+def _place(route_key: str) -> str:
+    method, _, path = route_key.partition(" ")
+    return method if not path else f"{'*' if method == 'ANY' else method}{path}"
 
 
 def _text(value: object) -> str | None:
