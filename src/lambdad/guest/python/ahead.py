@@ -28,6 +28,9 @@ _ANNOUNCED = "_LAMBDAD_ASSIGNMENT_FD"
 _PACKS_MAX = 2
 _DESCRIPTOR = Struct("=i")
 _LAST = b"\0\0"
+# Of both of the interpreter's allocators, what a small function takes.
+_SMALL, _SMALL_BYTES = 160, 400
+_LARGE, _LARGE_BYTES = 12, 3000
 # About as many as a function gets.
 _VARIABLES = 32
 
@@ -49,6 +52,7 @@ def wait(
         return None
     rehearse()
     rehearse_event()
+    _take_memory()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(announced))
     connection.send(b"\0")
     order, passed = _receive(connection)
@@ -129,6 +133,13 @@ def rehearse() -> None:
     handler = _rehearse_import()
     codec.encode(handler(codec.decode(b'{"key": [1, 2.5, "text", null, true]}'), None))
     logs.flush_streams()
+
+
+def _take_memory() -> None:
+    """Have pages that the first modules will lie in: each is a fault less behind the variables."""
+    small = [bytes(_SMALL_BYTES) for _ in range(_SMALL)]
+    large = [bytes(_LARGE_BYTES) for _ in range(_LARGE)]
+    del small, large
 
 
 def _rehearse_variables() -> None:
