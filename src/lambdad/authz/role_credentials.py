@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 from lambdad.authz.sessions import Claims, Session, Sessions
 from lambdad.domain.clock import Clock
@@ -67,6 +68,7 @@ class RoleCredentials:
         )
 
 
+@lru_cache(maxsize=1_024)
 def role_id(account_id: str, role: str) -> str:
     """Return the unique id of a role, which is the same for the same role: `AROA...`."""
     digest = hashlib.sha256(f"{account_id}/{role}".encode()).hexdigest().upper()

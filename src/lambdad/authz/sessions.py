@@ -58,6 +58,7 @@ class Claims:
 
 
 _CLAIMS = tuple(field.name for field in fields(Claims))
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ class Sessions:
         )
         members = ((name, getattr(claims, name)) for name in _CLAIMS)
         said = {name: value for name, value in members if value is not None}
-        body = _base64(json.dumps(said, separators=(",", ":")).encode())
+        body = _base64(_encode(said).encode())
         token = f"{TOKEN_PREFIX}{body}.{_base64(self._seal(body))}"
         return Session(claims=claims, secret=self._secret(token), token=token)
 

@@ -317,8 +317,7 @@ class ExecutionEnvironment(Answering):
         if self._announce is not None:
             self._announce()
             self._log.init_began(self._processes.begun)
-        if self.state is not EnvironmentState.DEAD:
-            await self._doors.open(self._sandbox)
+        await self._doors.open(self._sandbox)
 
     def initialised(self) -> bool:
         """See `ProcessesObserver`."""

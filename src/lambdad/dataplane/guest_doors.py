@@ -12,7 +12,9 @@ from lambdad.sandbox.base import Sandbox
 
 
 class GuestDoors:
-    """The Runtime API and lambdad's AWS endpoint of one environment. Mutable: both, once open.
+    """The Runtime API and lambdad's AWS endpoint of one environment.
+
+    Mutable: both, once open, and whether they are closed for good.
 
     `apis` are those of the processes that there are. Who calls before the doors are open waits.
     """
@@ -22,14 +24,16 @@ class GuestDoors:
         self._apis = apis
         self._server: RuntimeApiServer | None = None
         self._endpoint_close: Callable[[], None] | None = None
+        self._closed = False
 
     async def open(self, sandbox: Sandbox) -> None:
         """Begin to serve; may be called twice."""
-        if self._server is None:
+        if self._server is None and not self._closed:
             listener = sandbox.listeners[RUNTIME_API_PORT].socket
             self._server = RuntimeApiServer(listener, self._apis)
             await self._server.open()
-            self._endpoint_close = await self._host.serve_endpoint(sandbox)
+            if not self._closed:
+                self._endpoint_close = await self._host.serve_endpoint(sandbox)
 
     def disconnect(self) -> None:
         """Drop every connection to the Runtime API: its process is gone."""
@@ -37,7 +41,8 @@ class GuestDoors:
             self._server.disconnect()
 
     def close(self) -> None:
-        """Serve nothing more; may be called twice."""
+        """Serve nothing any more; may be called twice."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         if self._endpoint_close is not None:

@@ -13,7 +13,9 @@ def stream_name(function: Function, clock: Clock) -> str:
     """Name a stream; in a group of several functions its name says whose it is."""
     name = function.key.name
     owner = "" if function.logging.log_group == f"/aws/lambda/{name}" else name
-    return f"{clock.now():%Y/%m/%d}/{owner}[{function.version}]{os.urandom(16).hex()}"
+    now = clock.now()
+    day = f"{now.year}/{now.month:02}/{now.day:02}"
+    return f"{day}/{owner}[{function.version}]{os.urandom(16).hex()}"
 
 
 def runtime_version(function: Function) -> tuple[str, str]:

@@ -47,9 +47,13 @@ class RuntimeApiServer:
     async def open(self) -> None:
         """Begin to serve."""
         loop = asyncio.get_running_loop()
+        # Known before it serves: it may be closed meanwhile.
         self._server = await loop.create_server(
-            lambda: RuntimeConnection(self, self._session()), sock=self._listener
+            lambda: RuntimeConnection(self, self._session()),
+            sock=self._listener,
+            start_serving=False,
         )
+        await self._server.start_serving()
 
     def admit(self, connection: RuntimeConnection) -> bool:
         """Count a new connection in; False when there are too many, or when it came too late."""
