@@ -8,6 +8,7 @@ are made here, one by one. Runs in the launcher: only the standard library, Pyth
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from array import array
 
@@ -163,4 +164,7 @@ class FirstProcess:
 
 
 def _failed(task: str, number: int) -> OSError:
+    if number <= 0:
+        # The step itself did not fail, so the process was ended behind or in it.
+        return OSError(errno.EINTR, f"cannot {task}: it was killed")
     return OSError(number, f"cannot {task}: {os.strerror(number)}")
