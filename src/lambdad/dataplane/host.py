@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -26,6 +25,7 @@ from lambdad.dataplane.image_runtimes import Images, RuntimeFinder, runtime_in
 from lambdad.dataplane.prewarm.pool import EPHEMERAL_STORAGE_MB, PrewarmPool
 from lambdad.dataplane.prewarm.waiting import WaitingRuntime
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel, with_channel
+from lambdad.dataplane.runtime_api.pipes import open_pipes
 from lambdad.dataplane.runtime_api.session import RuntimeSession
 from lambdad.dataplane.runtime_process import OutputLog, RuntimeProcess
 from lambdad.dataplane.snapshot_obstacles import obstacle
@@ -311,8 +311,8 @@ class EnvironmentHost:
                 waiting is not None
                 and (assigned := await waiting.assign(environment, packs, image)) is not None
             ):
-                process, connection = assigned
-                channel = RuntimeChannel(connection, session) if connection is not None else None
+                process, side = assigned
+                channel = RuntimeChannel(side, session) if side is not None else None
                 return RuntimeProcess(process, log, exited, self.spawn_task, channel)
             if isinstance(image, Restore) and runtime.restorer and not image.gone:
                 restored = await start_restorer(sandbox, runtime, environment, image)
@@ -329,7 +329,7 @@ class EnvironmentHost:
             spec = with_byte_code(spec, packs)
             if not runtime.channel:
                 return RuntimeProcess(await sandbox.spawn(spec), log, exited, self.spawn_task)
-            ours, theirs = socket.socketpair()
+            ours, theirs = open_pipes()
             with theirs:
                 try:
                     process = await sandbox.spawn(with_channel(spec, theirs))

@@ -31,8 +31,8 @@ class Runtime:
             there, NAME=value, each with a NUL behind it. Without `argv`: whether its sandbox can.
         sized: whether it must know the memory size of its function when it is started ahead.
         zygote: what its process can be forked from, or None.
-        channel: whether its client can take the Runtime API over the descriptor whose number is
-            in `_LAMBDAD_CHANNEL`.
+        channel: whether its client can take the Runtime API over the two descriptors whose
+            numbers are in `_LAMBDAD_CHANNEL`.
         compiler: command that compiles what is in the directories of its further arguments and
             writes the byte code to descriptor 4, for its client, which takes the descriptors of
             it in `_LAMBDAD_BYTECODE`; empty where there is nothing to compile.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdad.dataplane.runtime_api.channel import RuntimeChannel
+from lambdad.dataplane.runtime_api.pipes import Side
 from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession, RuntimeState
 from lambdad.dataplane.streaming import Flow
 from lambdad.domain import limits
@@ -89,11 +91,13 @@ class Guest:
     """A runtime at the other end."""
 
     def __init__(self) -> None:
+        # To the channel a socket is two descriptors as good as those of pipes.
         ours, self.socket = socket.socketpair()
+        ours.setblocking(False)
         self.socket.setblocking(False)
         self.observer = Observer()
         self.session = RuntimeSession(self.observer)
-        self.channel = RuntimeChannel(ours, self.session)
+        self.channel = RuntimeChannel(Side(os.dup(ours.fileno()), ours.detach()), self.session)
 
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.socket, data)

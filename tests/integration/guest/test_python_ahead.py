@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lambdad.dataplane.runtime_api.pipes import open_pipes
 from lambdad.guest.python import compiler
 
 GUEST = Path(compiler.__file__).parent
@@ -35,7 +37,7 @@ class Waiting:
         package.mkdir()
         (package / "lambdad_guest").symlink_to(GUEST)
         self.assignment, theirs = socket.socketpair()
-        self.channel, its_channel = socket.socketpair()
+        self.channel, its_channel = open_pipes()
         program = f"import sys; sys.path[0] = {str(package)!r}; import lambdad_guest.bootstrap"
         with theirs, its_channel:
             self.process = subprocess.Popen(
@@ -44,13 +46,13 @@ class Waiting:
                     "LAMBDA_TASK_ROOT": str(self.task),
                     "OF_THE_START": "1",
                     "_LAMBDAD_ASSIGNMENT_FD": str(theirs.fileno()),
-                    "_LAMBDAD_CHANNEL": str(its_channel.fileno()),
+                    "_LAMBDAD_CHANNEL": f"{its_channel.reads},{its_channel.writes}",
                 },
-                pass_fds=(theirs.fileno(), its_channel.fileno()),
+                pass_fds=(theirs.fileno(), its_channel.reads, its_channel.writes),
                 stdout=subprocess.PIPE,
             )
-        for connection in (self.assignment, self.channel):
-            connection.settimeout(30)
+        self.assignment.settimeout(30)
+        os.set_blocking(self.channel.reads, True)
         assert self.assignment.recv(1) == b"\0"
 
     @property
@@ -64,7 +66,7 @@ class Waiting:
         (self.task / "app.py").write_text(APP)
         self.assignment.close()
         # It asks for an event.
-        assert self.channel.recv(5) == b"\0\0\0\0N"
+        assert os.read(self.channel.reads, 5) == b"\0\0\0\0N"
         self.channel.close()
         assert self.process.stdout is not None
         said: dict[str, Any] = json.loads(self.process.stdout.read())

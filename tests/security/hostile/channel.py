@@ -2,28 +2,30 @@
 
 # ruff: noqa: PTH208
 
+import fcntl
 import os
-import socket
 import stat
 import struct
 
 HEAD = struct.Struct("!IB")
+# F_GETPIPE_SZ, which Python has a name for from 3.10 on.
+_GET_SIZE = 1032
 
 
 def _channel():
-    """The socket that is no Internet socket: it is anybody's who looks for it."""
+    """The pipe that takes the most: it is anybody's who looks for it."""
+    found = {}
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
         try:
-            if not stat.S_ISSOCK(os.fstat(number).st_mode):
-                continue
-            found = socket.socket(fileno=os.dup(number))
+            if stat.S_ISFIFO(os.fstat(number).st_mode) and number > 2:
+                size = fcntl.fcntl(number, _GET_SIZE)
+                found[number] = size if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_WRONLY else 0
         except OSError:
             continue
-        if found.family == socket.AF_UNIX:
-            return found
-        found.close()
-    raise RuntimeError("there is no channel")
+    if not any(found.values()):
+        raise RuntimeError("there is no channel")
+    return os.dup(max(found, key=found.get))
 
 
 def frames(kind):
@@ -37,11 +39,11 @@ def frames(kind):
         "half a frame": lambda: HEAD.pack(6_000_000, ord("R")) + b"x",
     }[kind]
     if kind == "endless answer":
-        channel.sendall(HEAD.pack(0xFFFFFFFF, ord("R")))
+        os.write(channel, HEAD.pack(0xFFFFFFFF, ord("R")))
     total = 0
     try:
         while total < 256 << 20:
-            total += channel.send(sent())
+            total += os.write(channel, sent())
             if kind == "half a frame":
                 break
     except OSError:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from lambdad.dataplane.runtime_api.channel import with_channel
+from lambdad.dataplane.runtime_api.pipes import Side, open_pipes
 from lambdad.dataplane.snapstart.image import Capture, Restore
 from lambdad.dataplane.snapstart.restorer import assignment_of
 from lambdad.domain.environments import TASK_ROOT, Mount, ResourceLimits
@@ -32,7 +33,7 @@ class WaitingRuntime:
         sandbox: Sandbox,
         process: GuestProcess | None = None,
         assignment: socket.socket | None = None,
-        channel: socket.socket | None = None,
+        channel: Side | None = None,
         *,
         frozen: bool = False,
     ) -> None:
@@ -72,13 +73,14 @@ class WaitingRuntime:
         variables: Mapping[str, str],
         descriptors: Sequence[int] = (),
         image: Capture | Restore | None = None,
-    ) -> tuple[GuestProcess, socket.socket | None] | None:
+    ) -> tuple[GuestProcess, Side | None] | None:
         """Tell the process its function; it gets copies of the descriptors.
 
         With an image it writes a snapshot once it is initialised, or takes one on.
 
         Returns:
-            The process and the channel to it, the caller's from now on; None if there is none.
+            The process and our side of its channel, the caller's from now on; None if there is
+            none.
 
         Raises:
             HostUnfit: the sandbox cannot be given the function.
@@ -157,7 +159,7 @@ async def start_waiting(
     if not runtime.argv:
         return WaitingRuntime(sandbox)
     ours, theirs = socket.socketpair()
-    channel, guests_channel = socket.socketpair() if runtime.channel else (None, None)
+    channel, guests_channel = open_pipes() if runtime.channel else (None, None)
     spec = ProcessSpec(
         argv=runtime.argv,
         environment={

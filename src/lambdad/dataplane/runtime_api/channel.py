@@ -1,7 +1,7 @@
-"""The Runtime API as frames over a socket that one of lambdad's own clients was born with.
+"""The Runtime API as frames over pipes that one of lambdad's own clients was born with.
 
 The same calls as over HTTP, under the same rules, in a form that is cheap to read and write. The
-descriptor is the identity: who writes to it is in the environment. The guest is hostile: frames
+descriptors are the identity: who writes to them is in the environment. The guest is hostile: frames
 are bounded, nothing that is too long is kept, and one that makes no sense ends the channel.
 
 A frame is `!IB`, its length and its kind, and the body:
@@ -19,18 +19,19 @@ A frame is `!IB`, its length and its kind, and the body:
 from __future__ import annotations
 
 import asyncio
-import socket
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import replace
 
 from lambdad.dataplane.runtime_api import messages
+from lambdad.dataplane.runtime_api.pipes import Side
 from lambdad.dataplane.runtime_api.session import RuntimeEvent, RuntimeSession
 from lambdad.domain import limits
 from lambdad.sandbox.base import FIRST_INHERITED_FD, ProcessSpec
 
 CHANNEL_VARIABLE = "_LAMBDAD_CHANNEL"
-"""Tells the guest the number of its descriptor; not for the function to see."""
+"""Tells the guest what it reads from and writes to; not for the function to see."""
 
 _HEAD = struct.Struct("!IB")
 # Behind the head of the frame: deadline in epoch milliseconds, then the lengths of id, ARN, trace
@@ -63,13 +64,13 @@ _DRAIN_READS = 64
 _FRAMES_PER_WAKE = 64
 
 
-def with_channel(process: ProcessSpec, theirs: socket.socket) -> ProcessSpec:
-    """Return the process with one end of a channel, and told of it."""
+def with_channel(process: ProcessSpec, theirs: Side) -> ProcessSpec:
+    """Return the process with one side of a channel, and told of it."""
     number = FIRST_INHERITED_FD + len(process.inherited)
     return replace(
         process,
-        inherited=(*process.inherited, theirs.fileno()),
-        environment={**process.environment, CHANNEL_VARIABLE: str(number)},
+        inherited=(*process.inherited, theirs.reads, theirs.writes),
+        environment={**process.environment, CHANNEL_VARIABLE: f"{number},{number + 1}"},
     )
 
 
@@ -85,10 +86,10 @@ class RuntimeChannel:
     pieces of a streamed answer.
     """
 
-    def __init__(self, connection: socket.socket, session: RuntimeSession) -> None:
-        """`connection` is a stream socket, owned from now on."""
-        connection.setblocking(False)
-        self._socket = connection
+    def __init__(self, ours: Side, session: RuntimeSession) -> None:
+        """`ours` does not block, and is owned from now on."""
+        self._side = ours
+        self._reads, self._writes = ours.reads, ours.writes
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._partial = bytearray()
@@ -98,7 +99,7 @@ class RuntimeChannel:
         self._put: Callable[[bytes], None] | None = None
         self._held_back = self._resting = False
         self._open = True
-        self._loop.add_reader(connection.fileno(), self._read)
+        self._loop.add_reader(self._reads, self._read)
 
     def drain(self) -> None:
         """Serve what the guest has sent by now; it has ended."""
@@ -112,9 +113,9 @@ class RuntimeChannel:
         if not self._open:
             return
         self._open = False
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.remove_writer(self._socket.fileno())
-        self._socket.close()
+        self._loop.remove_reader(self._reads)
+        self._loop.remove_writer(self._writes)
+        self._side.close()
         self._partial = bytearray()
         self._session.forget(self)
 
@@ -146,17 +147,17 @@ class RuntimeChannel:
         if not self._open:
             return
         try:
-            sent = self._socket.send(data)
+            sent = os.write(self._writes, data)
         except BlockingIOError:
             sent = 0
         except OSError:
             return  # its end is noticed by reading
         if sent < len(data):
             self._unsent = data[sent:]
-            self._loop.add_writer(self._socket.fileno(), self._send_on)
+            self._loop.add_writer(self._writes, self._send_on)
 
     def _send_on(self) -> None:
-        self._loop.remove_writer(self._socket.fileno())
+        self._loop.remove_writer(self._writes)
         data, self._unsent = self._unsent, b""
         self._send(data)
 
@@ -169,7 +170,7 @@ class RuntimeChannel:
             self._resting = False
             return self._feed(b"")
         try:
-            data = self._socket.recv(_CHUNK if self._wanted <= _CHUNK else _LARGE_CHUNK)
+            data = os.read(self._reads, _CHUNK if self._wanted <= _CHUNK else _LARGE_CHUNK)
         except BlockingIOError:
             return False
         except OSError:
@@ -257,9 +258,9 @@ class RuntimeChannel:
         if not self._open:
             return
         if self._held_back or self._resting:
-            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_reader(self._reads)
         else:
-            self._loop.add_reader(self._socket.fileno(), self._read)
+            self._loop.add_reader(self._reads, self._read)
 
     def _respond(self, data: bytes, start: int, stop: int) -> None:
         begin = start + 1 + data[start] if start < stop else stop + 1

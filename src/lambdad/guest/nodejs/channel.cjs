@@ -1,8 +1,8 @@
 'use strict';
-// The Runtime API as frames over a descriptor that this process was born with; the same calls as
+// The Runtime API as frames over pipes that this process was born with; the same calls as
 // over HTTP. An answer is kept until the next event is asked for: both are one system call.
 //
-// While the handler runs the socket does not hold the event loop, so that Node.js notices when
+// While the handler runs the channel does not hold the event loop, so that Node.js notices when
 // the function has nothing left to do.
 
 const { fstatSync, writeSync } = require('fs');
@@ -24,14 +24,15 @@ const READ_BYTES = 64 * 1024;
 
 // Gives the channel, if there is one; its variable is not for the function to see.
 function openChannel() {
-  const number = process.env[VARIABLE];
+  const announced = process.env[VARIABLE];
   delete process.env[VARIABLE];
-  if (number === undefined) return null;
+  if (announced === undefined) return null;
+  const [reads, writes] = announced.split(',').map(Number);
   try {
-    if (!fstatSync(Number(number)).isSocket()) return null;
-    return new Channel(Number(number));
+    if (!fstatSync(reads).isFIFO() || !fstatSync(writes).isFIFO()) return null;
+    return new Channel(reads, writes);
   } catch {
-    return null; // a wrapper script has closed it
+    return null; // a wrapper script has closed them
   }
 }
 
@@ -61,27 +62,31 @@ function streamError(document) {
 }
 
 class Channel {
-  constructor(descriptor) {
+  constructor(reads, writes) {
     this.kept = null; // an answer, and behind it the question for the next event
     this.waiting = null; // resolves the event that is expected
     this.streaming = false;
     this.chunks = [];
     this.size = 0;
     this.wanted = HEAD_BYTES;
-    this.descriptor = descriptor;
+    this.writes = writes;
     // One place for all that is read: what is left of it is copied.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     const callback = (size) => {
       this.receive(buffer, size);
       return true;
     };
-    const socket = new net.Socket({ fd: descriptor, readable: true, writable: true, onread: { buffer, callback } });
-    socket.on('error', () => {
-      // 'close' follows, after what was already received.
-    });
-    socket.on('close', () => process.exit(1)); // the platform has given this environment up
-    socket.unref();
-    this.socket = socket;
+    const source = new net.Socket({ fd: reads, readable: true, writable: false, onread: { buffer, callback } });
+    const target = new net.Socket({ fd: writes, readable: false, writable: true });
+    for (const stream of [source, target]) {
+      stream.on('error', () => {
+        // The source closes, after what was already received.
+      });
+      stream.unref();
+    }
+    source.on('close', () => process.exit(1)); // the platform has given this environment up
+    this.source = source;
+    this.target = target;
   }
 
   // Whether an event is awaited or an answer under way, so that nothing else can be sent.
@@ -93,7 +98,7 @@ class Channel {
   next() {
     return new Promise((resolve) => {
       this.waiting = resolve;
-      this.socket.ref();
+      this.source.ref();
       this.sendNow(this.kept === null ? NEXT : this.kept);
       this.kept = null;
     });
@@ -134,7 +139,7 @@ class Channel {
   // an error it breaks the answer off and says why.
   stream(requestId, contentType) {
     this.streaming = true;
-    this.socket.ref();
+    this.source.ref();
     this.send([frame(KIND.stream, texts(requestId, contentType), 0)]);
     return {
       // Calls `done` when the platform takes more: it takes no more than its caller does.
@@ -152,7 +157,7 @@ class Channel {
           const head = texts('', document === undefined ? '' : document.errorType || 'Error');
           this.send([frame(KIND.streamEnd, head, bytes.length), bytes], () => {
             this.streaming = false;
-            this.socket.unref();
+            this.source.unref();
             resolve();
           });
         }),
@@ -160,27 +165,27 @@ class Channel {
   }
 
   send(parts, done) {
-    const { socket } = this;
+    const { target } = this;
     if (parts.length === 1) {
-      socket.write(parts[0], done);
+      target.write(parts[0], done);
       return;
     }
-    socket.cork();
-    parts.forEach((part, index) => socket.write(part, index === parts.length - 1 ? done : undefined));
-    socket.uncork();
+    target.cork();
+    parts.forEach((part, index) => target.write(part, index === parts.length - 1 ? done : undefined));
+    target.uncork();
   }
 
   // Past the stream, whose bookkeeping costs more than the system call; by it what does not fit.
   sendNow(bytes) {
     let sent = 0;
-    if (this.socket.writableLength === 0) {
+    if (this.target.writableLength === 0) {
       try {
-        sent = writeSync(this.descriptor, bytes);
+        sent = writeSync(this.writes, bytes);
       } catch {
         // No room, or nobody there: the stream finds out.
       }
     }
-    if (sent < bytes.length) this.socket.write(bytes.subarray(sent));
+    if (sent < bytes.length) this.target.write(bytes.subarray(sent));
   }
 
   receive(buffer, size) {
@@ -207,7 +212,7 @@ class Channel {
     const event = parseEvent(data, end);
     const { waiting } = this;
     this.waiting = null;
-    this.socket.unref();
+    this.source.unref();
     if (waiting !== null) waiting(event);
   }
 }

@@ -1,15 +1,14 @@
-"""The Runtime API as frames over a descriptor that this process was born with.
+"""The Runtime API as frames over pipes that this process was born with.
 
 The same calls as over HTTP. An answer is kept until the next event is asked for, so that both
 take one system call.
 """
 # ruff: noqa: TID252
 
-import _socket
 import os
 from _struct import Struct
 
-from .client import Disconnected, receive_rest
+from .client import Disconnected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,36 +50,30 @@ REHEARSED = (
 # Beyond this an answer is sent at once: keeping it would cost a copy.
 _KEPT_BYTES_MAX = 1 << 16
 _TYPE_CHARACTERS_MAX = 255
-_PATIENCE_S = 2_000_000.0
 # An event of usual size comes in one piece, without much memory being taken for it.
-_PIECE_BYTES = 1 << 13
+_PIECE_BYTES, _LARGE_PIECE_BYTES = 1 << 13, 1 << 18
 
 
 def open_channel() -> "Optional[Channel]":
     """Return the channel, if there is one; its variable is not for the function to see."""
-    number = os.environ.pop(_VARIABLE, "")
-    if not number.isdigit():
+    announced = os.environ.pop(_VARIABLE, "")
+    if not announced:
         return None
+    reads, writes = map(int, announced.split(","))
     try:
-        os.set_inheritable(int(number), False)
-        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, int(number))
+        os.set_inheritable(reads, False)
+        os.set_inheritable(writes, False)
     except OSError:
-        # A wrapper script has closed it.
+        # A wrapper script has closed them.
         return None
-    return Channel(connection)
+    return Channel(reads, writes)
 
 
 class Channel:
     """A client of the Runtime API. Mutable: what is to be sent, and what was read too much."""
 
-    def __init__(self, connection: "_socket.socket") -> None:
-        self._socket = connection
-        # Who waits in poll() sleeps on when the other end only reads what was sent; in recv() it
-        # is woken in vain each time. No environment lives as long as this.
-        connection.settimeout(_PATIENCE_S)
-        # Written past that object, which would ask poll() first whether there is room.
-        self._descriptor = connection.fileno()
-        os.set_blocking(self._descriptor, True)
+    def __init__(self, reads: int, writes: int) -> None:
+        self._reads, self._writes = reads, writes
         self._kept = _NEXT
         self._rest = b""
 
@@ -98,7 +91,7 @@ class Channel:
         end = _HEAD.size + length
         have = len(data)
         if have < end:
-            data = receive_rest(self._socket, data, end)
+            data = self._receive_rest(data, end)
         self._rest = data[end:] if have > end else b""
         name += _EVENT.size
         arn += name
@@ -141,20 +134,29 @@ class Channel:
 
     def _send(self, data: bytes) -> None:
         try:
-            sent = os.write(self._descriptor, data)
+            sent = os.write(self._writes, data)
         except OSError as error:
             raise Disconnected("the channel to the Runtime API broke") from error
         if sent < len(data):
             self._send(data[sent:])
 
-    def _receive(self) -> bytes:
+    def _receive(self, most: int = _PIECE_BYTES) -> bytes:
         try:
-            data = self._socket.recv(_PIECE_BYTES)
+            data = os.read(self._reads, most)
         except OSError as error:
             raise Disconnected("the channel to the Runtime API broke") from error
         if not data:
             raise Disconnected("the Runtime API closed the channel")
         return data
+
+    def _receive_rest(self, begun: bytes, size: int) -> bytes:
+        """Read on until there are `size` bytes, with those that have come; return all."""
+        pieces = [begun]
+        left = size - len(begun)
+        while left > 0:
+            pieces.append(self._receive(min(left, _LARGE_PIECE_BYTES)))
+            left -= len(pieces[-1])
+        return b"".join(pieces)
 
 
 def _failure(kind: int, request_id: bytes, body: bytes, error_type: str) -> "Frame":

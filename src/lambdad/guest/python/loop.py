@@ -1,7 +1,6 @@
 """The life of a Python runtime process: load the handler, then one event after another."""
 # ruff: noqa: TID252
 
-import _socket
 import os
 import sys
 
@@ -53,14 +52,15 @@ def _prepare() -> None:
 def _rehearse() -> None:
     """Serve an event as every later one is served, over a channel to nowhere."""
     trace.prepare()
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    reads, feed = os.pipe()
+    answers, writes = os.pipe()
     try:
-        theirs.send(REHEARSED)
-        channel = Channel(ours)
+        os.write(feed, REHEARSED)
+        channel = Channel(reads, writes)
         _serve(channel, logs.Sink(), lambda event, context: event, channel.next())
     finally:
-        ours.close()
-        theirs.close()
+        for descriptor in (reads, feed, answers, writes):
+            os.close(descriptor)
         logs.CURRENT.request_id = logs.CURRENT.tenant_id = None
         trace.show(b"")
         forget()
