@@ -33,6 +33,8 @@ _SCRIPT = f"{RUNTIME_DIR}/bootstrap.py"
 _COMPILER = f"{RUNTIME_DIR}/lambdad_guest/compiler.py"
 # Older ones know only byte code that is compared with the time of its source.
 _HASHED_FROM = 7
+# Before seconds of a processor go into byte code that is not needed yet.
+_FIRST_CALLS_S = 2.0
 # Older ones lack pidfds.
 _ZYGOTES_FROM = 9
 # AWS's own runtime has imported these before it imports a handler, so that no function can have
@@ -178,6 +180,8 @@ class PythonProvider:
         )
 
     def _compile(self, installation: Installation, site_packages: Path) -> None:
+        # Who asked for it has a first call to make.
+        self._background.pause(_FIRST_CALLS_S)
         try:
             self._sdk.compile(installation, site_packages, self._background.run)
         except (OSError, subprocess.SubprocessError) as error:
