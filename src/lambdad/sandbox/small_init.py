@@ -1,4 +1,4 @@
-"""The small PID 1: the program that a sandbox's first process becomes while it waits.
+"""The small PID 1: the program that a sandbox's first process executes.
 
 Its source is `guest/native/init.c`; the bytes beside it are committed, so that no host needs a
 compiler. What it does is described in `guest/init.py`, which goes on by itself where there is none
