@@ -113,7 +113,8 @@ class NativeSandbox:
     """See `Sandbox`.
 
     State: `_standing` is done when it stands or is known not to; `_dead` is set when PID 1 has
-    ended; `_destruction` is there from the first call of `destroy` on.
+    ended; `_destruction` is there from the first call of `destroy` on; `_frozen` may be true when
+    it is not, never the other way round.
 
     Args:
         environment_id: its name.
@@ -152,6 +153,7 @@ class NativeSandbox:
         self._injector = injector
         self._clock = clock
         self._forks = forks
+        self._frozen = False
         self._own = own
         self._on_destroyed = on_destroyed
         self._pidfd: int | None = None
@@ -292,12 +294,15 @@ class NativeSandbox:
         """See `Sandbox`."""
         # What was killed would not die: cgroup v1 keeps it until it is thawed.
         if self._destruction is None and not self._init.lost:
+            self._frozen = True
             self._cgroup.freeze()
 
     def thaw(self) -> None:
         """See `Sandbox`."""
-        if self._destruction is None:
+        # Most that is started was never frozen, and to say so takes the kernel its time.
+        if self._frozen and self._destruction is None:
             self._cgroup.thaw()
+            self._frozen = False
 
     def set_limits(self, limits: ResourceLimits) -> None:
         """See `Sandbox`.
