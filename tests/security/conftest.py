@@ -93,9 +93,9 @@ class Ranges:
 
 def came_about(target: Range) -> None:
     """Its environments are what it says: older than their function, but for those on demand."""
-    begun = time.monotonic()
     if WAITING[target.origin]:
         assert any(target.waiting() == WAITING[target.origin] for _ in asking())
+    begun = time.monotonic()
     function = target.attacker(name="newcomer")
     age_s = target.result("reach.age_s", function)
     waited = target.origin is not Origin.MADE

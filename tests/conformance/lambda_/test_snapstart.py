@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import ROLE, Deployer, zip_of
 
@@ -255,6 +256,7 @@ def test_a_hook_that_fails_before_the_snapshot_fails_the_version(owner: Owner) -
     lines = owner.written("snapstart-before", "INIT_REPORT")
     assert any("there is no database" in line for line in lines)
     assert any("\tError Type: Runtime.BeforeSnapshotError" in line for line in lines)
+    assert any(owner.version("snapstart-before")["State"] == "Failed" for _ in asking())
     with pytest.raises(ClientError, match=r"following state: Failed"):
         owner.call("snapstart-before")
 

@@ -133,7 +133,8 @@ async def test_one_that_dies_at_work_is_replaced(dataplane: Make) -> None:
 async def test_one_that_dies_idle_is_replaced_but_not_for_ever(dataplane: Make) -> None:
     async def die(guest: FakeGuest) -> int:
         asking = asyncio.ensure_future(guest.next())
-        await asyncio.sleep(0.01)  # until it is ready, and then some
+        for _ in iter(lambda: plane.invoker.counts()["idle"], 1):
+            await asyncio.sleep(0)
         asking.cancel()
         return 1
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
 from typing import cast
 
 from lambdad.dataplane.conclusion import PeakMemory
-from lambdad.dataplane.timing import Conclusions, Deadlines
+from lambdad.dataplane.timing import Conclusions, Deadlines, Due
 from lambdad.sandbox.base import Sandbox
 
 SHORT_S, LONG_S = 0.01, 600.0
@@ -49,16 +50,35 @@ async def test_a_later_deadline_of_the_same_length_is_kept() -> None:
         assert (first.times, second.times) == (1, 1)
 
 
-async def test_a_deadline_that_is_armed_anew_counts_from_then() -> None:
-    deadlines, late = Deadlines(), Late()
-    for _ in range(5):
-        due = deadlines.arm(late, SHORT_S)
-        await asyncio.sleep(SHORT_S / 4)
-        due.pop(late, None)
-    deadlines.arm(late, SHORT_S)
-    async with asyncio.timeout(30):
-        await late.called.wait()
-    assert late.times == 1
+class OwnTime(asyncio.SelectorEventLoop):
+    """A loop whose time passes when the test says so."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.run_until_complete(asyncio.sleep(0))
+
+
+def test_a_deadline_that_is_armed_anew_counts_from_then() -> None:
+    loop, deadlines, late = OwnTime(), Deadlines(), Late()
+
+    async def arm() -> Due:
+        return deadlines.arm(late, 1.0)
+
+    with closing(loop):
+        for _ in range(5):
+            due = loop.run_until_complete(arm())
+            loop.pass_by(0.25)
+            del due[late]
+        loop.run_until_complete(arm())
+        loop.pass_by(0.875)
+        assert late.times == 0
+        loop.pass_by(0.25)
+        assert late.times == 1
 
 
 class Reader:
