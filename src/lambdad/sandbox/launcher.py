@@ -39,6 +39,8 @@ DESCRIPTORS_MAX = 200
 UP = b"up"
 FAILED = b"F"
 # What a small PID 1 is told that has nobody to serve.
+# By a daemon in the background of a shell, or below nohup: functions are not.
+_MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGQUIT)
 _NOTHING = ("oom_score=0", "seat=0 0", "ready=0")
 
 
@@ -129,6 +131,8 @@ def _prepare(control: socket.socket) -> Launcher:
     pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     stat = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
     successor = small_init.program()
+    for number in _MAY_BE_IGNORED:
+        signal.signal(number, signal.SIG_DFL)
     syscalls.unshare(syscalls.CLONE_NEWNS)
     program = configuration["program"]
     if program is None:

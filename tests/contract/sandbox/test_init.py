@@ -33,12 +33,13 @@ build_init = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(build_init)
 
 START = """
-import os, socket, sys
+import os, signal, socket, sys
 from lambdad.guest import init
 
 def fork(argv, environment, places):
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(argv[0], argv, environment)
     return pid
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def about():
         "variables": {name: os.environ[name] for name in os.environ},
         "cwd": os.getcwd(), "session": os.getsid(0) == os.getpid(),
         "descriptors": sorted(os.listdir("/proc/self/fd"))[:-1],
-        "signals": [str(signal.getsignal(n)) for n in (signal.SIGCHLD, signal.SIGTERM)],
+        "signals": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
         "lambdad": [name for name in sys.modules if "lambdad" in name],
         "command": open("/proc/self/cmdline").read().rstrip("\\0").split("\\0"),
         "name": open("/proc/self/comm").read().strip(),
@@ -87,6 +87,16 @@ def zygote(runtime: Path, **changes: Any) -> Zygote:
         ),
         **changes,
     )
+
+
+@pytest.fixture
+def background() -> Iterator[None]:
+    """What a shell has a program ignore that it starts in the background, and nohup."""
+    ignored = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+    yield
+    for number, handler in zip(ignored, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -150,7 +160,7 @@ async def forks(backend: SandboxBackend, runtime: Path) -> AsyncIterator[Forks]:
 
 
 async def test_a_fork_finds_what_an_executed_program_finds(
-    backend: SandboxBackend, runtime: Path, forks: Forks
+    background: None, backend: SandboxBackend, runtime: Path, forks: Forks
 ) -> None:
     """But for its random numbers, all is the same."""
     unprepared = replace(zygote(runtime), argv=(BINARY, "-S", "-X", "never=prepared"))
