@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.load import invoke_path, runtime, visit, visit_at_once
 from benchmarks.prewarmed import await_ready
+from benchmarks.processor import settle
 from benchmarks.series import Series
 from lambdad.testing.daemon import DaemonProcess
 from lambdad.testing.deploy import Deployer
 
 HANDLER = "def handler(event, context):\n    return event\n"
 _AT_ONCE = 50
+_REST_S = 0.15
 _NONE = {"LAMBDAD_PREWARM_MOST": "0"}
 
 
 def measure(quick: bool) -> Iterator[Series]:
     """Call functions once: from environments that wait and from none, one by one and at once."""
     times = 10 if quick else 200
-    floors = [_interpreter() for _ in range(10 if quick else 50)]
-    yield Series(row="", name="bare interpreter, start to exit (floor)", unit="ms", values=floors)
     with tempfile.TemporaryDirectory() as directory, DaemonProcess(Path(directory)) as daemon:
         names = deploy(daemon.endpoint_url, "slot", times)
-        values = one_by_one(daemon.endpoint_url, names, runtime())
-    yield Series(row="S2", name="cold, Python, an environment waits", unit="ms", values=values)
+        yield from _beside_bare("S2", "an environment waits", daemon, names, await_slot)
     with (
         tempfile.TemporaryDirectory() as directory,
         DaemonProcess(Path(directory), environ=_NONE) as daemon,
     ):
         names = deploy(daemon.endpoint_url, "none", times)
         _bring_up_interpreter(daemon.endpoint_url)
+        # What deploying has set off: byte code of so many functions.
+        settle(daemon.pid, within_s=120)
+        yield from _beside_bare("R1", "none waits", daemon, names, rest)
+        names = deploy(daemon.endpoint_url, "row", times)
+        settle(daemon.pid, within_s=120)
         values = visit(daemon.endpoint_url, [invoke_path(name) for name in names]).values
-        yield Series(row="R1", name="cold, Python, none waits", unit="ms", values=values)
+        title = "cold, Python, none waits, one right behind the other"
+        yield Series(row="", name=title, unit="ms", values=values)
         waves = [_wave(daemon.endpoint_url, number) for number in range(1 if quick else 5)]
         name = f"{_AT_ONCE} cold at once, until all are answered"
         yield Series(row="S6", name=name, unit="ms", values=waves)
+
+
+def _beside_bare(
+    row: str, how: str, daemon: DaemonProcess, names: list[str], pause: Callable[[str], None]
+) -> Iterator[Series]:
+    """Call each function once, and start a bare interpreter before, both after the same pause."""
+    values, floors = [], []
+    for name in names:
+        pause(daemon.endpoint_url)
+        floors.append(_interpreter())
+        pause(daemon.endpoint_url)
+        values += visit(daemon.endpoint_url, [invoke_path(name)]).values
+    title = "bare interpreter, start to exit (floor)"
+    yield Series(row="", name=f"{title}, {how}", unit="ms", values=floors)
+    yield Series(row=row, name=f"cold, Python, {how}", unit="ms", values=values)
+    share = statistics.median(values) / statistics.median(floors)
+    yield Series(row=row, name=f"  {how} : bare interpreter", unit="x", values=[share])
+
+
+def await_slot(url: str) -> None:
+    """Wait until an environment waits for a function."""
+    await_ready(url, runtime())
+
+
+def rest(url: str) -> None:
+    """Let the daemon make anew what it makes ahead."""
+    time.sleep(_REST_S)
 
 
 def deploy(url: str, prefix: str, number: int, **configuration: object) -> list[str]:
