@@ -62,4 +62,5 @@ def test_what_holds_a_promise_exists():
     assert named
     assert {path for path in named if not (ROOT / path).exists()} == set()
     rows = [line for line in text.splitlines() if re.match(r"\| [SR]\d", line)]
-    assert all("tests/" in row or "[test pending]" in row for row in rows)
+    held = ("tests/", "benchmarks/", "[test pending]")
+    assert all(any(by in row for by in held) for row in rows)
