@@ -34,6 +34,8 @@ class GuestDoors:
             await self._server.open()
             if not self._closed:
                 self._endpoint_close = await self._host.serve_endpoint(sandbox)
+            if self._closed:  # meanwhile
+                self.close()
 
     def disconnect(self) -> None:
         """Drop every connection to the Runtime API: its process is gone."""
