@@ -34,8 +34,8 @@ class GuestDoors:
             await self._server.open()
             if not self._closed:
                 self._endpoint_close = await self._host.serve_endpoint(sandbox)
-            if self._closed:  # meanwhile
-                self.close()
+        if self._closed:  # perhaps meanwhile
+            self.close()
 
     def disconnect(self) -> None:
         """Drop every connection to the Runtime API: its process is gone."""
@@ -49,3 +49,4 @@ class GuestDoors:
             self._server.close()
         if self._endpoint_close is not None:
             self._endpoint_close()
+            self._endpoint_close = None
