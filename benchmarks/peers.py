@@ -57,10 +57,13 @@ def _of(peer: Peer, quick: bool) -> Iterator[Series]:
     yield Series(row="", name=f"{peer.name}, cold", unit="ms", values=cold)
     for clients in CLIENTS:
         drive(peer.url, peer.warm, connections=clients, requests=clients)
-        # As many as are answered in a few seconds: some take long.
-        once = drive(peer.url, peer.warm, connections=clients, requests=2 * clients)
+        # As many as are answered in a few seconds: some take long. Twice, since those whose code
+        # is compiled while it runs are faster then.
         seconds = 1.0 if quick else 4.0
-        requests = max(3 * clients, min(20_000, int(once.rate * seconds)))
+        requests = 2 * clients
+        for _ in range(2):
+            once = drive(peer.url, peer.warm, connections=clients, requests=requests)
+            requests = max(3 * clients, min(20_000, int(once.rate * seconds)))
         run = drive(peer.url, peer.warm, connections=clients, requests=requests)
         who = f"{peer.name}, warm, {clients} client{'s' if clients > 1 else ''}"
         yield Series(row="", name=who, unit="ms", values=run.values)
@@ -69,7 +72,12 @@ def _of(peer: Peer, quick: bool) -> Iterator[Series]:
 
 @contextlib.contextmanager
 def _lambdad() -> Iterator[Peer]:
-    with tempfile.TemporaryDirectory() as directory, DaemonProcess(Path(directory)) as daemon:
+    # AWS's limit of a function, 10,000 requests a second, would be reached.
+    unlimited = {"LAMBDAD_DATAPLANE_REQUEST_RATE": "0"}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        DaemonProcess(Path(directory), environ=unlimited) as daemon,
+    ):
         yield _deployed("lambdad", daemon.endpoint_url)
 
 
