@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +12,8 @@ from botocore.exceptions import ClientError, WaiterError
 
 from lambdad.testing.asking import asking
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.deploy import ROLE, zip_of
+from lambdad.testing.versions import VersionOwner
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -24,7 +21,6 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 RUNTIME = "python3.12"
 SNAPSTART = {"ApplyOn": "PublishedVersions"}
 QUICKLY = {"Delay": 0.1, "MaxAttempts": 600}
-DEADLINE_S = 60.0
 
 UNIQUE = """
 import os, random, tempfile, time, uuid
@@ -86,7 +82,7 @@ def handler(event, context): ...
 """
 
 
-class Owner(Deployer):
+class Owner(VersionOwner):
     """Publishes versions."""
 
     def publish(self, name: str, source: str) -> None:
@@ -111,33 +107,6 @@ class Owner(Deployer):
 
     def version(self, name: str, version: str = "1") -> dict[str, Any]:
         return self.lambda_.get_function_configuration(FunctionName=name, Qualifier=version)
-
-    def call(self, name: str, qualifier: str = "1", **event: Any) -> tuple[Any, str]:
-        """Payload and log of an invocation."""
-        answer = self.lambda_.invoke(
-            FunctionName=name,
-            Qualifier=qualifier,
-            Payload=json.dumps(event).encode(),
-            LogType="Tail",
-        )
-        return json.loads(answer["Payload"].read()), base64.b64decode(answer["LogResult"]).decode()
-
-    def at_once(self, name: str, number: int) -> Sequence[tuple[Any, str]]:
-        """Answers of as many environments."""
-        with ThreadPoolExecutor(number) as threads:
-            calls = [threads.submit(self.call, name, hold=0.5) for _ in range(number)]
-            return [call.result() for call in calls]
-
-    def written(self, name: str, of: str) -> list[str]:
-        """The lines of all log streams, once there is one that contains `of`."""
-        group, end = f"/aws/lambda/{name}", time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
-                events = self.logs.filter_log_events(logGroupName=group)["events"]
-                lines = [event["message"] for event in events]
-                if any(of in line for line in lines):
-                    return lines
-        raise AssertionError(f"no line with {of}")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +146,7 @@ def test_versions_are_restored_from_a_snapshot(owner: Owner) -> None:
     version = owner.version("snapstart-unique")
     assert version["SnapStart"] == {**SNAPSTART, "OptimizationStatus": "On"}
     assert version["State"] == "Active"
-    answers = owner.at_once("snapstart-unique", 2)
+    answers = owner.at_once("snapstart-unique", 2, hold=0.5)
     one, other = (payload for payload, _ in answers)
     for payload in (one, other):
         assert payload["type"] == "snap-start"
@@ -298,9 +267,8 @@ def test_after_a_restart_snapshots_are_made_anew(owner: Owner, daemon: DaemonPro
         payload, _ = later.call("snapstart-unique")
         assert payload["type"] == "on-demand"
         assert payload["mine"] != before["mine"]
-        end = time.monotonic() + DEADLINE_S
-        number = 1
-        while payload["type"] != "snap-start" and time.monotonic() < end:
-            number += 1
-            payload = later.at_once("snapstart-unique", number)[-1][0]
-        assert payload["type"] == "snap-start"
+        for asked in asking():
+            payload = later.at_once("snapstart-unique", 2 + asked, hold=0.5)[-1][0]
+            if payload["type"] == "snap-start":
+                return
+        raise AssertionError("no snapshot was made anew")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdad.testing.daemon import DaemonProcess
-from lambdad.testing.deploy import ROLE, Deployer, zip_of
+from lambdad.testing.deploy import ROLE, zip_of
 from lambdad.testing.languages import CACHE
+from lambdad.testing.versions import VersionOwner
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -27,10 +24,9 @@ CLIENT = CACHE / "java-client"
 SOURCE = Path(__file__).parent / "java" / "Restored.java"
 SNAPSTART = {"ApplyOn": "PublishedVersions"}
 QUICKLY = {"Delay": 0.1, "MaxAttempts": 900}
-DEADLINE_S = 60.0
 
 
-class Owner(Deployer):
+class Owner(VersionOwner):
     """Publishes versions of one package, which does what its variables say."""
 
     package = b""
@@ -53,33 +49,6 @@ class Owner(Deployer):
         with contextlib.suppress(Exception):
             waiter.wait(FunctionName=name, Qualifier="1", WaiterConfig=QUICKLY)
         return self.lambda_.get_function_configuration(FunctionName=name, Qualifier="1")
-
-    def call(self, name: str, qualifier: str = "1", **event: Any) -> tuple[Any, str]:
-        """Payload and log of an invocation."""
-        answer = self.lambda_.invoke(
-            FunctionName=name,
-            Qualifier=qualifier,
-            Payload=json.dumps(event).encode(),
-            LogType="Tail",
-        )
-        return json.loads(answer["Payload"].read()), base64.b64decode(answer["LogResult"]).decode()
-
-    def at_once(self, name: str, number: int) -> Sequence[tuple[Any, str]]:
-        """Answers of as many environments."""
-        with ThreadPoolExecutor(number) as threads:
-            calls = [threads.submit(self.call, name, hold=700) for _ in range(number)]
-            return [call.result() for call in calls]
-
-    def written(self, name: str, of: str) -> list[str]:
-        """The lines of all log streams, once there is one that contains `of`."""
-        group, end = f"/aws/lambda/{name}", time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            with contextlib.suppress(self.logs.exceptions.ResourceNotFoundException):
-                events = self.logs.filter_log_events(logGroupName=group)["events"]
-                lines = [event["message"] for event in events]
-                if any(of in line for line in lines):
-                    return lines
-        raise AssertionError(f"no line with {of}")
 
 
 def package_of(directory: Path) -> Mapping[str, bytes]:
@@ -126,7 +95,7 @@ def test_copies_go_on_with_heap_threads_and_files(owner: Owner) -> None:
     assert version["SnapStart"] == {**SNAPSTART, "OptimizationStatus": "On"}, owner.written(
         "restored", "SnapStart"
     )
-    answers = owner.at_once("restored", 2)
+    answers = owner.at_once("restored", 2, hold=700)
     one, other = (payload for payload, _ in answers)
     for payload, log in answers:
         assert "\tRestore Duration: " in log
@@ -176,7 +145,7 @@ def test_where_an_image_is_of_no_use_the_function_is_initialised(
         # Of the area, whose number of steps is then beyond all bounds.
         damaged.seek(-48, 2)
         damaged.write(b"\xff" * 8)
-    answers = owner.at_once("restored", 6)
+    answers = owner.at_once("restored", 6, hold=700)
     initialised = [payload for payload, log in answers if "Restore Duration" not in log]
     assert any(payload["calls"] == ["before", "after"] for payload in initialised)
     lines = owner.written("restored", "Status: error\tError Type: Sandbox.Failure")
