@@ -63,7 +63,13 @@ def spec(name: str, *mounts: Mount, early: bool = False) -> SandboxSpec:
 def make_backend(
     data_dir: Path, prepared: int, environments: int = 100, clock: Clock | None = None
 ) -> SandboxBackend:
-    config = SandboxConfig(prepared=prepared, max_environments=environments)
+    # Numbers of their own: other tests' daemons run at the same time.
+    config = SandboxConfig(
+        prepared=prepared,
+        max_environments=environments,
+        first_uid=2_740_000,
+        subnet="100.121.0.0/16",
+    )
     place = data_dir / "sandbox" / "native"
     return backend_type("native")(config, place, clock or SystemClock())
 

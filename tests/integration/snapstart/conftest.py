@@ -233,7 +233,10 @@ class Machine:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Machine]:
-    config = SandboxConfig(egress=False, first_uid=2_700_000, max_environments=32)
+    # Numbers of their own: other tests' daemons run at the same time.
+    config = SandboxConfig(
+        egress=False, first_uid=2_700_000, max_environments=32, subnet="100.122.0.0/16"
+    )
     async with _machine(tmp_path_factory.mktemp("machine"), config) as machine:
         yield machine
 
